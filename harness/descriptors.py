@@ -110,7 +110,7 @@ def _convert(value: Json, kind: str, where: str) -> Json:
         if str(value).lower() in words:
             return words[str(value).lower()]
         raise UserError(
-            f"{quoted(value)} is not a yes or no", where=where, fix="write true or false"
+            f"{quoted(value)} is neither true nor false", where=where, fix="write true or false"
         )
     try:
         if isinstance(value, bool):

@@ -183,7 +183,7 @@ def check_descriptor(descriptor: Any) -> None:
     name = getattr(descriptor, "id", "plain")
     if not _ID.fullmatch(name):
         raise PluginError(
-            f"{kind.__name__}: the id {one_line(repr(name), 60)} is no plain name: letters, "
+            f"{kind.__name__}: the id {one_line(repr(name), 60)} is not a plain name: letters, "
             "digits, '_', '-' and '.' within, 100 at most"
         )
     for part in ("target", "view"):

@@ -535,7 +535,7 @@ def missing(
             or any(name in info.lost.get(one, ()) for one in kinds_of)
         ):
             return PluginError(
-                f"{kind} {name!r} is not there: {info} {_STATES[info.status]}"
+                f"{kind} {name!r} is not available: {info} {_STATES[info.status]}"
                 + (f": {info.problem}" if info.problem else ""),
                 where=where,
                 fix="harness plugins",

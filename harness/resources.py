@@ -48,4 +48,4 @@ def home_path(text: str | Path, where: str | None = None) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         reason = f"there is no home folder of that user: {text!s:.200}"
-        raise UserError(reason, where=where, fix="write the path out") from None
+        raise UserError(reason, where=where, fix="write the full path") from None

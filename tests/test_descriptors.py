@@ -43,7 +43,7 @@ def test_an_option_parses(option: Option, given: Json, value: Json) -> None:
         (Option(name="a", type="int"), "3.5", "option 'a': '3.5' is not a whole number"),
         (Option(name="a", type="int"), True, "option 'a': True is not a whole number"),
         (Option(name="a", type="float"), "x", "option 'a': 'x' is not a finite number"),
-        (Option(name="a", type="bool"), "maybe", "option 'a': 'maybe' is not a yes or no"),
+        (Option(name="a", type="bool"), "maybe", "option 'a': 'maybe' is neither true nor false"),
         (Option(name="a", choices=("left", "right")), "rigth", "did you mean 'right'?"),
     ],
 )

@@ -98,7 +98,7 @@ def test_a_function_whose_plugin_is_not_installed_names_its_package(
 
 
 def test_what_is_blocked_is_not_said_to_be_missing() -> None:
-    message = r"recipe 'asd' is not there: .* blocked"
+    message = r"recipe 'asd' is not available: .* blocked"
     with (
         plugins.using(plugins.Plugins(blocked=["recipes"])) as blocked,
         pytest.raises(PluginError, match=message),

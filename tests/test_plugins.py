@@ -174,7 +174,7 @@ def test_a_failed_plugin_s_model_says_why(installed: Installed) -> None:
     installed.add("bad", "raise RuntimeError('no luck')")
     with using(installed.load()) as loaded:
         with pytest.raises(
-            PluginError, match=r"model 'bad' is not there: .* does not load: RuntimeError"
+            PluginError, match=r"model 'bad' is not available: .* does not load: RuntimeError"
         ):
             find("model", "bad", loaded.models())
         with pytest.raises(PluginError, match="social-harness-socialfusion"):

@@ -62,9 +62,9 @@ def analysis_table(
     kinds = {analysis.kind: analysis for analysis in analyses}
     if len(kinds) > 1:
         raise UserError(
-            f"analyses of {' and '.join(sorted(kinds))} do not make one table",
+            f"analyses of {' and '.join(sorted(kinds))} cannot share one table",
             where=", ".join(str(analysis.directory) for analysis in kinds.values()),
-            fix="name analyses of one kind",
+            fix="give analyses of one kind",
         )
     (name,) = kinds
     view = view_of(name)

@@ -161,7 +161,7 @@ def write_analysis(  # noqa: PLR0913  what a record is made of
     """
     for table in tables:
         if not _NAME.fullmatch(table.name):  # it becomes the name of a file
-            raise PluginError(f"{quoted(table.name)} is no name of a table", fix=_NAME.pattern)
+            raise PluginError(f"{quoted(table.name)} cannot name a table", fix=_NAME.pattern)
     name = _hash(kind, about)
     directory = _place(results, kind, name)
     made = Analysis(kind, name, about, tuple(tables), tuple(notes), directory)

@@ -45,8 +45,8 @@ def models_named(
     if len(pairs) > 1:
         for key, flag in (("options", "-o"), ("checkpoint", "--checkpoint")):
             if options.get(key):
-                raise UserError(f"{flag} is of one model, and there are {len(pairs)}", where=flag,
-                                fix="a run for each model, or --models FILE")  # fmt: skip
+                raise UserError(f"{flag} applies to one model, and there are {len(pairs)}",
+                                where=flag, fix="a run for each, or --models FILE")  # fmt: skip
     return pairs
 
 
@@ -79,6 +79,6 @@ def own_options(entry: Mapping[str, Any]) -> dict[str, Any]:
             raise unknown("key of a model", str(key)[:100], [ID, *OF_ONE_MODEL])
     values = {key: plain(hints.get(key, str), value, key) for key, value in entry.items()}
     if not values.get(ID) or "," in values[ID]:
-        raise UserError(f"a model's entry names one under `model`, not {quoted(values.get(ID))}",
+        raise UserError(f"a model's entry needs one id as `model`, not {quoted(values.get(ID))}",
                         fix="{model: ID, options: {KEY: VALUE}}")  # fmt: skip
     return values

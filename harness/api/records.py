@@ -66,7 +66,7 @@ def located(name: Place, results: Path) -> Path:
         return path
     if not manifest.is_file():
         raise UserError(
-            "no such results: neither a path nor the name of a run",
+            "there are no such results: this is neither a path nor the name of a run",
             where=path,
             fix=_meant(str(name), results),
         )
@@ -81,7 +81,7 @@ def _meant(name: str, results: Path) -> str:
     if name in catalog.entries or name in catalog.group_entries:
         return f"a task or group is named by --tasks {name}, in Python by tasks={name!r}"
     if name in plugins().models():
-        return "a model has runs: harness results list"
+        return "this is a model; harness results list shows its runs"
     runs = get_close_matches(name, [path.stem for path in (results / "runs").glob("*.json")])
     return f"did you mean {runs[0]!r}?" if runs else "harness run ... writes them"
 

@@ -41,7 +41,7 @@ def read_run_file(path: Path) -> dict[str, Any]:
     """
     document = read_yaml(path)
     if not isinstance(document.data, dict):
-        raise UserError("a run is a table of keys: model, tasks, ...", where=document.where())
+        raise UserError("a run file is a table of keys: model, tasks, ...", where=document.where())
     hints = get_type_hints(RunOptions, include_extras=True)
     keys = [ID, MODELS, TASKS, *hints]
     arguments: dict[str, Any] = {}
@@ -51,7 +51,7 @@ def read_run_file(path: Path) -> dict[str, Any]:
         if key in {ID, MODELS}:
             if ID in arguments:
                 where = document.where((key,), "key")
-                raise UserError(f"{ID!r} and {MODELS!r} say the same twice", where=where)
+                raise UserError(f"{ID!r} and {MODELS!r} mean the same: give one", where=where)
             arguments[ID] = _models(document, (key,), value)
         elif key == TASKS:
             arguments[key] = _texts(document, (key,), value)
@@ -89,7 +89,7 @@ def _models(document: Document, path: Place, value: Any) -> list[Any]:
             models += [part.strip() for part in entry.split(",")]
         else:
             raise UserError(
-                f"a model is an id or a table of its keys, not {quoted(entry)}",
+                f"a model must be an id or a table of keys, not {quoted(entry)}",
                 where=document.where(where),
                 fix="- {model: ID, options: {KEY: VALUE}}",
             )
@@ -102,7 +102,7 @@ def _texts(document: Document, path: Place, value: Any) -> list[str]:
     texts = value if isinstance(value, list) else [value]
     for text in texts:
         if not isinstance(text, str) or not text.strip():
-            raise UserError(f"a task is an id, a pattern or a path, not {quoted(text)}",
+            raise UserError(f"a task must be an id, a pattern or a path, not {quoted(text)}",
                             where=document.where(path))  # fmt: skip
     return texts
 

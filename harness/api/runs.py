@@ -342,7 +342,7 @@ def _configured(
     checkpoint = None if folder is None else function("open_trained")(Path(folder))
     method_id, method_options = options.get("method"), options.get("method_options") or {}
     if method_options and method_id is None:
-        raise UserError("options of a method, and no method", fix="--method ID")
+        raise UserError("options of a method are given, but no method", fix="--method ID")
     method = None if method_id is None else find_method(method_id, method_options)
     configured = configure_model(
         model, options.get("options") or {}, settings, runtime, checkpoint, method=method

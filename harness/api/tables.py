@@ -77,17 +77,17 @@ def leaderboard(
     """
     on_skipped = on_skipped or warn
     if layout is not None and (tasks is not None or metric is not None):
-        raise UserError("a layout says which tasks and metrics", fix="leave out tasks and metric")
+        raise UserError("a layout selects tasks and metrics", fix="leave out tasks and metric")
     if margin is not None and not ties:
-        raise UserError("a margin says which values are ties", fix="--ties --margin NUMBER")
+        raise UserError("a margin only decides ties", fix="--ties --margin NUMBER")
     if ties and intersect:
         raise UserError("--ties compares whole evaluations; leave out --ties or --intersect")
     entries = several(places)
     analyses = [_analyses(Path(place)) for place in entries if isinstance(place, Path | str)]
     if any(analyses):
         if not all(analyses) or len(analyses) < len(entries):
-            message = "analyses and evaluations do not make one table"
-            raise UserError(message, fix="name one of both")
+            message = "analyses and evaluations cannot share one table"
+            raise UserError(message, fix="give only one of the two")
         options = options or TableOptions()
         _refuse_with_analyses(
             baseline=options.baseline,

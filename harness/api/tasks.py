@@ -32,8 +32,8 @@ def tasks_named(
         options_of = task.spec.options.values()
         values = {one.name: one.value for one in options_of if one.value != one.default}
         if installed_catalog().task(task.id, values) != task.spec:
-            raise UserError(f"task {task.id!r} is not the spec of that id any more",
-                            fix="give its spec as a dictionary, with an id of its own")  # fmt: skip
+            raise UserError(f"task {task.id!r} no longer matches the installed spec of that id",
+                            fix="pass its spec as a dictionary with another id")  # fmt: skip
         defaults = {f"{task.id}.{name}": value for name, value in values.items()}
         chosen["spec_options"] = {**defaults, **(chosen.get("spec_options") or {})}
         if task.id in task.settings.data:
@@ -42,7 +42,7 @@ def tasks_named(
         profile = chosen.get("profile") or task.settings.profile
         if profile != task.settings.profile:
             loaded = f"task {task.id!r} was loaded under profile {task.settings.profile}"
-            raise UserError(f"{loaded}, and this run is of {profile}", fix="one profile for both")
+            raise UserError(f"{loaded}; this run has {profile}", fix="use one profile for both")
         chosen["profile"] = profile
     return names, cast("RunOptions", chosen)
 

@@ -159,4 +159,4 @@ class _Blocks:
             self._next += 1
             if self._next > block:
                 return samples
-        raise HarnessError(f"there is no block {block}", where=self._plan.task.id)
+        raise HarnessError(f"the plan has no block {block}", where=self._plan.task.id)

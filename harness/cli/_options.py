@@ -389,14 +389,14 @@ def with_run_files(
     filed = {} if run_file is None else read_run_file(home_path(run_file, "--config"))
     if models_file is not None:
         if "model" in typed:
-            raise UserError("--model and --models name models twice", fix="leave one out")
+            raise UserError("--model and --models both name models", fix="leave one out")
         typed["model"] = read_models_file(home_path(models_file, "--models"))
     for name, value in typed.items():
         both_mappings = isinstance(value, dict) and isinstance(filed.get(name), dict)
         filed[name] = {**filed[name], **value} if both_mappings else value
     for name, flag in (("model", "--model"), ("tasks", "--tasks")):
         if run_file is not None and name not in filed:
-            raise UserError(f"the file says no {name}", where=run_file, fix=f"{flag} IDS")
+            raise UserError(f"the file gives no {name}", where=run_file, fix=f"{flag} IDS")
     return {**arguments, **filed}
 
 
@@ -490,7 +490,7 @@ def data_paths(values: Sequence[str], flag: str = "--data") -> dict[str, Path]:
     paths = pairs(values, flag, "TASK=PATH")
     for key, text in paths.items():
         if not text:
-            raise UserError(f"{flag} gives {key!r} no path", fix=f"{flag} {key}=FOLDER")
+            raise UserError(f"{flag} gives no path for {key!r}", fix=f"{flag} {key}=FOLDER")
     return {key: home_path(text, flag) for key, text in paths.items()}
 
 
@@ -512,7 +512,7 @@ class FewSamples(click.types.FloatParamType):
         except ValueError:
             share = 0.0
         if not 0 < share < 1:
-            text = f"{str(value)[:40]!r} is no whole number above 0, nor a share such as 0.1"
+            text = f"{str(value)[:40]!r} is neither a whole number above 0 nor a share such as 0.1"
             self.fail(text, param, ctx)
         return share
 
@@ -577,5 +577,5 @@ def size(text: str | None) -> int | None:
         power = " kmgt".index(match[2] or " ")
         amount = int(float(match[1]) * (1024 if match[3] else 1000) ** power)
     if amount < 1:
-        raise UserError(f"--kv-budget {text!r} is no size", fix="--kv-budget 2GiB, or 500MB")
+        raise UserError(f"--kv-budget {text!r} is not a size", fix="--kv-budget 2GiB, or 500MB")
     return amount

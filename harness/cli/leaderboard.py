@@ -168,7 +168,7 @@ def _format(form: str | None, as_json: bool, out: Path | None) -> str:
     if as_json:
         return "json"
     if form == "terminal" and out is not None:
-        raise UserError("the format terminal is not for files", fix="--format plain")
+        raise UserError("the format 'terminal' cannot be written to a file", fix="--format plain")
     if form is not None and form != "terminal":
         return find("format", form, plugins().formats()).id
     if out is None:
@@ -179,8 +179,8 @@ def _format(form: str | None, as_json: bool, out: Path | None) -> str:
     if out.suffix not in formats:
         endings = ", ".join(sorted(filter(None, formats)))
         raise UserError(
-            f"no format writes {out.suffix or 'such'} files",
+            f"no output format writes {out.suffix or 'such'} files",
             where=out,
-            fix=f"--format ID, or a name that ends in one of {endings}",
+            fix=f"add --format ID, or use a file name that ends in one of {endings}",
         )
     return formats[out.suffix]

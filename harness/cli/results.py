@@ -180,7 +180,7 @@ def _remove(entries: Sequence[Entry], *, as_json: bool, dry_run: bool, yes: bool
 
 def _ask(question: str) -> None:
     if not sys.stdin.isatty():
-        raise UserError("nobody is there to be asked before deleting", fix="--yes, or --dry-run")
+        raise UserError("deleting needs a yes, and no terminal can ask", fix="--yes, or --dry-run")
     if not click.confirm(question, err=True):
         raise UserError("nothing was deleted")
 

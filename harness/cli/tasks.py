@@ -123,7 +123,7 @@ def show(*, name: str, profile: str | None, folders: tuple[str, ...], as_json: b
     if name in catalog.group_entries:
         group = catalog.groups[name]
         raise UserError(
-            f"{name!r} is a group of {', '.join(group.tasks)}", fix=f"harness tasks --group {name}"
+            f"{name!r} is a group: {', '.join(group.tasks)}", fix=f"harness tasks --group {name}"
         )
     spec = catalog.task(name)
     document = {**_said(spec), "data": _data(spec, profile, folders)}

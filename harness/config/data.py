@@ -77,7 +77,7 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
         )
     if settings.source is not None:
         find("data source", settings.source, plugins().data_sources())
-    raise UserError(f"nothing says where the data of {spec.id!r} are", fix=remedy(spec))
+    raise UserError(f"no data path is set for {spec.id!r}", fix=remedy(spec))
 
 
 def source_of(benchmark: str, name: str | None) -> DataSourceDescriptor | None:
@@ -157,9 +157,9 @@ def refuse_unknown(names: Iterable[str], where: str) -> None:
         if name in catalog.group_entries and name not in all_names:
             tasks = catalog.group(name).tasks
             raise UserError(
-                f"{name!r} is a group; a data path is that of a task or benchmark",
+                f"{name!r} is a group; data paths belong to tasks or benchmarks",
                 where=where,
-                fix=f"one for each of its tasks, such as --data {tasks[0]}=PATH",
+                fix=f"give one for each of its tasks, such as --data {tasks[0]}=PATH",
             )
         if name not in all_names:
             raise missing("task or benchmark", name, filter(None, all_names), where=where)

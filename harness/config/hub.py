@@ -32,7 +32,7 @@ def hub_folder(path: Path, patterns: Sequence[str] = ()) -> Path:
         raise UserError(f"{str(path)!r} is not hf:OWNER/NAME", fix="hf:Intel/SocialCounterfactuals")
     if not is_installed("huggingface_hub"):
         raise PluginError(
-            f"{path} needs the hub's own library", fix="pip install 'social-harness[datasets]'"
+            f"{path} needs the package 'datasets'", fix="pip install 'social-harness[datasets]'"
         )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -57,15 +57,15 @@ def hub_folder(path: Path, patterns: Sequence[str] = ()) -> Path:
         return folder if present else fetched(None)
     except GatedRepoError:
         raise UserError(
-            f"the dataset {name!r} is open to those it was granted to",
-            fix=f"ask for it at https://huggingface.co/datasets/{name}, then hf auth login",
+            f"the dataset {name!r} is gated: your account has no access",
+            fix=f"request access at https://huggingface.co/datasets/{name}, then hf auth login",
         ) from None
     except RepositoryNotFoundError:
         raise UserError(f"the hub has no dataset {name!r} (or does not show it to you)") from None
     except LocalEntryNotFoundError:
         raise UserError(
             f"the dataset {name!r} is not on this machine, and the hub cannot be reached",
-            fix="connect, unset HF_HUB_OFFLINE, or name a folder with the dataset's files",
+            fix="go online, unset HF_HUB_OFFLINE, or give a folder with the dataset's files",
         ) from None
     except (HfHubHTTPError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -123,7 +123,7 @@ def included(folder: Path | None = None) -> list[Path]:
     for entry in places:
         if not entry.exists():
             raise UserError(
-                f"includes {str(entry)!r}, which is not there", where=f"{path}: [tasks]"
+                f"includes {str(entry)!r}, which does not exist", where=f"{path}: [tasks]"
             )
     return places
 
@@ -144,7 +144,7 @@ def _working_folder() -> Path:
         return Path.cwd()
     except FileNotFoundError:
         raise UserError(
-            "the working folder is not there any more", fix="cd to a folder that is"
+            "the working folder no longer exists", fix="cd to a folder that exists"
         ) from None
 
 
@@ -173,7 +173,7 @@ def _own(path: Path) -> dict[str, Any]:
     if not os.path.lexists(path):
         return {}
     if path.is_symlink() and not path.exists():
-        raise UserError("is a link to what is not there", where=path)
+        raise UserError("is a broken link", where=path)
     file_settings = _read(read_file(path), str(path))
     profile = file_settings.get("profile", DEFAULT_PROFILE)
     if profile not in PROFILES:

@@ -47,7 +47,7 @@ def include(places: Iterable[Path | str]) -> None:
     for entry in places:
         path = home_path(entry, "--include")
         if not path.exists():
-            raise UserError("no such file or folder", where=path, fix=near_file(path))
+            raise UserError("the file or folder does not exist", where=path, fix=near_file(path))
         if path.is_dir():
             _folders.setdefault(path)
         else:
@@ -94,8 +94,8 @@ def task_names(tasks: TaskName | Iterable[TaskName]) -> list[str]:
                 name = _file_named(path)
                 first = paths.setdefault(name, path)
                 if not _same(first, path):
-                    raise UserError(f"the id {name!r} is taken by {first}", where=path,
-                                    fix="rename one of the two")  # fmt: skip
+                    raise UserError(f"the id {name!r} is already used by {first}", where=path,
+                                    fix="rename one of them")  # fmt: skip
                 names.append(name)
     return names
 
@@ -106,7 +106,7 @@ def _files_of(path: Path) -> list[Path]:
         return [path]
     files = sorted(path.parent.glob(path.name)) if path.parent.is_dir() else []
     if not files:
-        raise UserError("no file fits this pattern", where=path)
+        raise UserError("no file matches this pattern", where=path)
     return files
 
 
@@ -146,23 +146,23 @@ def _file_named(path: Path, on_the_way: tuple[Path, ...] = ()) -> str:
         UserError: not there, no spec, or a group that names a file outside its folder.
     """
     if _is_folder(path):
-        raise UserError("is a folder of specs", where=path,
-                        fix=f"--include {path}, then name its tasks")  # fmt: skip
+        raise UserError("this is a folder of specs, not one spec", where=path,
+                        fix=f"--include {path}, and name its tasks")  # fmt: skip
     document = read_yaml(path)
     name = spec_id(document)
     raw: Any = document.data
     if isinstance(raw, dict) and "group" in raw and isinstance(raw.get("tasks"), list):
         if any(_same(path, before) for before in on_the_way):
             way = " -> ".join(str(one) for one in (*on_the_way, path))
-            raise UserError(f"a group is part of itself: {way}", where=document.where(("tasks",)))
+            raise UserError(f"a group contains itself: {way}", where=document.where(("tasks",)))
         for index, member in enumerate(raw["tasks"]):
             if isinstance(member, str) and is_path(member):
                 inside = path.parent / member
                 if Path(member).is_absolute() or ".." in Path(member).parts:
                     raise UserError(
-                        f"{quoted(member)} leads out of the group's folder",
+                        f"{quoted(member)} lies outside the group's folder",
                         where=document.where(("tasks", index)),
-                        fix="--include its folder, and name its id",
+                        fix="add --include with its folder, and name it by its id",
                     )
                 _file_named(inside, (*on_the_way, path))
     _files[name] = path
@@ -177,7 +177,7 @@ def _spec_given(spec: Mapping[str, object]) -> str:
     try:
         text = yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True)
     except yaml.YAMLError as error:
-        raise UserError(f"the spec is no plain data: {error}") from None
+        raise UserError(f"the spec is not plain data: {error}") from None
     document = parse_yaml(text, name="the spec given")
     name = spec_id(document)
     _data[name] = document

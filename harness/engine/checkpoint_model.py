@@ -137,7 +137,7 @@ class ReleasedModel(ABC):
         path = self.options.get("path")
         if not path:
             raise UserError(
-                f"{self.id} needs a checkpoint",
+                f"{self.id} needs a checkpoint to load",
                 fix=f"-o path=FOLDER or HUB_ID, or -o preset={self.example}",
             )
         source = open_checkpoint(str(path), revision=self.options.get("revision"))

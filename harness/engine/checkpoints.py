@@ -110,7 +110,7 @@ def open_checkpoint(
     packed = name.startswith(PACKAGE)
     path = package_folder(name) if packed else (base or Path()) / home_path(name)
     if path.is_file():
-        raise UserError("a checkpoint is a folder, this is a file", where=path)
+        raise UserError("a checkpoint must be a folder, and this is a file", where=path)
     if path.is_dir():
         if revision:
             raise UserError("a folder has no revision", where=path, fix="leave out revision")
@@ -120,7 +120,7 @@ def open_checkpoint(
         commit = folder.name
     else:
         raise UserError(
-            f"there is no folder {name!r}, and it is no hub id", where=path, fix="check the path"
+            f"there is no folder {name!r}, and it is not a hub id", where=path, fix="check the path"
         )
     return Checkpoint(name, folder, commit, _read_config(folder))
 
@@ -134,7 +134,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError("the file is not there", where=path, fix=_AGAIN) from None
+        raise UserError("the file does not exist", where=path, fix=_AGAIN) from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"not readable as JSON: {error}", where=path, fix=_AGAIN) from None
     if not isinstance(content, dict):
@@ -167,7 +167,7 @@ def require_family(checkpoint: Checkpoint, plugin: str) -> None:
                 f"-o {_REMOTE_CODE}=true runs it"
             )
         raise UserError(
-            f"not a checkpoint that {plugin} reads: its model_type is {kind!r}",
+            f"{plugin} cannot read this checkpoint: its model_type is {kind!r}",
             where=checkpoint.folder / "config.json",
             fix=fix,
         )
@@ -553,7 +553,7 @@ def _fetch(name: str, revision: str | None, patterns: Iterable[str]) -> Path:
         return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
     except Exception as error:  # noqa: BLE001  the hub client raises a family of its own
         raise UserError(
-            f"cannot have {name!r} from the hub: {_first(error)}",
+            f"cannot fetch {name!r} from the hub: {_first(error)}",
             fix=f"hf download {name}, while online, or give a folder",
         ) from None
 

@@ -197,7 +197,7 @@ class VisionLanguageModel(ABC):
         parts = self.parts()
         if "vision_tower" not in parts:
             raise UserError(
-                "the model has no vision tower that can be taken out",
+                "the model has no separate vision tower",
                 fix=f"its parts: {', '.join(sorted(parts))}",
             )
         return parts["vision_tower"], self.encode

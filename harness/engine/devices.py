@@ -52,7 +52,7 @@ def resolve_device(requested: str) -> torch.device:
             return torch.device("cuda", torch.cuda.current_device())
         if torch.version.cuda and _CARD.exists():
             raise UserError(
-                f"there is a GPU that PyTorch cannot use: {_why_no_cuda()}",
+                f"this machine has a GPU that PyTorch cannot use: {_why_no_cuda()}",
                 fix="update its driver or install a PyTorch made for it, or add --device cpu",
             )
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -65,11 +65,11 @@ def resolve_device(requested: str) -> torch.device:
         if (device.index or 0) >= count:
             reason = f" ({_why_no_cuda()})" if not count else ""
             raise UserError(
-                f"device {requested!r} is not there: PyTorch sees {count} CUDA devices{reason}",
+                f"device {requested!r} is not available: PyTorch sees {count} CUDA devices{reason}",
                 fix="use --device cpu, or install a PyTorch that knows the machine's GPU",
             )
     elif device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError(f"device {requested!r} is not there", fix="use --device cpu")
+        raise UserError(f"device {requested!r} is not available", fix="use --device cpu")
     elif device.type not in {"cpu", "cuda", "mps"}:
         raise unknown("device", requested, ("auto", "cpu", "cuda", "mps"))
     return device

@@ -140,7 +140,7 @@ def load_arguments(
         _require_gpu(device.type, f"quantise={quantise}", "quantise=none")
         arguments["quantization_config"] = _quantisation(quantise, dtype)
     if device.type == "cuda" and dtype == "bfloat16" and not _has_bfloat16(device):
-        raise UserError(f"{device} computes no bfloat16", fix="--dtype float16, or float32")
+        raise UserError(f"{device} does not support bfloat16", fix="--dtype float16, or float32")
     if options.get("device_map") == "auto":
         _require_gpu(device.type, "device_map=auto", "device_map=none")
         arguments["device_map"] = "auto"

@@ -43,10 +43,10 @@ def refuse_exchanged(task: Task, records: Iterable[SampleRecord]) -> None:
                 continue
             if not same:
                 raise UserError(
-                    f"the image of sample {sample.id!r} is another one than when task "
-                    f"{task.id!r} was answered",
+                    f"the image of sample {sample.id!r} differs from the one recorded by "
+                    f"task {task.id!r}",
                     where=task.located.origin,
-                    fix="--again asks anew and replaces what is recorded; --results FOLDER keeps "
+                    fix="--again evaluates again and replaces the records; --results FOLDER keeps "
                     "both; or give the folder of images that was used before",
                 )
         if not images_of:

@@ -90,7 +90,7 @@ class Method:
         answerer = load()
         if isinstance(answerer, StandsForAnnotators):
             raise UserError(
-                f"annotators have answered already: method {self.descriptor.id!r} cannot act on it",
+                f"method {self.descriptor.id!r} cannot change recorded answers of annotators",
                 fix="leave out --method",
             )
         return MethodAnswerer(answerer, method)

@@ -118,7 +118,7 @@ class ConfiguredModel:
             UserError: what is no task.
         """
         if not isinstance(task, Task):
-            raise UserError(f"{described(task)} is no task", fix="harness.load_task(ID) gives one")
+            raise UserError(f"{described(task)} is not a task", fix="harness.load_task(ID)")
         key = task.id if self.descriptor.needs_task else ""
         if key in self._unloadable:
             raise self._unloadable[key]

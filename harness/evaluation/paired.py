@@ -167,17 +167,17 @@ def refuse_different(first: EvaluationRecord, second: EvaluationRecord) -> None:
         UserError: naming the parts that differ.
     """
     if first.task != second.task:
-        raise UserError(f"{first.task!r} and {second.task!r} are two tasks")
+        raise UserError(f"{first.task!r} and {second.task!r} are different tasks")
     names = sorted({*first.task_parts, *second.task_parts})
     differ = [name for name in names if first.task_parts.get(name) != second.task_parts.get(name)]
     if first.images and second.images and first.images != second.images:
-        differ.append("pictures")
+        differ.append("images")
     if first.task_fingerprint != second.task_fingerprint or differ:
         causes = ", ".join(differ) or "its fingerprint"
         raise UserError(
             f"the two evaluations of {first.task!r} differ in: {causes}",
             where=f"{first.directory} and {second.directory}",
-            fix="compare evaluations that asked the same of the same samples",
+            fix="compare evaluations with the same questions on the same samples",
         )
 
 

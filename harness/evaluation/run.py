@@ -218,7 +218,7 @@ def plan_run(
             planned.append(item)
     if not planned:
         raise UserError(
-            f"model {subject.descriptor.id!r} can be asked none of these tasks: "
+            f"model {subject.descriptor.id!r} cannot answer any of these tasks: "
             f"{next(iter(subject.left_out.values()))}"
         )
     return planned

@@ -192,7 +192,7 @@ class Task:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             more += elsewhere(root, missing)
             raise UserError(
-                f"annotations of {self.id!r} ({split}) are missing: looked for {names}{more}",
+                f"annotations of {self.id!r} ({split}) are missing; looked for {names}{more}",
                 where=root,
                 fix=remedy(self.spec),
             )

@@ -221,7 +221,7 @@ class EvaluationWriter:
         """
         job, journal = self.job, self.journal
         if len(journal.done) != len(job.plan.blocks):
-            raise HarnessError("the journal lacks blocks of the plan", where=job.directory)
+            raise HarnessError("the journal is missing blocks of the plan", where=job.directory)
         spec = job.plan.task.spec
         directory = job.directory
         with open_whole(directory / SAMPLES) as file:
@@ -297,9 +297,9 @@ def _blocks_of_plan(job: Job, journal: Journal) -> Iterator[list[SampleRecord]]:
         yield block
     if digest.hexdigest() != job.plan.parts[IDS]:
         raise UserError(
-            "the journal holds samples that are not the plan's",
+            "the journal holds samples that are not in the plan",
             where=job.directory,
-            fix="harness results rm with this folder; the same command then begins anew",
+            fix="harness results rm with this folder; the same command then starts from scratch",
         )
 
 

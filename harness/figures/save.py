@@ -59,7 +59,7 @@ def figure_bytes(
     """
     if ending not in ENDINGS:
         raise UserError(
-            f"figures are not written as {ending or 'such'} files", fix=", ".join(ENDINGS)
+            f"figures cannot be written as {ending or 'such'} files", fix=", ".join(ENDINGS)
         )
     from matplotlib import rc_context, rcdefaults
 

@@ -89,7 +89,7 @@ class Recall:
         self._classes = Classes(labels)
         label = options.get("label")
         if label is None:
-            raise UserError("recall needs the option 'label'", where="metrics")
+            raise UserError("the metric recall needs the option 'label'", where="metrics")
         self._place = self._classes.place(str(label))
 
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:

@@ -245,7 +245,7 @@ def plain_scores(scores: Scores) -> Scores:
         TypeError: what is no number.
     """
     if scores.kind not in get_args(ScoreKind):
-        raise ValueError(f"{scores.kind!r} is no kind of score")
+        raise ValueError(f"{scores.kind!r} is not a kind of score")
     return Scores(scores.kind, _floats(scores.values), _whole(scores.tokens), _whole(scores.bytes))
 
 

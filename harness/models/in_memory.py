@@ -79,7 +79,7 @@ def as_model(  # noqa: PLR0913  what a descriptor says of a model
     kind = type(answers)
     chosen_id = id or getattr(answers, "id", None) or _words(kind.__name__)
     if chosen_id in plugins().models():
-        raise UserError(f"the id {chosen_id!r} is that of an installed model",
+        raise UserError(f"the id {chosen_id!r} belongs to an installed model",
                         fix="give the object another `id`")  # fmt: skip
     sees = getattr(answers, "sees_images", True) if sees_images is None else sees_images
     descriptor = ModelDescriptor(

@@ -151,7 +151,7 @@ def _read(path: Path, task: str) -> dict[str, _Prediction]:
                 if line["id"] in into:
                     first = into[line["id"]].where.rpartition(":")[2]
                     raise UserError(
-                        f"the id {line['id']!r} comes twice, first on line {first}", where=where
+                        f"the id {line['id']!r} occurs twice, first on line {first}", where=where
                     )
                 into[line["id"]] = prediction
     except OSError as error:
@@ -209,5 +209,5 @@ def _no_constant(name: str) -> NoReturn:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise ValueError("a key comes twice")
+        raise ValueError("a key occurs twice")
     return fields

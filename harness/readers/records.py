@@ -46,7 +46,7 @@ def cells(text: str, where: str) -> list[str]:
     try:
         fields = next(csv.reader([text], strict=True))
     except csv.Error as error:
-        raise DataError(f"not a line of a CSV: {error}", where=where) from None
+        raise DataError(f"not valid CSV: {error}", where=where) from None
     longest = max(map(len, fields), default=0)
     if longest > _CELL:  # csv's own limit belongs to the process
         raise DataError(

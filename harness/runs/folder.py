@@ -79,7 +79,7 @@ def refuse_other(results: Path) -> None:
     """
     if not (results / EVALUATIONS).is_dir():
         raise UserError(
-            f"no results folder: it has no folder {EVALUATIONS!r}",
+            f"this is not a results folder: it has no folder {EVALUATIONS!r}",
             where=results,
             fix="--results FOLDER",
         )
@@ -99,18 +99,18 @@ def named(results: Path, names: Sequence[str]) -> list[Path]:
             (one for one in (results / EVALUATIONS / name, Path(name)) if one.is_dir()), None
         )
         if path is None:
-            raise UserError("no such evaluation", where=name, fix="harness results list")
+            raise UserError("no such evaluation exists", where=name, fix="harness results list")
         directory = path.resolve()
         if directory in {inside, inside.parent} or directory.parent == inside:
             raise UserError(
-                "is a folder of evaluations, not one of them",
+                "this is a folder of evaluations, not an evaluation",
                 where=path,
                 fix=f"harness results list --results {results}",
             )
         if not directory.is_relative_to(inside) or path.is_symlink():
             raise UserError(f"is not in the results folder {results}", where=path)
         if not any((directory / sign).exists() for sign in _SIGNS):
-            raise UserError("is no evaluation's folder", where=path, fix="harness results list")
+            raise UserError("this is not an evaluation", where=path, fix="harness results list")
         directories[directory] = None
     return list(directories)
 

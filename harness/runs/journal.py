@@ -294,7 +294,7 @@ def decode(line: bytes, where: str = "the journal") -> tuple[int, list[dict[str,
 
 def _refused(where: str) -> UserError:
     return UserError(
-        "a line that no run of this evaluation wrote",
+        "this line was not written by a run of this evaluation",
         where=where,
-        fix="harness results rm with the evaluation's folder; the same command then begins anew",
+        fix="harness results rm with the evaluation's folder; the same command then restarts",
     )

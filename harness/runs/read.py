@@ -95,7 +95,7 @@ def survey(
     """
     path = Path(path)
     if not path.exists():
-        raise UserError("no such results", where=path, fix="harness run ... writes them")
+        raise UserError("there are no such results", where=path, fix="harness run ... writes them")
     records: list[EvaluationRecord] = []
     directories, left_out = _directories(path)
     for directory in directories:

@@ -183,9 +183,9 @@ class Archive:
 
     def _refuse(self, reason: str) -> NoReturn:
         raise DataError(
-            f"the archive is not read: {reason}",
+            f"the archive cannot be read: {reason}",
             where=self.path,
-            fix="get it from its source again, or unpack it yourself and name the folder",
+            fix="download it again, or unpack it yourself and give the folder",
         )
 
 

@@ -186,7 +186,7 @@ class DataRoot:
         for name in names:
             if not name.isascii() and name != os.fsencode(name).decode("utf-8", "replace"):
                 raise NotReadable(
-                    f"the name of a file here is not UTF-8: {quoted(name)}",
+                    f"a file name in this folder is not UTF-8: {quoted(name)}",
                     where=self.where(folder),
                     fix="rename it, or unpack the archive with the names' own encoding",
                 )
@@ -252,8 +252,8 @@ class DataRoot:
     def _full(self, name: str) -> str:
         if type(name) is not str:
             raise PluginError(
-                f"a file of a release is named by a text, not by {quoted(name)}",
-                fix="give its way from the root, such as 'labels/a.json' (docs/plugins.md)",
+                f"a file of a release must be named by a text, not by {quoted(name)}",
+                fix="give its path from the root, such as 'labels/a.json' (docs/plugins.md)",
             )
         relative = PurePosixPath(name)
         if relative.is_absolute() or ".." in relative.parts or "\x00" in name:
@@ -280,7 +280,7 @@ class DataRoot:
             raise LeadsOut(
                 "a link leads out of the data folder",
                 where=self.where(name),
-                fix="put the file itself there, or name a folder that holds all of the data",
+                fix="put the file itself there, or give a folder that holds all of the data",
             )
         return path
 
@@ -380,6 +380,6 @@ def _again(location: str, below: str) -> DataRoot:
 
 def _no_path(attribute: str, instead: str) -> NoPath:
     return NoPath(
-        f"a data root is no path: it has no {attribute}",
+        f"a data root is not a path: it has no {attribute}",
         fix=f"a reader uses {instead} (docs/plugins.md)",
     )

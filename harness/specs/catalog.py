@@ -42,7 +42,7 @@ def fitting(pattern: str, tasks: Iterable[str]) -> list[str]:
     """
     chosen = [name for name in tasks if fnmatchcase(name, pattern)]
     if not chosen:
-        raise UserError(f"no task's id fits {quoted(pattern)}", fix="harness tasks")
+        raise UserError(f"no task id matches {quoted(pattern)}", fix="harness tasks")
     return chosen
 
 
@@ -175,7 +175,7 @@ class Catalog:
             where = document.where(("tasks", index))
             if member in (*on_the_way, name):
                 way = " -> ".join((*on_the_way, name, member))
-                raise UserError(f"a group is part of itself: {way}", where=where)
+                raise UserError(f"a group contains itself: {way}", where=where)
             if member in self.broken:
                 raise self.broken[member]
             if member in self.entries:
@@ -245,9 +245,9 @@ def _add(catalog: Catalog, document: Document) -> None:
             if first.path and document.path and first.path.resolve() == document.path.resolve():
                 return  # a folder within another that is read too
             catalog.broken[name] = UserError(
-                f"the id {name!r} is taken by {first.where(_id_path(first))}",
+                f"the id {name!r} is already used by {first.where(_id_path(first))}",
                 where=document.where((key,)),
-                fix="rename one of the two",
+                fix="rename one of them",
             )
             return
     entry = Entry(

@@ -107,7 +107,7 @@ def _refuse_prompt(text: str, spec: TaskSpec) -> None:
     fields = compile_template(spec.prompt.template).fields
     if fields and not named:
         raise UserError(
-            f"the prompt names no field, and that of {spec.id!r} does: {', '.join(fields)}",
+            f"the prompt uses no field, and the prompt of {spec.id!r} does: {', '.join(fields)}",
             where="--prompt",
             fix=f"write {{{{ {fields[0]} }}}} where it belongs",
         )
@@ -117,7 +117,7 @@ def _compiled(text: str, name: str) -> tuple[str, ...]:
     if not text.strip():
         raise UserError(f"the {name} is empty", where=_flag(name))
     if any("\ud800" <= sign <= "\udfff" for sign in text):
-        raise UserError(f"the {name} is no Unicode text", where=_flag(name))
+        raise UserError(f"the {name} is not Unicode text", where=_flag(name))
     try:
         return compile_template(text, _flag(name)).fields
     except TemplateProblem as error:

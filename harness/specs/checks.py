@@ -47,12 +47,12 @@ def _headline(document: Document, raw: Any) -> Iterator[UserError]:
     main = [index for index, metric in enumerate(raw["metrics"]) if metric.get("main")]
     if not main:
         yield UserError(
-            "no metric is the headline", where=document.where(("metrics",), "key"),
+            "no metric is marked as the headline", where=document.where(("metrics",), "key"),
             fix="give one of them main: true",
         )  # fmt: skip
     for index in main[1:]:
         yield UserError(
-            "a second metric is the headline; exactly one has main: true",
+            "a second metric is marked as the headline; exactly one may have main: true",
             where=document.where(("metrics", index, "main"), "key"),
         )
 
@@ -62,7 +62,7 @@ def _metrics(document: Document, raw: Any) -> Iterator[UserError]:
     for index, metric in enumerate(raw["metrics"]):
         if metric["column"] in columns:
             yield UserError(
-                f"the column {metric['column']!r} is used twice",
+                f"the column {metric['column']!r} is used by two metrics",
                 where=document.where(("metrics", index, "column")),
             )
         columns.add(metric["column"])
@@ -76,7 +76,7 @@ def _named_options(document: Document, raw: Any) -> Iterator[UserError]:
         if name not in options:
             at = document.where(path, "key" if "when" in path else "value")
             yield UserError(
-                f"there is no named option {name!r} in this spec", where=at,
+                f"this spec has no option named {name!r}", where=at,
                 fix=nearest(name, options),
             )  # fmt: skip
     for name, entry in options.items():
@@ -89,7 +89,7 @@ def _named_options(document: Document, raw: Any) -> Iterator[UserError]:
             )
         if name not in used:
             yield UserError(
-                f"nothing uses the named option {name!r}",
+                f"nothing uses the option {name!r}",
                 where=document.where(("options", name), "key"),
                 fix=f"write {{option: {name}}} where its value belongs",
             )
@@ -174,7 +174,7 @@ def _view(document: Document, raw: Any) -> Iterator[UserError]:
             ImageColor.getrgb(colour)
         except ValueError:
             yield UserError(
-                f"{colour!r} is no colour",
+                f"{colour!r} is not a colour",
                 where=document.where(("prompt", "view", "mark", index)),
                 fix=nearest(colour, ImageColor.colormap),
             )
@@ -184,13 +184,13 @@ def _data(document: Document, raw: Any) -> Iterator[UserError]:
     handed = {"unit": "set unit at the top of the spec", "choose_labels": "set ask.choose.labels"}
     for name in handed.keys() & raw["data"].get("options", {}).keys():
         yield UserError(
-            f"the {name.replace('_', ' ')} is handed to the reader by itself",
+            f"the {name.replace('_', ' ')} is passed to the reader automatically",
             where=document.where(("data", "options", name), "key"),
             fix=handed[name],
         )
     if raw["prompt"].get("shots", 0) and "train_split" not in raw["data"]:
         yield UserError(
-            "shots are taken from the train split, and this spec has none",
+            "few-shot examples come from the train split, and this spec has none",
             where=document.where(("prompt", "shots")),
             fix="add data.train_split",
         )
@@ -228,10 +228,10 @@ def _templates(document: Document, raw: Any, *, labels_differ: bool) -> Iterator
     if isinstance(option, UserError):
         yield option
     elif "options" in option.fields:
-        yield UserError("an option cannot list the options", where=document.where(TEXT))
+        yield UserError("the text of an option cannot list the options", where=document.where(TEXT))
     elif "label" not in option.fields:
         yield UserError(
-            "this template does not name 'label', so all options would read the same",
+            "this template does not use 'label', so all options would be the same text",
             where=document.where(TEXT), fix="write {{ label }} where the label belongs",
         )  # fmt: skip
     elif (

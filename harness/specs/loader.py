@@ -234,7 +234,7 @@ def _reasoning(raw: Mapping[str, Any], named: Mapping[str, NamedOption]) -> Reas
 
 def _temperature(value: Json) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2:
-        raise UserError(f"temperature is a number from 0 to 2, not {value!r}")
+        raise UserError(f"temperature must be a number from 0 to 2, not {value!r}")
     return float(value)
 
 

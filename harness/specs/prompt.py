@@ -55,7 +55,7 @@ def refuse_unrenderable(spec: TaskSpec, sample: Sample, lacking: set[str], known
         if name is None:
             raise UserError(error.message, where=where) from None
         raise UserError(
-            f"the prompt names the field {name!r}, which no sample has",
+            f"the prompt uses the field {name!r}, which no sample has",
             where=where,
             fix=nearest(name, known)
             if known

@@ -90,7 +90,7 @@ def _problems(error: ValidationError, document: Document) -> Iterator[UserError]
     if error.validator == "propertyNames":
         name = str(value)
         yield UserError(
-            f"{name!r} is no name: {_PATTERN}", where=document.where((*path, name), "key")
+            f"{name!r} is not a name: {_PATTERN}", where=document.where((*path, name), "key")
         )
         return
     if error.validator == "required":

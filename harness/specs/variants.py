@@ -59,7 +59,7 @@ class Variant:
         """
         match = re.fullmatch(r"([a-z0-9_]+) (\d+)", text)
         if match is None:
-            raise UserError(f"{text!r} is no variant of a task")
+            raise UserError(f"{text!r} is not a variant of a task")
         return cls(match[1], int(match[2]))
 
     @property
@@ -178,7 +178,7 @@ def _kinds(kinds: str) -> list[tuple[str, int | None, tuple[int, ...]]]:
             continue
         if name not in KINDS:
             names = [*KINDS, *plugins().perturbations()]
-            raise UserError(f"there is no kind of variant {name!r}", fix=nearest(name, names))
+            raise UserError(f"unknown kind of variant {name!r}", fix=nearest(name, names))
         if mark and (mark == ":" or not level_text.isdigit() or int(level_text) < 1):
             raise UserError(
                 f"{level_text!r} is not a whole number above 0",

@@ -30,7 +30,7 @@ def equivalence(paired: Paired, margin: float, direction: Direction) -> Equivale
         UserError: the margin is no number above 0.
     """
     if not 0 < margin < math.inf:
-        raise UserError(f"{margin:g} is no margin", where="margin", fix="a number above 0: 0.5")
+        raise UserError(f"{margin:g} is not a margin", where="margin", fix="a number above 0: 0.5")
     interval, spread = paired.interval, paired.spread
     if paired.difference is None or not spread or paired.units < 2:
         return Equivalence(margin, why="the difference does not vary over draws")

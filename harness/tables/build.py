@@ -76,7 +76,7 @@ def build_table(
     chosen, superseded = current(_chosen(records, tasks, layout))
     placements = placed(chosen, layout, any_seed=options.duplicates == "mean")
     if not placements:
-        raise UserError("no finished evaluation fits a row of the layout", fix="others: true")
+        raise UserError("no finished evaluation belongs to a row of the layout", fix="others: true")
     records = [one.record for one in placements]
     missing: tuple[str, ...] = ()
     metric_names: tuple[str, ...] = ()
@@ -133,16 +133,16 @@ def _chosen(
     records: list[EvaluationRecord], tasks: Sequence[str] | None, layout: Layout | None
 ) -> list[EvaluationRecord]:
     if not records:
-        raise UserError("no finished evaluation to show", fix="harness run ... makes them")
+        raise UserError("there is no finished evaluation to show", fix="harness run ... makes them")
     records = [record for record in records if not record.variant]
     if not records:
-        raise UserError("only variants of tasks were evaluated", fix="--robustness")
+        raise UserError("the evaluations are variants of tasks only", fix="--robustness")
     present = {record.task for record in records}
     if layout is not None:
         tasks = list(dict.fromkeys(column.task for column in layout.columns))
         if not present & set(tasks):
             raise UserError(
-                f"no finished evaluation of the layout's tasks: {', '.join(tasks)}",
+                f"there is no finished evaluation of the layout's tasks: {', '.join(tasks)}",
                 fix=f"harness run ...; evaluations here are of {', '.join(sorted(present))}",
             )
     elif tasks is None:

@@ -60,7 +60,7 @@ def _one(claims: Sequence[Placed], rule: Rule, interval: SeedInterval | None) ->
     raise UserError(
         f"two different evaluations of {name!r} on {first.task!r}: "
         f"{first.directory} and {second.directory}",
-        fix="--duplicates newest or --duplicates mean; or name the one to show",
+        fix="--duplicates newest or --duplicates mean; or give only the one to show",
     )
 
 
@@ -90,9 +90,9 @@ def _finished(placement: Placed) -> tuple[str, str]:
     time = finished(placement.record.directory)
     if not time:
         raise UserError(
-            "does not say when the evaluation ended, so the newest is not known",
+            "does not say when the evaluation ended, so the newest is unknown",
             where=placement.record.directory / "timings.json",
-            fix="name the evaluation to show",
+            fix="give only the evaluation to show",
         )
     return time, placement.record.fingerprint
 
@@ -114,7 +114,7 @@ def _mean(claims: Sequence[Placed], interval: SeedInterval | None) -> Placed:
             raise UserError(
                 f"no mean over seeds: two evaluations of {record.model!r} on {record.task!r} have "
                 f"one seed: {other.directory} and {record.directory}",
-                fix="--duplicates newest, or name those to show",
+                fix="--duplicates newest, or give only those to show",
             )
     metrics = tuple(_means(records, value, interval) for value in first.metrics)
     marks = sorted({mark for record in records for mark in record.marks})

@@ -35,7 +35,8 @@ def with_shares(
     has_ceiling = [any(one[place] for one in ceilings) for place in range(len(columns))]
     if not any(has_ceiling):
         raise UserError(
-            "no row of the table stands for annotators", fix="harness run --model human --tasks ..."
+            "no row of the table is for annotators",
+            fix="harness run --model human --tasks ...",
         )
     extended: list[Column] = []
     names: list[str] = []

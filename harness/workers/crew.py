@@ -56,7 +56,7 @@ class Starts:
 def none_takes_part(executor: str, reason: str) -> UserError:
     """Return the error of a run whose last worker was refused."""
     return UserError(
-        f"no worker can take part; the last one: {reason}",
+        f"no worker could join the run; the last one said: {reason}",
         where=f"--on {executor}",
         fix="give workers the same data, packages and devices as this process",
     )
@@ -65,10 +65,9 @@ def none_takes_part(executor: str, reason: str) -> UserError:
 def none_starts(executor: str, before: str, reason: str) -> UserError:
     """Return the error of a run whose workers end, one after the other, before they answer."""
     return UserError(
-        f"{FAILED_STARTS} workers ended one after the other before they {before}; the last one: "
-        f"{reason}",
+        f"{FAILED_STARTS} workers in a row ended before they {before}; the last one said: {reason}",
         where=f"--on {executor}",
-        fix="fewer workers, if memory is short; without --on the model says more",
+        fix="use fewer workers if memory is short; run without --on to see the model's own error",
     )
 
 

@@ -52,13 +52,13 @@ class ExecutorPlan:
             raise UserError(
                 "workers load the plugins that are installed, and this run uses a registry of its "
                 "own",
-                fix="leave --on out, or install its plugins (docs/plugins.md)",
+                fix="leave out --on, or install its plugins (docs/plugins.md)",
             )
         if not plugins().is_installed(model.descriptor):
             raise UserError(
                 f"model {self.model!r} is only in the memory of this process, and cannot travel "
                 f"to the workers of --on {self.descriptor.id}",
-                fix="leave --on out, or install the model as a plugin (docs/plugins.md)",
+                fix="leave out --on, or install the model as a plugin (docs/plugins.md)",
             )
         if ":" in model.runtime.device:
             raise UserError(
@@ -125,7 +125,7 @@ def find_executor(name: str | None, chosen: Mapping[str, Json]) -> FoundExecutor
         PluginError: its plugin cannot be had.
     """
     if name is None:
-        raise UserError("options of an executor, and no executor", fix="--on processes")
+        raise UserError("options of an executor are given, but no executor", fix="--on processes")
     descriptor = find("executor", name, plugins().executors())
     settled = parse_options(descriptor.options, chosen, owner=f"executor {name!r}")
     factory, contract = load_target(descriptor), contract_of(descriptor)

@@ -175,7 +175,7 @@ def test_models_are_compared_only_where_they_were_asked_the_same(tmp_path: Path)
 
 def test_analyses_of_several_kinds_make_no_table(tmp_path: Path) -> None:
     found = [analysis(tmp_path, "mir", mir(1), model=MODEL), analysis(tmp_path, "probe", probe())]
-    with pytest.raises(UserError, match="analyses of mir and probe do not make one table"):
+    with pytest.raises(UserError, match="analyses of mir and probe cannot share one table"):
         analysis_table(found)
     with pytest.raises(UserError, match="unknown analysis kind 'probes'"):
         analysis_table([analysis(tmp_path, "probes", probe())])
@@ -239,7 +239,7 @@ def test_a_folder_of_one_kind_is_one_table(
     assert "m1" in str(held)
     analysis(tmp_path, "probe", probe())
     assert run(str(tmp_path / "analyses")) == 2
-    assert "analyses of mir and probe do not make one table" in capsys.readouterr().err
+    assert "analyses of mir and probe cannot share one table" in capsys.readouterr().err
 
 
 def test_what_has_no_meaning_for_an_analysis_is_one_message(
@@ -249,7 +249,7 @@ def test_what_has_no_meaning_for_an_analysis_is_one_message(
     assert run(str(place), "--baseline", "before") == 2
     assert "--baseline is for evaluations" in capsys.readouterr().err
     assert run(str(place), str(tmp_path)) == 2
-    assert "do not make one table" in capsys.readouterr().err
+    assert "cannot share one table" in capsys.readouterr().err
     (place / "sealed.json").unlink()
     assert run(str(place)) == 2
     assert "no finished analysis" in capsys.readouterr().err

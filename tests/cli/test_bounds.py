@@ -60,7 +60,7 @@ def test_every_number_of_every_command_has_a_least_and_refuses_none(name: str) -
         (("--seed", "9" * 30), "--seed: "),
         (("--weight-decay", "inf"), "--weight-decay: 'inf' is not a finite number"),
         (("--weight-decay", "1e300"), "should be at least 0 and at most 100"),
-        (("--weight-decay", "100", "--learning-rate", "0.5"), "take all of a weight away"),
+        (("--weight-decay", "100", "--learning-rate", "0.5"), "remove a weight entirely"),
         (("--learning-rate", "nan"), "--learning-rate: 'nan' is not a finite number"),
         (("--lora-rank", "100000000"), "--lora-rank: "),
         (("--lora-alpha", "0"), "--lora-alpha: '0' should be at least 1"),
@@ -68,7 +68,7 @@ def test_every_number_of_every_command_has_a_least_and_refuses_none(name: str) -
         (("--save-every", "9" * 20), "--save-every: "),
         (("--device", "gpu"), "--device: 'gpu' should be auto, cpu, cuda"),
         (("--train-parts", "nosuch"), "--train-parts: the model has no part 'nosuch'"),
-        (("--train-parts", "lora,language_model"), "lora trains in the language model's place"),
+        (("--train-parts", "lora,language_model"), "lora replaces the training of"),
         (("--train-parts", "fulll"), "did you mean 'full'?"),
         (("--data", "foo=bar=x"), "unknown task or benchmark 'foo'"),
         (("--data-path", "foo"), "--data 'foo' is not TASK=PATH"),
@@ -199,4 +199,4 @@ def test_a_working_folder_that_is_gone_is_said(
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    assert "the working folder is not there any more" in refused(capsys, "models")
+    assert "the working folder no longer exists" in refused(capsys, "models")

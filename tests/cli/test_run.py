@@ -58,7 +58,7 @@ ASK = ("--model", "majority", "--tasks", "raf_db")
         ((*ASK, "--batch-size", "\u00b2"), "neither auto nor"),
         ((*ASK, "--threads", "0"), "neither auto nor"),
         ((*ASK, "--threads", "9" * 5000), "neither auto nor"),
-        ((*ASK, "--kv-budget", "2 apples"), "is no size"),
+        ((*ASK, "--kv-budget", "2 apples"), "is not a size"),
         ((*ASK, "--ids", "@gone.txt"), "the list of ids cannot be read"),
         ((*ASK, "--limit", "0"), "--limit"),
     ],

@@ -85,13 +85,13 @@ def test_models_with_options_of_their_own_stand_in_rows_of_their_own(tmp_path: P
         ({"modls": "random"}, r"1:1: unknown key of a run 'modls'(.|\n)*'models'"),
         ({"model": "random", "models": ["null"]}, "2:1: .*twice"),
         ({"model": 3}, "1:8: a model is an id or a table"),
-        ({"model": {"options": {}}}, "names one under `model`"),
+        ({"model": {"options": {}}}, "needs one id as `model`"),
         ({"models": [{"model": "a", "seed": 3}]}, "unknown key of a model 'seed'"),
         ({"models": []}, "no model is named"),
         ({"model": "random", "limit": 0}, "2:8: limit should be at least 1"),
         ({"model": "random", "batch_size": "many"}, "2:13: batch_size should be"),
-        ({"model": "random", "tasks": [3]}, "a task is an id, a pattern or a path"),
-        ("- random", "a run is a table of keys"),
+        ({"model": "random", "tasks": [3]}, "a task must be an id, a pattern or a path"),
+        ("- random", "a run file is a table of keys"),
         ("{", "1:"),
     ],
 )
@@ -111,12 +111,12 @@ def test_a_file_without_models_is_refused(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--model", "null", "--models", "FILE", "--tasks", "raf_db"], "name models twice"),
-        (["--config", "FILE"], "the file says no tasks"),
+        (["--model", "null", "--models", "FILE", "--tasks", "raf_db"], "both name models"),
+        (["--config", "FILE"], "the file gives no tasks"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--models", "FILE"], "missing option '--tasks'"),
-        (["--model", "null", "--tasks", "fiar*"], "no task's id fits 'fiar*'"),
-        (["--model", "null", "--tasks", "./no*.yaml"], "no file fits this pattern"),
+        (["--model", "null", "--tasks", "fiar*"], "no task id matches 'fiar*'"),
+        (["--model", "null", "--tasks", "./no*.yaml"], "no file matches this pattern"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(
@@ -136,5 +136,5 @@ def test_patterns_name_tasks_wherever_tasks_are_named(tmp_path: Path) -> None:
     assert {column.task for column in table.columns} == {"hagridv2"}
     (comparison,) = harness.compare(tmp_path, tmp_path, tasks="*_db")
     assert comparison.task == "raf_db"
-    with pytest.raises(UserError, match="no task's id fits 'x"):
+    with pytest.raises(UserError, match="no task id matches 'x"):
         harness.leaderboard(tmp_path, tasks="x*")

@@ -16,5 +16,5 @@ def test_sizes_are_read_as_written(text: str, amount: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "2 apples", "iB", "1e9", "nan"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match="is no size"):
+    with pytest.raises(UserError, match="is not a size"):
         size(text)

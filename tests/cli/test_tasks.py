@@ -48,7 +48,7 @@ def test_the_list_of_a_group_as_json(capsys: Capture) -> None:
     [
         (("tasks", "--group", "social"), "did you mean 'social_all'?"),
         (("tasks", "show", "hagrid"), "did you mean 'hagridv2'?"),
-        (("tasks", "show", "social_all"), "is a group of hagridv2"),
+        (("tasks", "show", "social_all"), "is a group: hagridv2"),
         (("tasks", "raf_db"), "fix: harness tasks show raf_db"),
         (("tasks", "show", "raf_db", "--data", "raf_db"), "--data 'raf_db' is not TASK=PATH"),
         (("tasks", "show", "raf_db", "--profile", "dmo"), "did you mean 'demo'?"),
@@ -66,7 +66,7 @@ def test_one_task_without_data_says_how_to_get_them(
     monkeypatch.chdir(tmp_path)
     code, out, _ = run(capsys, "tasks", "show", "pisc_fine", "--profile", "full")
     assert code == 0
-    assert "nothing says where the data of 'pisc_fine' are" in out
+    assert "no data path is set for 'pisc_fine'" in out
     assert "Zenodo record 1059155" in out
     assert "absent_class = leave_out" in out
 

@@ -300,7 +300,7 @@ def test_two_names_for_one_layer_are_refused(tmp_path: Path) -> None:
             | {name.replace("language_model.", ""): tensor + 1 for name, tensor in held.items()}
         ),
     )
-    with pytest.raises(UserError, match="two tensors are for one layer"):
+    with pytest.raises(UserError, match="two tensors belong to one layer"):
         apply_adapter({"": llava()}, tmp_path)
 
 
@@ -309,7 +309,7 @@ def test_weights_beside_an_adapter_that_nothing_would_read_are_said(tmp_path: Pa
     (tmp_path / "training_args.bin").touch()
     assert {path.name for path in adapter_files(tmp_path)} == {WEIGHTS, "adapter_config.json"}
     shutil.copy(tmp_path / WEIGHTS, tmp_path / "model.safetensors")
-    with pytest.raises(UserError, match=r"would not be applied: model.safetensors"):
+    with pytest.raises(UserError, match=r"would be ignored: model.safetensors"):
         adapter_files(tmp_path)
 
 
@@ -320,7 +320,7 @@ def test_other_forms_of_weights_beside_an_adapter_are_said_too(tmp_path: Path, n
         (tmp_path / left).touch()
     adapter_files(tmp_path)
     (tmp_path / name).touch()
-    with pytest.raises(UserError, match=f"would not be applied: {name}"):
+    with pytest.raises(UserError, match=f"would be ignored: {name}"):
         adapter_files(tmp_path)
 
 

@@ -74,7 +74,7 @@ class Card:
 
 def test_a_card_without_bfloat16_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     Card(monkeypatch, bfloat16=False, free=79)
-    with pytest.raises(UserError, match="computes no bfloat16") as caught:
+    with pytest.raises(UserError, match="does not support bfloat16") as caught:
         load_arguments(options(), Runtime(), "bfloat16")
     assert "--dtype float16" in str(caught.value.fix)
     load_arguments(options(), Runtime(), "float16")

@@ -28,7 +28,7 @@ def test_an_evaluation_of_other_images_is_refused_until_asked_again(
     exchange(root)
     refused = look(tmp_path / "r")
     assert refused.returncode == 2
-    assert "is another one than when task 'raf_db' was answered" in refused.stderr
+    assert "differs from the one recorded by task 'raf_db'" in refused.stderr
     assert "--again" in refused.stderr
     assert look(tmp_path / "r", "--again").returncode == 0
     assert look(tmp_path / "r").returncode == 0
@@ -43,7 +43,7 @@ def test_a_stopped_evaluation_is_not_continued_on_other_images(
     exchange(root)
     refused = look(tmp_path / "r")
     assert refused.returncode == 2
-    assert "is another one than when" in refused.stderr
+    assert "differs from the one recorded" in refused.stderr
     assert look(tmp_path / "r", "--again").returncode == 0
 
 

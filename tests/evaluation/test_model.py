@@ -41,7 +41,7 @@ def test_a_checkpoint_of_ones_own_is_not_marked_demo(settings: Settings) -> None
     [
         ({"prset": "demo"}, "did you mean 'preset'"),
         ({"preset": "dmo"}, "did you mean 'demo'"),
-        ({"score_eos": "perhaps"}, "is not a yes or no"),
+        ({"score_eos": "perhaps"}, "is neither true nor false"),
     ],
 )
 def test_mistakes_name_what_is_near(

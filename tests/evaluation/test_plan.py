@@ -55,7 +55,7 @@ def test_a_prompt_that_names_a_field_of_no_sample_is_refused(
     faces: Faces, limit: int | None
 ) -> None:
     data = {"raf_db": faces(9)}
-    with pytest.raises(UserError, match="the prompt names the field 'foo', which no sample has"):
+    with pytest.raises(UserError, match="the prompt uses the field 'foo', which no sample has"):
         harness.plan("random", "raf_db", data=data, prompt="Who? {{ foo }}", limit=limit)
     unless = "{% if foo is defined %}{{ foo }}{% endif %}?"
     assert harness.plan("random", "raf_db", data=data, prompt=unless, limit=limit).evaluations

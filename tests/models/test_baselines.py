@@ -227,8 +227,8 @@ def test_predictions_of_scores_alone_write_no_text(tmp_path: Path) -> None:
         ('{"id": "7", "scores": [true]}', "not a finite number"),
         ('{"id": "7", "scroes": [1]}', "did you mean 'scores'"),
         ('{"id": "7", "task": 1, "answer": "a"}', "'task' should be a text"),
-        ('{"id": "7", "id": "8", "answer": "a"}', "a key comes twice"),
-        ('{"id": "1", "answer": "b"}', "comes twice, first on line 1"),
+        ('{"id": "7", "id": "8", "answer": "a"}', "a key occurs twice"),
+        ('{"id": "1", "answer": "b"}', "occurs twice, first on line 1"),
     ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, line: str, words: str) -> None:

@@ -101,12 +101,12 @@ def test_models_of_one_name_that_fail_are_each_counted(tmp_path: Path) -> None:
         (FirstOption(), {"on": "processes"}, "only in the memory of this process"),
         (FirstOption(), {"options": {"seed": 1}}, "option of model 'first_option'"),
         (object(), {}, "an object with answer"),
-        (type("Random", (FirstOption,), {})(), {}, "that of an installed model"),
+        (type("Random", (FirstOption,), {})(), {}, "belongs to an installed model"),
         (type("Odd", (FirstOption,), {"id": "../x"})(), {}, "no plain name"),
         (type("Odd", (FirstOption,), {"capabilities": 3})(), {}, "capabilities is int 3"),
         (type("Odd", (FirstOption,), {"identity": "x"})(), {}, "not a mapping"),
-        ({"model": "random,null"}, {}, "names one under `model`"),
-        ({"options": {}}, {}, "names one under `model`"),
+        ({"model": "random,null"}, {}, "needs one id as `model`"),
+        ({"options": {}}, {}, "needs one id as `model`"),
     ],
 )
 def test_what_is_no_model_of_a_run_is_refused(

@@ -260,7 +260,7 @@ def test_label_needs_labels_it_can_tell_apart(labels: tuple[str, ...]) -> None:
 
 
 def test_without_labels_the_message_says_what_to_do() -> None:
-    with pytest.raises(UserError, match="a task that is no choice has none") as caught:
+    with pytest.raises(UserError, match="a task that is not a choice has none") as caught:
         make("label", ())
     assert "ask with choose and its labels" in caught.value.fix
 

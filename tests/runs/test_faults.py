@@ -333,7 +333,7 @@ def test_a_whole_line_of_the_wrong_shape_is_refused(
     (folder / "journal" / "0000.jsonl").write_bytes(line)
     code, _, err = ended(capsys, *RUN)
     assert (code, is_one_message(err)) == (2, True), err
-    assert "0000.jsonl:1: a line that no run of this evaluation wrote" in err
+    assert "0000.jsonl:1: this line was not written by a run of this evaluation" in err
     assert (
         ended(capsys, "results", "rm", f"raf_db/{folder.name}", "--results", "r", "--yes")[0] == 0
     )
@@ -347,7 +347,7 @@ def test_a_journal_of_other_samples_is_not_sealed(here: Path, capsys: Capture) -
     (folder / "journal" / "0000.jsonl").write_bytes(encode(0, other))
     code, _, err = ended(capsys, *RUN)
     assert (code, is_one_message(err)) == (2, True), err
-    assert "samples that are not the plan's" in err
+    assert "samples that are not in the plan" in err
     assert not (folder / SEAL).exists()
 
 

@@ -141,12 +141,12 @@ def test_a_root_used_as_a_path_says_what_to_use_instead(tmp_path: Path, kind: st
     root: Any = spread(kind, tmp_path)
     for method in sorted(name for name in dir(Path) if not name.startswith("_")):
         if not hasattr(DataRoot, method):
-            with pytest.raises(UserError, match="a data root is no path"):
+            with pytest.raises(UserError, match="a data root is not a path"):
                 getattr(root, method)
     with pytest.raises(UserError, match=r"walk\(folder\)"):
         root.rglob("*.jpg")
     for use in (lambda: root / "x", lambda: Path(root), lambda: os.listdir(root)):  # noqa: PTH208
-        with pytest.raises(UserError, match="a data root is no path"):
+        with pytest.raises(UserError, match="a data root is not a path"):
             use()
     with pytest.raises(UserError, match="named by a text, not by PosixPath"):
         root.is_file(tmp_path / "notes.txt")

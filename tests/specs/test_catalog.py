@@ -61,7 +61,7 @@ def test_groups_of_groups_and_cycles(tmp_path: Path) -> None:
           c=group("c", "d"), d=group("d", "c"), e=group("e", "nobody"), f=group("f", "e"))  # fmt: skip
     catalog = load_catalog([tmp_path])
     assert catalog.expand(["a"]) == ["mood"]
-    with pytest.raises(UserError, match=r"d.yaml:3:9: a group is part of itself: c -> d -> c"):
+    with pytest.raises(UserError, match=r"d.yaml:3:9: a group contains itself: c -> d -> c"):
         catalog.expand(["c"])
     with pytest.raises(UserError, match=r"e.yaml:3:9: unknown task or group 'nobody'"):
         catalog.expand(["f"])
@@ -95,7 +95,7 @@ def test_an_id_that_two_files_claim_is_refused_when_used(tmp_path: Path) -> None
     with pytest.raises(UserError) as caught:
         catalog.task("mood")
     assert str(caught.value).startswith(
-        f"{second}/mood.yaml:1:5: the id 'mood' is taken by {first}/mood"
+        f"{second}/mood.yaml:1:5: the id 'mood' is already used by {first}/mood"
     )
 
 

@@ -77,7 +77,7 @@ def test_of_several_tasks_those_are_changed_that_can_be(tmp_path: Path) -> None:
         (
             "textvqa",
             {"prompt": "What is this?"},
-            "the prompt names no field, and",
+            "the prompt uses no field, and",
         ),
         ("raf_db", {"prompt": "{{"}, "--prompt: line 1 of the template"),
         ("raf_db", {"prompt": "  "}, "the prompt is empty"),

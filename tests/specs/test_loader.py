@@ -114,17 +114,17 @@ MISTAKES = [
     ("      - sad\n", "      - 5\n", "f.yaml:23:9: ask.choose.labels[1] must be text or a table of keys, not 5"),
     ("  choose:", "  chose:", "f.yaml:20:3: unknown key 'chose' in ask\n  fix: did you mean 'choose'?"),
     ("slices: [gender]", "slices: [gender, gender]", "f.yaml:31:9: slices repeats an item"),
-    ("main: true", "main: false", "f.yaml:27:1: no metric is the headline\n  fix: give one"),
+    ("main: true", "main: false", "f.yaml:27:1: no metric is marked as the headline\n  fix: give one"),
     ("options: {label: sad}", "options: {label: sad}, main: true", "f.yaml:29:73: a second metric is the headline"),
-    ("column: Sad", "column: Acc", "f.yaml:29:26: the column 'Acc' is used twice"),
+    ("column: Sad", "column: Acc", "f.yaml:29:26: the column 'Acc' is used by two metrics"),
     ("      - sad\n", "      - glad_one\n", "f.yaml:23:9: the label 'glad_one' is listed twice"),
     ("      - sad\n", '      - "\\u200b"\n', "f.yaml:23:9: the label '\\u200b' is sent as '\\u200b', which is empty"),
     ("      - sad\n", "      - glad one\n", "f.yaml:22:9: the label 'glad_one' is sent as 'glad one', which is the same as"),
-    ("mark: [red]", "mark: [redd]", "f.yaml:18:17: 'redd' is no colour\n  fix: did you mean 'red'"),
-    ("{images: {option: images}}", "{images: {option: image}}", "f.yaml:13:30: there is no named option 'image' in this spec\n  fix: did you mean 'images'?"),
-    ("{images: {option: images}}", "{}", "f.yaml:33:3: nothing uses the named option 'images'"),
-    ("{images: {option: images}}", "{images: {option: images}, unit: image}", "f.yaml:13:39: the unit is handed to the reader by itself"),
-    ("when: {odd: include}", "when: {od: include}", "f.yaml:24:29: there is no named option 'od' in this spec"),
+    ("mark: [red]", "mark: [redd]", "f.yaml:18:17: 'redd' is not a colour\n  fix: did you mean 'red'"),
+    ("{images: {option: images}}", "{images: {option: image}}", "f.yaml:13:30: this spec has no option named 'image'\n  fix: did you mean 'images'?"),
+    ("{images: {option: images}}", "{}", "f.yaml:33:3: nothing uses the option 'images'"),
+    ("{images: {option: images}}", "{images: {option: images}, unit: image}", "f.yaml:13:39: the unit is passed to the reader automatically"),
+    ("when: {odd: include}", "when: {od: include}", "f.yaml:24:29: this spec has no option named 'od'"),
     ("when: {odd: include}", "when: {odd: includ}", "f.yaml:24:34: 'includ' is not among the choices of 'odd'"),
     ("    default: aligned", "    default: aligne", "f.yaml:34:14: the default of 'images' is not among its choices"),
     ("{{ who }} in?", "{{ who() }} in?", "f.yaml:16:13: line 1 of the template: not allowed in a template: calls"),
@@ -235,7 +235,7 @@ def test_a_prompt_that_reads_a_named_option_uses_it() -> None:
         == "Which mood is Ada in here?"
     )
     wrong = changed("in?", "in{{ option.imagse }}?")
-    assert "there is no named option 'imagse'" in str(check(wrong)[0])
+    assert "this spec has no option named 'imagse'" in str(check(wrong)[0])
 
 
 def test_a_form_for_training_is_kept_by_name() -> None:
@@ -267,7 +267,7 @@ def test_the_split_can_be_a_named_option() -> None:
     assert with_options(document, {}).data.split == "test"
     assert with_options(document, {"part": "train"}).data.split == "train"
     (problem,) = check(parse_yaml(text.replace("option: part", "option: parts"), name="f.yaml"))[:1]
-    assert "there is no named option 'parts'" in str(problem)
+    assert "this spec has no option named 'parts'" in str(problem)
 
 
 def test_counts_hold_under_their_condition_only() -> None:
@@ -281,7 +281,7 @@ def test_counts_hold_under_their_condition_only() -> None:
     assert plain == {"train": {"images": 9}}
     assert odd == {"test": {"samples": 7}, "train": {"images": 9}}
     problems = check(parse_yaml(text.replace("when: {odd:", "when: {even:")))
-    assert problems[0].message.startswith("there is no named option")
+    assert problems[0].message.startswith("this spec has no option named")
 
 
 def test_a_field_may_be_kept_under_a_condition() -> None:
@@ -326,5 +326,5 @@ def test_a_named_option_may_be_the_temperature() -> None:
     asked = with_options(parse_yaml(text), {"heat": "1.25"}).ask
     assert isinstance(asked, GenerateSpec)
     assert asked.temperature == 1.25
-    with pytest.raises(UserError, match="temperature is a number from 0 to 2"):
+    with pytest.raises(UserError, match="temperature must be a number from 0 to 2"):
         with_options(parse_yaml(text), {"heat": "3"})

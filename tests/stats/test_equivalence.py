@@ -84,7 +84,7 @@ def test_a_family_is_corrected_and_margins_that_say_nothing_are_named() -> None:
         None, "the margin is below the Monte-Carlo error of the interval"
     )  # fmt: skip
     for margin in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(UserError, match="no margin"):
+        with pytest.raises(UserError, match="not a margin"):
             equivalence(made(0.0, 0.01), margin, "higher")
 
 

@@ -200,7 +200,7 @@ WRONG: list[tuple[str, Any, Sequence[str], str, int]] = [
     ("model.text", loose.Text(None), SUMS, "its text is none", 1),
     ("model.text", loose.Text("yes", "later"), SUMS, "its end is none of stop", 1),
     ("model.scores", loose.Scores("label", ("a", "b")), RANKS, "ValueError: could not convert", 1),
-    ("model.scores", loose.Scores("likely", (1, 0)), RANKS, "'likely' is no kind of score", 1),
+    ("model.scores", loose.Scores("likely", (1, 0)), RANKS, "'likely' is not a kind of score", 1),
     ("model.scores", loose.Scores("label", None), RANKS, "TypeError: 'NoneType'", 1),
     ("model.scores", loose.Vectors(None), RANKS, "TypeError: 'NoneType'", 1),
     ("model.notes", "slow", SUMS, "returned str 'slow' from notes", 1),
@@ -225,7 +225,7 @@ WRONG: list[tuple[str, Any, Sequence[str], str, int]] = [
     ("settled.tables", {"a": 1}, GROUPS, "from tables, not a list of Rows", 2),
     ("groups.beside", [1], GROUPS, "returned int 1 from beside, not Rows", 2),
     ("source.locate", "world", SOURCE, "returned str 'world' from locate, not a Path", 2),
-    ("source.locate", Path("gone"), SOURCE, "returned gone from locate, which is no folder", 2),
+    ("source.locate", Path("gone"), SOURCE, "returned gone from locate, which is not a folder", 2),
     ("format.call", None, TABLE, "returned None from a call, not text", 2),
     ("format.call", b"table", TABLE, "returned bytes b'table' from a call, not text", 2),
     ("format.call", "\ud800", TABLE, "returned text that cannot be written", 2),
@@ -484,9 +484,8 @@ def test_what_a_failed_plugin_would_have_added_is_known(
         if kind == "metric"
         else "strange"
     )
-    wanted = (
-        f"{kind} {name!r} is not there: plugin 'strange' of dist-strange 1.2 does not load: {hook}"
-    )
+    wanted = f"{kind} {name!r} is not available: plugin 'strange' of dist-strange 1.2 does "
+             f"not load: {hook}"
     assert wanted in " ".join(err.split())
 
 

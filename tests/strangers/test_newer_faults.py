@@ -137,7 +137,7 @@ def test_a_view_that_is_no_target_is_refused(strange: Any) -> None:
 
 
 def test_a_table_of_an_analysis_has_a_name_that_a_file_can_have(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match=r"'\.\./t' is no name of a table"):
+    with pytest.raises(PluginError, match=r"'\.\./t' cannot name a table"):
         write_analysis(tmp_path, "strange", {}, [AnalysisTable("../t", ("x",), ())])
 
 
@@ -151,7 +151,7 @@ def test_whoever_names_their_data_needs_no_data_source(
 ) -> None:
     assert invoke(main, RUN.split()) == 0  # the profile's source, demo_world, is blocked here
     assert invoke(main, RUN.split()[:-2]) == 2
-    assert "data source 'demo_world' is not there" in capfd.readouterr().err
+    assert "data source 'demo_world' is not available" in capfd.readouterr().err
     assert invoke(main, ["data", "list"]) == 0
     assert strange.FAULTS == {}
 

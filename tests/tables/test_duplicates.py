@@ -91,7 +91,7 @@ def test_without_a_clock_the_newest_is_not_known() -> None:
         record("a", "x", metric(0.2), directory=Path("results/one")),
         record("a", "x", metric(0.4), directory=Path("results/two")),
     ]
-    with pytest.raises(UserError, match="the newest is not known"):
+    with pytest.raises(UserError, match="the newest is unknown"):
         build_table(records, options=TableOptions(duplicates="newest"))
 
 

@@ -39,10 +39,10 @@ def workers_named(text: bytes, folder: Path) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("engine", "arguments", "said"),
     [
-        ("slurm", ("-e", "workers=1"), "there is no sbatch on this machine"),
+        ("slurm", ("-e", "workers=1"), "this machine has no sbatch"),
         ("slurm", ("-e", "partitin=x"), "did you mean 'partition' or"),
         ("slurm", ("-e", "cluster=locl"), "did you mean 'local'?"),
-        ("ray", ("-e", "address=127.0.0.1:9"), "nobody answers at 127.0.0.1:9"),
+        ("ray", ("-e", "address=127.0.0.1:9"), "nothing answers at 127.0.0.1:9"),
         ("ray", ("-e", "address=nowhere"), "is neither auto nor HOST:PORT"),
         ("ray", ("-e", "address=auto"), "-e address=auto finds no Ray"),
         ("ray", ("-e", "workers=0"), "0 is less than 1"),

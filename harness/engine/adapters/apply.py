@@ -112,9 +112,9 @@ def _inject(adapter: Adapter, model: NamedParts, folder: Path) -> None:
             root, name = model.modules[real]
             if not name:
                 raise UserError(
-                    f"{one_line(layer.path)} is one layer by itself here, which takes no adapter",
+                    f"{one_line(layer.path)} cannot take an adapter in this model",
                     where=folder,
-                    fix="merge it into the checkpoint, and give that",
+                    fix="merge the adapter into the checkpoint and give the merged one",
                 )
             wanted[root][name] = (layer, number)
     for root, layers in wanted.items():

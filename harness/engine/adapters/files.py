@@ -47,7 +47,7 @@ def adapter_files(folder: Path) -> tuple[Path, ...]:
     weights = [path for path in paths if path.name in _WEIGHTS]
     if not paths[0].is_file() or not weights:
         raise UserError(
-            f"no LoRA adapter: it needs {CONFIG} and {_WEIGHTS[0]} or {_WEIGHTS[1]}",
+            f"this is no LoRA adapter: it needs {CONFIG} and {_WEIGHTS[0]} or {_WEIGHTS[1]}",
             where=folder,
             fix="give the folder that peft's save_pretrained wrote",
         )
@@ -61,10 +61,10 @@ def adapter_files(folder: Path) -> tuple[Path, ...]:
     )
     if others:
         raise UserError(
-            f"the folder of the adapter holds weights that would not be applied: {others[0]}"
+            f"the adapter's folder holds weights that would be ignored: {others[0]}"
             + (f" and {len(others) - 1} more" if len(others) > 1 else ""),
             where=folder,
-            fix="give a folder with the adapter alone, or merge them into the checkpoint",
+            fix="give a folder that holds only the adapter, or merge them into the checkpoint",
         )
     for path in paths[1:]:
         if path.suffix == ".safetensors":
@@ -110,9 +110,9 @@ def read_config(path: Path) -> dict[str, Any]:
     config = read_json(path)
     if config.get("peft_type") != "LORA":
         raise UserError(
-            f"the adapter is of type {one_line(repr(config.get('peft_type')))}; only LORA is read",
+            f"the adapter's type is {one_line(repr(config.get('peft_type')))}; only LORA is read",
             where=path,
-            fix="merge it into the checkpoint, and give that",
+            fix="merge the adapter into the checkpoint and give the merged one",
         )
     strange = sorted(name for name in config.keys() - _READ - _OF_TRAINING if config[name])
     if config.get("init_lora_weights", True) not in _PLAIN_STARTS:

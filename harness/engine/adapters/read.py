@@ -121,7 +121,7 @@ def read_adapter(files: Sequence[Path], model: NamedParts) -> Adapter:
             if not _sort(adapter, model, name, tensor, path):
                 adapter.unknown.append(name)
         if empty:
-            raise UserError("the file of the adapter holds no tensors", where=path, fix=FIX)
+            raise UserError("the adapter's file holds no tensors", where=path, fix=FIX)
     _refuse_twice(adapter, files[1])
     return adapter
 
@@ -141,7 +141,7 @@ def _sort(adapter: Adapter, model: NamedParts, name: str, tensor: Tensor, path: 
     layer = adapter.layers.setdefault(match.entry, Layer(match, lora["path"]))
     leaf = f"{lora['leaf']}.{lora['kind'] or 'weight'}"
     if leaf in layer.tensors:
-        raise UserError(f"two tensors are for one layer: {one_line(name)}", where=path, fix=FIX)
+        raise UserError(f"two tensors belong to one layer: {one_line(name)}", where=path, fix=FIX)
     layer.tensors[leaf] = tensor
     return True
 
@@ -155,7 +155,7 @@ def _refuse_twice(adapter: Adapter, path: Path) -> None:
         for real, name in targets:
             if count[real] > 1:
                 raise UserError(
-                    f"two tensors are for one layer: {one_line(name)}", where=path, fix=FIX
+                    f"two tensors belong to one layer: {one_line(name)}", where=path, fix=FIX
                 )
 
 
@@ -171,5 +171,5 @@ def _require_numbers(name: str, tensor: Any, path: Path) -> None:
     )
     if not good or not bool(torch.isfinite(tensor).all()):
         raise UserError(
-            f"{one_line(name)} is no plain tensor of finite numbers", where=path, fix=FIX
+            f"{one_line(name)} is not a plain tensor of finite numbers", where=path, fix=FIX
         )

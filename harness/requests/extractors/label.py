@@ -106,7 +106,7 @@ class LabelExtractor:
         del options
         if not labels:
             raise UserError(
-                "the extractor 'label' needs labels, and a task that is no choice has none",
+                "the extractor 'label' needs labels, and a task that is not a choice has none",
                 where="ask.extractor",
                 fix="ask with choose and its labels, or name another extractor, such as verbatim",
             )
@@ -115,7 +115,7 @@ class LabelExtractor:
             self._reader = LabelReader(labels)
         except ValueError:
             raise UserError(
-                "the extractor 'label' needs labels that differ in more than case and joints",
+                "the extractor 'label' needs labels that differ in more than case and hyphens",
                 where="ask.extractor",
             ) from None
 

@@ -173,7 +173,8 @@ def test_encoders_that_saw_different_pictures_have_no_difference() -> None:
     ("labels_", "said"),
     [
         ("train_00001.jpg 1\ntrain_00002.jpg 1\ntest_00001.jpg 1\ntest_00002.jpg 2\n", "one class"),
-        ("train_00001.jpg 1\ntrain_00002.jpg 2\ntest_00001.jpg 1\n", "2 samples for 7 classes"),
+        ("train_00001.jpg 1\ntrain_00002.jpg 2\ntest_00001.jpg 1\n", "2 samples are too few "
+                                                                     "for 7 classes"),
     ],
 )  # fmt: skip
 def test_splits_that_teach_nothing_are_refused(many: Path, labels_: str, said: str) -> None:
@@ -370,16 +371,16 @@ def test_a_picture_that_one_encoder_rejects_leaves_no_difference(
 @pytest.mark.parametrize(
     ("encoder", "more", "said"),
     [
-        ("clip", [], "'clip' names no encoder"),
+        ("clip", [], "'clip' is not the name of an encoder"),
         ("model:null", [], "model 'null' has no vision tower"),
         ("model:socialfusion,preset", [], "'preset' in 'model:socialfusion,preset' is not key"),
-        ("open_clip:ViT-B-32", [], "'open_clip:ViT-B-32' lacks its tag"),
-        ("open_clip:local-dir:nowhere", [], "no open_clip encoder"),
+        ("open_clip:ViT-B-32", [], "'open_clip:ViT-B-32' needs a tag"),
+        ("open_clip:local-dir:nowhere", [], "not an open_clip encoder"),
         ("open_clip:ViT-B-33:openai", [], "unknown open_clip model 'ViT-B-33'"),
         ("open_clip:ViT-B-32:open", [], "unknown tag of open_clip's ViT-B-32 'open'"),
         ("hf:nowhere", [], "there is no folder 'nowhere'"),
         ("ENCODER", ["--layers", "7"], "has no layer 7\n  fix: its layers: 0, 1, 2 (-1 is 2)"),
-        ("ENCODER", ["--layers", "last"], "'last' is no layer"),
+        ("ENCODER", ["--layers", "last"], "'last' is not a layer"),
         ("ENCODER", ["--pooling", "max"], "unknown pooling 'max'"),
         ("ENCODER", ["--pooling", "attention"], "has no attention pooling"),
         ("ENCODER", ["--encoder", "ENCODER"], "an encoder is named twice"),

@@ -129,8 +129,8 @@ def test_a_text_within_the_span_has_no_direction_left() -> None:
         ("projection", {"prompts": "a man|a man"}, "one text twice"),
         ("calibrated_projection", {"sentence": "a VALUE"}, "lacks VALUE or SUBJECT"),
         ("calibrated_projection", {"strength": 0.0}, "0 is not above 0"),
-        ("clip_clip", {}, "the pool is no finished evaluation"),
-        ("bend", {"pool": "nowhere"}, "the pool is no finished evaluation"),
+        ("clip_clip", {}, "the pool is not a finished evaluation"),
+        ("bend", {"pool": "nowhere"}, "the pool is not a finished evaluation"),
         ("prompt_debias", {"own_text": "  "}, "the text is empty"),
     ],
 )

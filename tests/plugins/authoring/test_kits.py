@@ -158,7 +158,7 @@ def test_commands_that_say_too_little_are_caught(name: str, check: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"summary": "two\nlines"}, "no single line"),
+        ({"summary": "two\nlines"}, "not a single line"),
         ({"options": (Option(name="a"),)}, "has no help"),
         ({"options": (Option(name="a", help="x"), Option(name="a", help="x"))}, "two options"),
         ({"options": (Option(name="a", type="int", default="x", help="x"),)}, "the default of 'a'"),
@@ -192,5 +192,5 @@ def test_an_encoder_whose_forms_are_another_s_is_caught() -> None:
 
 def test_a_reader_without_data_is_not_checked() -> None:
     named = next(one for one in checks_of("reader") if one.name == "ids")
-    with pytest.raises(NotApplicableError, match="name them with --data"):
+    with pytest.raises(NotApplicableError, match="give them with --data"):
         named.run(subject("reader", ""))

@@ -41,18 +41,18 @@ def test_a_package_loads_as_it_is_written(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["../evil", "--kind", "metric"], "is no name of a package"),
-        (["/etc/x", "--kind", "metric"], "is no name of a package"),
-        (["Kappa", "--kind", "metric"], "is no name of a package"),
-        (["k" * 51, "--kind", "metric"], "is no name of a package"),
-        (["class", "--kind", "metric"], "is a word of Python"),
-        (["json", "--kind", "metric"], "a module 'json' is there already"),
+        (["../evil", "--kind", "metric"], "is not a name of a package"),
+        (["/etc/x", "--kind", "metric"], "is not a name of a package"),
+        (["Kappa", "--kind", "metric"], "is not a name of a package"),
+        (["k" * 51, "--kind", "metric"], "is not a name of a package"),
+        (["class", "--kind", "metric"], "is a keyword of Python"),
+        (["json", "--kind", "metric"], "a module 'json' exists already"),
         (["numpy", "--kind", "metric"], "a distribution 'numpy' is installed already"),
         (["accuracy", "--kind", "metric"], "there is a metric 'accuracy' already"),
         (["recipes", "--kind", "metric"], "there is a plugin 'recipes' already"),
         (["kappa", "--kind", "metrik"], "did you mean 'metric'"),
         (["kappa", "--kind", "figure"], "there is no template of the kind 'figure'"),
-        (["kappa", "--kind", "metric", "--out", "there"], "there: is there already"),
+        (["kappa", "--kind", "metric", "--out", "there"], "there: exists already"),
     ],
 )
 def test_what_cannot_be_written_is_refused(

@@ -69,7 +69,7 @@ def test_pictures_are_of_the_padding_asked_for(
     [
         ("val/1.jpg,3-9,Male,Martian,False", "'Martian' is no race of this release"),
         ("val/1.jpg,7,Male,White,False", "'7' is no age"),
-        ("val/1.jpg,3-9,Male,White", "4 columns, 5 were expected"),
+        ("val/1.jpg,3-9,Male,White", "4 columns, not 5"),
         (",3-9,Male,White,True", "the file should be a text"),
     ],
 )

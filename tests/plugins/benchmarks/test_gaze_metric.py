@@ -39,7 +39,7 @@ def test_an_unparsed_point_is_at_the_farthest_corner(name: str) -> None:
 @pytest.mark.parametrize("target", ["a", [], [[0.1]], [[0.1, "x"]], None, [[math.nan, 0.0]]])
 def test_a_target_without_points_is_an_error(target: Json) -> None:
     for name in ("l2_avg", "l2_min", "auc"):
-        with pytest.raises(DataError, match=r"no list of \[x, y\]"):
+        with pytest.raises(DataError, match=r"not a list of \[x, y\]"):
             make(name).statistics(sample(target, [0.1, 0.1], size=(4, 4)))
 
 

@@ -229,8 +229,8 @@ def test_log_odds_of_every_kind_of_score() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"share": 0.0}, "is no share"),
-        ({"share": 1.0}, "is no share"),
+        ({"share": 0.0}, "is not a valid share"),
+        ({"share": 1.0}, "is not a valid share"),
         ({"resolution": 0.0}, "no width"),
         ({"resolution": float("nan")}, "not a finite number"),
     ],

@@ -137,7 +137,7 @@ def test_pictures_travel_between_processes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([row(7, "7"), row(7, "7")], "row 2: the index 7 comes twice"),
+        ([row(7, "7"), row(7, "7")], "row 2: the index 7 occurs twice"),
         ([row(7, "7", "C")], "the answer 'C' is not among the options A, B"),
         ([row(7, "7", question="")], "question should be a text"),
         ([{**row(7, "7"), "index": "x"}], "index should be a whole number"),
@@ -183,8 +183,8 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     whole = path.read_text(encoding="utf-8")
     for text, said in (
         (whole.replace("question", "q"), "the column 'question' is missing"),
-        (whole.replace("comment", "source"), "the column 'source' comes twice"),
-        (whole[:-40], "cells, the header has 14"),
+        (whole.replace("comment", "source"), "the column 'source' occurs twice"),
+        (whole[:-40], "cells, the header 14"),
     ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(DataError, match=said):

@@ -235,7 +235,7 @@ def test_a_test_split_of_texts_has_no_answers(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"answers": []}, "question 1 has no answers"),
-        ({"answers": [1]}, "an answer to question 1 is no text"),
+        ({"answers": [1]}, "an answer to question 1 is not text"),
         ({"image_id": None}, "image_id should be a text"),
         ({"question_id": "one"}, "question_id should be a whole number"),
         ({"ocr_tokens": None}, "ocr_tokens of image 'ab' should be a list"),
@@ -295,7 +295,7 @@ def test_copies_are_of_the_first_edition_and_one_language(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([choice(7), choice(7)], "row 1: the index 7 comes twice"),
+        ([choice(7), choice(7)], "row 1: the index 7 occurs twice"),
         ([choice(7, "C")], "the answer 'C' is not among the options A, B"),
         ([choice(-1)], "the index -1 is below 0"),
         ([choice(7) | {"index": None}], "index should be a whole number"),

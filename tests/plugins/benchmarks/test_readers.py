@@ -127,7 +127,7 @@ def test_hagrid_finds_the_small_release(tmp_path: Path) -> None:
         (hand("like", bboxes=[]), "0 boxes but 1 labels"),
         (hand("like", bboxes=[[1, 2, 3]]), "should hold 4 numbers"),
         (hand("like", bboxes=[[1, 2, 3, "x"]]), "not a finite number"),
-        (hand("two up"), "no class of HaGRIDv2"),
+        (hand("two up"), "not a class of HaGRIDv2"),
     ],
 )
 def test_hagrid_names_the_damaged_record(tmp_path: Path, entry: Any, words: str) -> None:
@@ -320,7 +320,7 @@ def test_raf_db_reads_labels_and_people(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("line", "words"),
-    [("test_0002.jpg", "name and label"), ("test_0002.jpg 8", "among 1 to 7"),
+    [("test_0002.jpg", "a name and a label"), ("test_0002.jpg 8", "among 1 to 7"),
      ("test_0002.jpg x", "whole number"), ("tset_0002.jpg 1", "neither train_ nor test_")],
 )  # fmt: skip
 def test_raf_db_names_the_line(tmp_path: Path, line: str, words: str) -> None:
@@ -399,7 +399,7 @@ def test_jrdb_takes_each_pair_once_a_frame(tmp_path: Path) -> None:
     assert {box.size for box in one.boxes} == {(3760, 480)}
     (other, _) = read("jrdb_social", tmp_path, "valid", size="any", **STREET)
     assert {box.size for box in other.boxes} == {None}
-    with pytest.raises(UserError, match="is no size"):
+    with pytest.raises(UserError, match="is not a size"):
         read("jrdb_social", tmp_path, "valid", size="0x480", **STREET)
     (kept,) = read("jrdb_social", tmp_path, "valid", multi="drop", unit="image", **STREET)
     assert (kept.id, kept.cluster) == (one.id, "street/000003.jpg")

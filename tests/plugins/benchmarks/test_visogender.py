@@ -79,7 +79,7 @@ def test_the_newest_table_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("OO_1\ta\tb\tbaker", "4 columns, at least 8"),
+        ("OO_1\ta\tb\tbaker", "4 columns and needs at least 8"),
         (ONE.replace("masculine", "neutral"), "'neutral' is no perceived gender"),
     ],
 )

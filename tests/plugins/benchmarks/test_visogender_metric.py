@@ -90,5 +90,5 @@ def test_wrong_groups_and_options_are_named() -> None:
         make("gender_gap").statistics(ScoredSample("s", "c", "his", "his"))
     with pytest.raises(DataError, match="the context 'three'"):
         make("gender_gap").statistics(pictures("feminine", 1, 1, context="three")[0])
-    with pytest.raises(UserError, match="one person makes no pair"):
+    with pytest.raises(UserError, match="a pair needs two people"):
         make("gender_gap", people="single", pairs="same")

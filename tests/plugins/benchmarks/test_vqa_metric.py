@@ -47,7 +47,7 @@ def test_equal_references_are_compared_as_written_by_default() -> None:
 def test_an_unparsed_answer_scores_nothing_and_counts(metric: VqaAccuracy) -> None:
     assert metric.statistics(sample(None, ["the"] * 10)) == {0: 0.0, 1: 1.0}
     for target in ("yes", [], ["yes", 1], None):
-        with pytest.raises(DataError, match="no list of answers"):
+        with pytest.raises(DataError, match="not a list of answers"):
             metric.statistics(sample("yes", target))
 
 

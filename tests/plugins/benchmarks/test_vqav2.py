@@ -127,7 +127,7 @@ def test_a_question_answered_twice_is_named(tmp_path: Path, order: list[int]) ->
         ({"answers": [{"answer": 3}]}, "an answer should be a text"),
         ({"answer_type": None}, "answer_type should be a text"),
         ({"question_id": 1.5}, "should be a whole number"),
-        ({"question_id": -1}, "is no id"),
+        ({"question_id": -1}, "is not an id"),
     ],
 )
 def test_damaged_annotations(tmp_path: Path, more: dict[str, Any], said: str) -> None:

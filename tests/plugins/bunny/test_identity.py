@@ -53,7 +53,7 @@ def test_the_identity_follows_the_weights_and_the_towers_preprocessing(tmp_path:
     [
         ({}, "needs a checkpoint"),
         ({"path": str(SHARED / "llava15_hf_tiny")}, "--model llava reads it"),
-        ({"path": str(TINY / "siglip-tiny")}, "not a checkpoint that bunny reads"),
+        ({"path": str(TINY / "siglip-tiny")}, "bunny cannot read this checkpoint"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_refused(options: dict[str, Any], message: str) -> None:

@@ -49,7 +49,7 @@ def test_where_fetches_nothing_from_the_hub() -> None:
 def test_where_without_data_says_so() -> None:
     said = call("where", "fairface", "--profile", "full", code=1)
     assert "looked in: nowhere" in said
-    assert "nothing says where the data" in said
+    assert "no data path is set" in said
 
 
 def test_check_ends_with_1_when_something_is_broken(tmp_path: Path) -> None:

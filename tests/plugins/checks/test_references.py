@@ -61,7 +61,7 @@ def test_a_spec_whose_references_hold() -> None:
         ("id: accuracy", "id: acuracy", "f.yaml:28:10: there is no metric 'acuracy'\n  fix: did you"),
         ("direction: higher, scale", "direction: lower, scale", "f.yaml:28:44: metric 'accuracy' is better higher"),
         ("{label: sad}", "{lable: sad}", "f.yaml:29:60: unknown option 'lable'"),
-        ("{label: sad}", "{label: bad}", "f.yaml:29:59: 'recall' cannot be made: ValueError: no label 'bad'"),
+        ("{label: sad}", "{label: bad}", "f.yaml:29:59: 'recall' cannot be created: ValueError: no label 'bad'"),
         ("{{ who }} in?", "{% if who == 5 %}x{% endif %}", "f.yaml:16:13: the template renders to nothing"),
     ],
 )  # fmt: skip

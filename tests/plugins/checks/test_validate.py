@@ -81,10 +81,10 @@ def test_ids_and_groups_across_files(capsys: Capture, tmp_path: Path, spec: str)
     code, out, _ = run(capsys, ".")
     assert code == 2
     assert out.splitlines() == [
-        "b.yaml:1:5: the id 'mine' is taken by a.yaml",
-        "g.yaml:3:23: a group is part of itself: h",
+        "b.yaml:1:5: the id 'mine' is already used by a.yaml",
+        "g.yaml:3:23: a group contains itself: h",
         "g.yaml:3:26: there is no task or group 'mien'; did you mean 'mine'?",
-        "h.yaml:3:9: a group is part of itself: g",
+        "h.yaml:3:9: a group contains itself: g",
     ]
 
 
@@ -104,7 +104,8 @@ def test_a_prompt_is_rendered_on_real_data_where_there_are_some(
 
 
 @pytest.mark.parametrize(
-    ("path", "message"), [("nowhere", "no such file or folder"), ("empty", "no YAML file")]
+    ("path", "message"),
+    [("nowhere", "the file or folder does not exist"), ("empty", "no YAML file")],
 )
 def test_places_without_specs(capsys: Capture, tmp_path: Path, path: str, message: str) -> None:
     (tmp_path / "empty").mkdir()

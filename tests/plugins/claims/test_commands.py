@@ -79,7 +79,7 @@ def test_a_perturbed_evaluation_with_nothing_beside_it_is_said(results: Path) ->
     blurred = next(
         path for path in evaluations.glob("brightness-*") if harness.read_evaluation(path).variant
     )
-    with pytest.raises(UserError, match="beside images as they are"):
+    with pytest.raises(UserError, match="both the original and perturbed images"):
         CliRunner().invoke(robustness, [str(blurred)], catch_exceptions=False)
     shown = CliRunner().invoke(robustness, [str(blurred)])
     assert "left out: brightness on raf_db, blur 1: the same samples as they are" in shown.stderr

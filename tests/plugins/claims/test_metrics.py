@@ -191,9 +191,9 @@ def test_options_make_it_that_of_the_page_of_fer_plus() -> None:
     assert kept == pytest.approx(-(0.1 * math.log(0.6) + 0.9 * math.log(0.4)))
     with pytest.raises(DataError, match="no label has two votes"):
         fer([1, 1], (0.0, 0.0))
-    with pytest.raises(DataError, match="no votes: counts by label"):
+    with pytest.raises(DataError, match="votes must be counts by label"):
         fer([1, 1, 3], (0.0, 0.0))
-    with pytest.raises(UserError, match="2 is no probability"):
+    with pytest.raises(UserError, match="2 is not a probability"):
         fer([2, 3], (0.0, 0.0), least=2.0)
     unsure = fer([6, 4], None, "none")  # a model without log-probabilities is sure of its answer
     assert unsure == pytest.approx(-0.4 * math.log(1e-6))
@@ -225,7 +225,7 @@ def test_logarithms_stay_finite_where_probabilities_round_to_zero() -> None:
     ("counts", "message"),
     [
         (None, "no votes"),
-        ({"a": 1, "d": 2}, "'d', which is no label"),
+        ({"a": 1, "d": 2}, "'d', which is not a label"),
         ({"a": -1, "b": 2}, "at least 0"),
         ({"a": 0}, "nobody voted"),
         ([0.5, 0.4, 0.3], "sum to 1.2, not to 1"),
@@ -244,7 +244,7 @@ def test_what_does_not_fit_the_task_is_refused() -> None:
         value(make("calibration_error"), [written])
     with pytest.raises(UserError, match="unknown label 'cannot tell'"):
         make("answerable_accuracy")
-    with pytest.raises(UserError, match="is no coverage"):
+    with pytest.raises(UserError, match="is not a valid coverage"):
         make("selective_accuracy", coverage=0.0)
     with pytest.raises(UserError, match="labels of a choice"):
         make("risk_coverage", labels=())

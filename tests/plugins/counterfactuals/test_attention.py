@@ -204,7 +204,7 @@ def test_memory_that_holds_no_two_images_is_said() -> None:
     def make(_: list[int]) -> list[Any]:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
 
-    with pytest.raises(UserError, match="does not hold two images"):
+    with pytest.raises(UserError, match="is too small for two images"):
         generate.in_batches(6, 6, make, lambda _: None)
     with pytest.raises(RuntimeError, match="another"):
         generate.in_batches(2, 2, _fails, lambda _: None)

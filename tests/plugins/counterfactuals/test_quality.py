@@ -209,9 +209,9 @@ def test_balance_says_how_even_values_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "nothing to measure with"),
-        (("--inception", "x.pt"), "compares with real images"),
-        (("--inception", "x.pt", "--reference", "."), "there is no image"),
+        ((), "neither --encoder nor --inception is given"),
+        (("--inception", "x.pt"), "needs real images to compare with"),
+        (("--inception", "x.pt", "--reference", "."), "the folder holds no image"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(

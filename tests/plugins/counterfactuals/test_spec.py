@@ -116,7 +116,7 @@ def test_words_of_the_edit_that_are_not_in_the_prompt_are_refused_with_the_neare
         ({"source": "blak"}, "unknown value of 'race' 'blak'"),
         ({"concepts": concept("{race} {gender}{")}, "brace"),
         ({"concepts": concept({"asian": "x"})}, "has no template"),
-        ({"concepts": {"a/b": {"prompts": ["{race} {gender}"]}}}, "no name of a concept"),
+        ({"concepts": {"a/b": {"prompts": ["{race} {gender}"]}}}, "not a name of a concept"),
         ({"image": {"width": 30}}, "width is 30"),
         ({"splits": {"train": 50, "val": 10, "test": 20}}, "80 percent"),
         ({"editor": {"cross": 2}}, "must be at most 1"),

@@ -107,8 +107,8 @@ def test_a_limited_evaluation_is_refused(capsys: Capture) -> None:
 def test_mistakes_end_with_2_and_one_message(capsys: Capture) -> None:
     folder = evaluated("vqav2", {"1": "a", "2": "b"})
     for arguments, message in (
-        (("nowhere", "--out", "vqa.json"), "nowhere: no such evaluation"),
-        ((folder, "--out", "vqa.xlsx"), "the submission of 'vqav2' ends in .json"),
+        (("nowhere", "--out", "vqa.json"), "nowhere: there is no such evaluation"),
+        ((folder, "--out", "vqa.xlsx"), "a submission file of 'vqav2' must end in .json"),
         ((folder, "--out", "answers.jsonl/vqa.json"), "cannot be written"),
     ):
         code, _, err = submit(capsys, *arguments)

@@ -113,7 +113,7 @@ def test_one_layer_makes_no_curve() -> None:
     one = AnalysisTable("probe", table.columns, table.rows[:1])
     kinds = {figure.id for figure in page_figures("analysis", analysis("probe", [one]))}
     assert "layers" not in kinds
-    with pytest.raises(UserError, match="one layer make no curve"):
+    with pytest.raises(UserError, match="one layer cannot make a curve"):
         MAKERS["layers"](analysis("probe", [one]))
 
 

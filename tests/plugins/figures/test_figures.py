@@ -215,7 +215,7 @@ def test_the_command_writes_a_figure_with_its_marks(tmp_path: Path) -> None:
         (["forest", "--out", "a.gif"], "no figure is written as a.gif"),
         (["scatter", "--out", "a.svg"], "scatter needs two tasks"),
         (["epochs", "--out", "a.svg"], "epochs wants the folder of one training"),
-        (["skew", "{}", "--out", "a.svg"], "no evaluation here holds skew"),
+        (["skew", "{}", "--out", "a.svg"], "none of these evaluations has skew"),
         (["scatter", "{}", "--x", "nope", "--y", "raf_db", "--out", "a.svg"], "unknown task"),
     ],
 )

@@ -302,7 +302,7 @@ def test_a_decoder_with_a_running_state_is_said_to_have_one(tmp_path: Path, fami
         assert "layers of its decoder" in note
         assert "running state in place of the keys and values" in note
         assert "index out of range" not in note
-    with pytest.raises(UserError, match=r"this model cannot be asked so: .* running state"):
+    with pytest.raises(UserError, match=r"this way does not work for this model: .* running state"):
         load(tmp_path, way="engine")
 
 
@@ -335,7 +335,7 @@ def test_what_keeps_prompts_from_being_shared_is_said_in_words(
 def test_a_model_whose_text_has_no_place_for_an_image_is_refused_for_that(
     tmp_path: Path, family: Any
 ) -> None:
-    with pytest.raises(UserError, match="take an image beside their text") as caught:
+    with pytest.raises(UserError, match="take an image separately from their text") as caught:
         load(family(tmp_path))
     assert "tokenizer files" not in caught.value.fix
 

@@ -54,7 +54,7 @@ def test_the_identity_follows_the_weights_of_checkpoint_and_tower(tmp_path: Path
         ({"path": str(SHARED / "bunny_llama_tiny")}, "--model bunny reads it"),
         ({"path": str(ORIGINAL), "format": "transformers"}, "in the original format"),
         ({"path": str(HF), "format": "original"}, "in the transformers format"),
-        ({"path": str(HF), "vision_tower": "x"}, "has its tower inside"),
+        ({"path": str(HF), "vision_tower": "x"}, "contains its tower"),
         ({"path": str(ORIGINAL), "conversation": "template"}, "no chat template"),
         ({"path": str(ORIGINAL), "revision": "main"}, "no revision"),
     ],

@@ -190,7 +190,7 @@ def test_weights_that_do_not_fit_are_refused(
 )
 def test_an_original_that_is_not_llava_1_5_is_refused(copy: Path, change: dict[str, Any]) -> None:
     configure(copy, **change)
-    with pytest.raises(UserError, match=r"only LLaVA-1\.5 is read"):
+    with pytest.raises(UserError, match=r"only LLaVA-1\.5 is supported"):
         Llava({"path": str(copy)}).load_model(RUNTIME)
 
 

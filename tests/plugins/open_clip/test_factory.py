@@ -68,16 +68,16 @@ def test_neither_descriptor_nor_identity_imports_torch(
     [
         ({}, "needs an encoder"),
         ({"path": "/not/there"}, "no such folder"),
-        ({"path": "nowhere"}, "there is no folder 'nowhere', and it is no hub id"),
+        ({"path": "nowhere"}, "there is no folder 'nowhere', and it is not a hub id"),
         ({"path": "package:not_a_package/encoder"}, "not installed"),
-        ({"path": str(Path(__file__))}, "an encoder is a folder, this is a file"),
+        ({"path": str(Path(__file__))}, "an encoder must be a folder, and this is a file"),
         ({"path": str(Path(__file__).parent)}, "neither open_clip_config.json nor config.json"),
         ({"path": str(SHARED / "llava15_hf_tiny")}, "--model llava reads it"),
         ({"path": "ViT-B-32:openai", "revision": "main"}, "has no revision"),
         ({"path": "package:harness_demo_world/weights/encoder", "revision": "x"}, "no revision"),
-        ({"path": "ViT-B-32:openai", "templates": "a photo"}, "no single place"),
+        ({"path": "ViT-B-32:openai", "templates": "a photo"}, "needs exactly one {}"),
         ({"path": "ViT-B-32:openai", "templates": " | "}, "an empty list"),
-        ({"path": "nobody/nothing"}, "cannot have 'nobody/nothing' from the hub"),
+        ({"path": "nobody/nothing"}, "cannot fetch 'nobody/nothing' from the hub"),
     ],
 )
 def test_a_wrong_option_is_told_in_one_message(options: dict[str, Any], message: str) -> None:
@@ -128,7 +128,7 @@ def test_a_gpu_that_is_not_there_is_told(original: Path) -> None:
     import torch
 
     if torch.cuda.is_available():
-        pytest.skip("there is a GPU")
+        pytest.skip("this machine has a GPU")
     model = DualEncoder({"path": str(original), "templates": "{}"})
     with pytest.raises(UserError, match="PyTorch sees 0 CUDA devices"):
         model.load(Runtime(device="cuda"))

@@ -206,7 +206,7 @@ def test_an_endpoint_that_goes_down_ends_the_task(endpoint: Start, ask: Ask) -> 
     fake, answerer = endpoint(lambda _: chat("x"))
     assert ask(answerer, Generate(1)) == [Text("x")]
     fake.close()
-    with pytest.raises(HarnessError, match="answered nothing of a block"):
+    with pytest.raises(HarnessError, match="answered no request of a block"):
         ask(answerer, Generate(1), Generate(2))
 
 
@@ -278,12 +278,12 @@ def test_the_identity_names_model_host_and_options_that_change_numbers(model: An
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": None}, "needs the model's name"),
+        ({"model": None}, "needs the name under which"),
         ({"base_url": "localhost:8000"}, "not an address"),
         ({"base_url": "ftp://x/v1"}, "not an address"),
         ({"base_url": "http://x:port/v1"}, "not an address"),
-        ({"base_url": "http://me:word@x/v1"}, "no user, password or query"),
-        ({"base_url": "http://x/v1?key=word"}, "no user, password or query"),
+        ({"base_url": "http://me:word@x/v1"}, "not contain a user, password or query"),
+        ({"base_url": "http://x/v1?key=word"}, "not contain a user, password or query"),
         ({"concurrency": 0}, "0 is less than 1"),
         ({"timeout": 0.0}, "less than"),
         ({"retries": -1}, "-1 is less than 0"),

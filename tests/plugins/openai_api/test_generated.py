@@ -114,7 +114,7 @@ def test_sglang_without_a_template_is_refused(
 ) -> None:
     with closing(SGLang()) as server:
         for options in ({}, {"template": str(tmp_path)}):
-            with pytest.raises(UserError, match=r"template is needed|no tokenizer_config"):
+            with pytest.raises(UserError, match=r"needs the chat template|no tokenizer_config"):
                 model(server.url, scores="generated", **options).load(Runtime())
 
 

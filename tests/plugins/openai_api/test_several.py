@@ -95,7 +95,7 @@ def test_the_identity_names_all_in_any_order(model: Any) -> None:
     ("options", "said"),
     [
         ({"url": "http://a/v1,"}, "not an address"),
-        ({"url": "http://a/v1,http://a/v1/"}, "a/v1 comes twice"),
+        ({"url": "http://a/v1,http://a/v1/"}, "a/v1 occurs twice"),
         ({"max_concurrency": 4}, "4 is less than concurrency 8"),
     ],
 )

@@ -143,8 +143,8 @@ def test_splits_are_told_by_names_of_files_or_a_column(faces: Path) -> None:
         (["--labels", "happy"], "unknown label 'sad'"),
         (["--group", "sex"], "is not NAME=COLUMN:human"),
         (["--question", "{{ nme }}?"], "did you mean 'name'"),
-        (["--id", "raf_db"], "there is a task or group 'raf_db' already"),
-        (["--id", "My Task"], "is no name of a task"),
+        (["--id", "raf_db"], "a task or group 'raf_db' exists already"),
+        (["--id", "My Task"], "is not a name of a task"),
         (["--cluster", "person"], "unknown column 'person'"),
     ],
 )
@@ -169,7 +169,7 @@ def test_where_there_is_nothing_to_ask_about(
     assert invoke(main, ["new", "task", str(tmp_path), "--yes"]) == 2
     assert "neither a table nor an image" in capsys.readouterr().err
     assert invoke(main, ["new", "task", str(tmp_path / "none"), "--yes"]) == 2
-    assert "no such file or folder" in capsys.readouterr().err
+    assert "the file or folder does not exist" in capsys.readouterr().err
 
 
 def test_keys_within_rows_are_columns(tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def test_two_rows_with_one_id_are_named_with_their_lines(folder: Path) -> None:
     write(folder, *rows(), rows()[1])
     said = refused(folder, **FULL)
     assert "labels.csv:5" in said
-    assert "'f1' comes twice; first in" in said
+    assert "'f1' occurs twice; first in" in said
     assert "labels.csv:3" in said
 
 
@@ -255,7 +255,7 @@ def test_an_image_path_out_of_the_folder(folder: Path, path: str) -> None:
 
 def test_an_address_is_not_fetched(folder: Path) -> None:
     write(folder, "f0,https://example.org/x.jpg,sad,F,s0,x")
-    assert "nothing is fetched" in refused(folder, **FULL)
+    assert "the harness downloads no images" in refused(folder, **FULL)
 
 
 def test_labels_outside_the_options_are_counted(folder: Path) -> None:
@@ -284,7 +284,7 @@ def test_a_delimiter_that_does_not_fit(folder: Path) -> None:
 
 def test_rows_of_another_width(folder: Path) -> None:
     write(folder, *rows(), "f3,images/0.png")
-    assert "labels.csv:5: 2 cells, the header has 6" in refused(folder, **FULL)
+    assert "labels.csv:5: 2 cells, the header 6" in refused(folder, **FULL)
 
 
 def test_a_quote_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,7 +301,7 @@ def test_a_quote_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) 
         (b"", "the file is empty"),
         (b"PK\x03\x04rest", "an Excel sheet"),
         (b"a\x00b,c\n", "holds null characters"),
-        (b"a,a\n1,2\n", "the column 'a' comes twice"),
+        (b"a,a\n1,2\n", "the column 'a' occurs twice"),
         (b"a,b\n\x81\x8d,2\n", "neither UTF-8 nor Windows-1252"),
     ],
 )
@@ -346,10 +346,10 @@ def test_an_extension_type_of_parquet(folder: Path) -> None:
         ({"groups": {"gender": "sex"}}, "does not say who labelled it"),
         ({"groups": {"g": {"column": "sex", "labeled_by": "human"}}}, "did you mean 'labelled_by'"),
         ({"boxes": {"p": ["a"], "form": "xyxy"}}, "boxes.unit"),
-        ({"fields": {"my field": "context"}}, "a prompt cannot name the field"),
+        ({"fields": {"my field": "context"}}, "a prompt cannot use the field"),
         ({"image": "images/{}.png"}, "{} names no column"),
         ({"delimiter": ",,"}, "not one character"),
-        ({"file": 3}, "is no file, list of files or split to file"),
+        ({"file": 3}, "is not a file, list of files or split to file"),
         ({"target": ["a", "b"]}, "not the name of a column"),
     ],
 )

@@ -74,8 +74,8 @@ def test_an_ambiguous_context_whose_right_answer_names_somebody_is_counted(tmp_p
     ("changed", "said"),
     [
         ({"context": ["Two", "people"]}, "context should be a text"),
-        ({"condition": "vague"}, "'vague' is no kind of context"),
-        ({"label": 3}, "'3' is none of the answers|3 is none of the answers"),
+        ({"condition": "vague"}, "'vague' is not a kind of context"),
+        ({"label": 3}, "'3' is not one of the answers|3 is not one of the answers"),
         ({"condition": "disambig", "label": None}, "the right answer of a disambiguated context"),
         ({"ans1": ""}, "ans1 should be a text"),
         ({"image_path": None}, "image_path should be a text"),

@@ -75,7 +75,7 @@ def test_people_without_a_category_are_counted(tmp_path: Path) -> None:
 def test_wrong_files_are_one_message(tmp_path: Path) -> None:
     root = release(tmp_path, test=image(person("test", "Happines")))
     read = made.reader("emotic").samples
-    with pytest.raises(DataError, match="'Happines' is no category") as told:
+    with pytest.raises(DataError, match="'Happines' is not a category") as told:
         list(read(root, "test"))
     assert "Happiness" in str(told.value.fix)
     with pytest.raises(DataError, match="holds no 'val'"):
@@ -84,7 +84,7 @@ def test_wrong_files_are_one_message(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a structure of 7 fields"):
         list(read(root, "test"))
     root = release(tmp_path, test=image(person("test", "Fear", gender="?")))
-    with pytest.raises(DataError, match="is no gender"):
+    with pytest.raises(DataError, match="is not a gender"):
         list(read(root, "test"))
     path = tmp_path / "Annotations" / "Annotations.mat"
     whole = path.read_bytes()

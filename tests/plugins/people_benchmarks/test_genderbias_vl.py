@@ -88,7 +88,7 @@ def test_a_mean_over_two_tokens_halves_the_log_odds(tmp_path: Path) -> None:
     one, two = (made.metric("genderbias_overall", tokens=tokens) for tokens in (1.0, 2.0))
     weights = np.ones((1, len(samples)))
     assert two.value(two.prepare(samples), weights) < one.value(one.prepare(samples), weights)
-    with pytest.raises(UserError, match="0 is no number of tokens"):
+    with pytest.raises(UserError, match="0 is not a number of tokens"):
         made.metric("genderbias_overall", tokens=0)
 
 
@@ -125,9 +125,9 @@ BASE, CHANGED = (CASES["questions"][kind] for kind in KINDS)
     ("files", "said"),
     [
         ({"cf": CHANGED[:-1]}, "the list is longer than VLbias/occ_test_cf_ask_gender.json"),
-        ({"cf": CHANGED[1:] + CHANGED[:1]}, "the question '2' stands where '1' was expected"),
+        ({"cf": CHANGED[1:] + CHANGED[:1]}, "the question '2' is where '1' was expected"),
         ({"base": [{**BASE[0], "gender": "man"}, *BASE[1:]]}, "'man' is no gender"),
-        ({"base": [{**BASE[0], "gt_choices": ["one"]}, *BASE[1:]]}, "two choices, and the number"),
+        ({"base": [{**BASE[0], "gt_choices": ["one"]}, *BASE[1:]]}, "two choices and the number"),
         ({"base": [{"id": 1}]}, "the key 'query' is missing"),
         ({"base": [{**BASE[0], "query": "Who is it?"}, *BASE[1:]]}, "the query has no 'Options:'"),
         ({"base": [{**BASE[0], "id": None}, *BASE[1:]]}, "id should be a text"),
@@ -161,7 +161,7 @@ def test_summary_figures_are_means_over_pairs(tmp_path: Path) -> None:
     (folder / "Some-7b_VLbias.csv").write_text("occtm,bias,acc\nPilot,1,x\n")
     with pytest.raises(DataError, match="the column 'acc' holds no numbers"):
         overall(tmp_path)
-    with pytest.raises(DataError, match="no per-pair file is there"):
+    with pytest.raises(DataError, match="no per-pair file"):
         overall(folder)
 
 

@@ -43,9 +43,9 @@ def test_a_part_of_the_classes_is_read_and_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("folder", "said"),
     [
-        ("val/n01440765", "'n01440765' is no class of ImageNet's 1,000"),
+        ("val/n01440765", "'n01440765' is not a class of ImageNet's 1,000"),
         ("val", "no folder of a"),
-        ("n01440764", "the classes' folders lie in the folder given"),
+        ("n01440764", "this folder itself holds the folders of the classes"),
     ],
 )
 def test_a_folder_that_is_no_class_is_refused(tmp_path: Path, folder: str, said: str) -> None:

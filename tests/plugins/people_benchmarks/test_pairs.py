@@ -62,9 +62,9 @@ def test_the_folder_data_itself_does_as_well() -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("data/status/fone", "'fone' is no scene of this release\n  fix: did you mean 'phone'"),
-        ("data/status/phone/white_men.png", "'white_men.png' is none of the four people"),
-        ("data/status/phone/white_man2.png", "'white_man2.png' is none of the four people"),
+        ("data/status/fone", "'fone' is not a scene of this release\n  fix: did you mean 'phone'"),
+        ("data/status/phone/white_men.png", "'white_men.png' is not one of the four people"),
+        ("data/status/phone/white_man2.png", "'white_man2.png' is not one of the four people"),
     ],
 )
 def test_what_is_not_of_the_release_is_refused_by_name(

@@ -167,8 +167,8 @@ def test_flickrs_images_lie_in_their_folder_or_beside_the_file(tmp_path: Path) -
     ("entries", "said"),
     [
         ([{"filename": "a.jpg", "split": "test"}], "sentences"),
-        ([entry("a.jpg", "tset")], "'tset' is no split"),
-        ([entry("a.jpg"), entry("a.jpg")], "'a.jpg' comes twice"),
+        ([entry("a.jpg", "tset")], "'tset' is not a split"),
+        ([entry("a.jpg"), entry("a.jpg")], "'a.jpg' occurs twice"),
         ([{**entry("a.jpg"), "sentences": [{"raw": "  "}]}], "a caption is empty"),
         (["a.jpg"], r"images\[0\]"),
     ],

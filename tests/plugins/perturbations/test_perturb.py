@@ -160,7 +160,7 @@ def test_what_moving_things_would_change_is_not_asked(kind: str, text: str, targ
     [
         ("blur:0", "blur has the levels 1 to 5"), ("blur:2-9", "levels 1 to 5"),
         ("blur=2", "levels 1 to 5"), ("blur:", "levels 1 to 5"), ("flip:2", "flip has one level"),
-        ("blurr", "there is no kind of variant 'blurr'"), ("paraphrases:2", "not a whole number"),
+        ("blurr", "unknown kind of variant 'blurr'"), ("paraphrases:2", "not a whole number"),
     ],
 )  # fmt: skip
 def test_levels_that_there_are_not_are_refused(kinds: str, said: str) -> None:

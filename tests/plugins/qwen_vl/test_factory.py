@@ -67,13 +67,13 @@ def test_other_checkpoints_are_refused_with_what_fits(copy: Path) -> None:
     with pytest.raises(UserError, match="min_pixels is for Qwen2-VL"):
         identity(copy, min_pixels=10)
     change(copy, visual=None)  # the language model Qwen-7B has the same model_type
-    with pytest.raises(UserError, match="not a checkpoint that qwen_vl reads"):
+    with pytest.raises(UserError, match="qwen_vl cannot read this checkpoint"):
         identity(copy)
     change(copy, model_type="llava", vision_config={})
     with pytest.raises(UserError, match="--model llava reads it"):
         identity(copy)
     change(copy, model_type="qwen2_vl")
-    with pytest.raises(UserError, match="prompt_format is for the first Qwen-VL"):
+    with pytest.raises(UserError, match="prompt_format only applies to the first Qwen-VL"):
         identity(copy, prompt_format="raw")
 
 

@@ -68,14 +68,14 @@ def test_decisions_on_images_that_changed_do_not_count(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "--reviewer: who looks?"),
-        (("--reviewer", "../ann"), "no name of a reviewer"),
+        ((), "--reviewer: the reviewer's name is missing"),
+        (("--reviewer", "../ann"), "not a name of a reviewer"),
         (("--reviewer", "ann", "--reviewers", "bob"), "ann is not among bob"),
         (("--reviewer", "ann", "--set", "sett"), "did you mean 'set'?"),
         (("--reviewer", "ann", "--show", "raze"), "did you mean 'race'?"),
         (("--reviewer", "ann", "--reason", "a", "--reason", "a"), "9 different reasons"),
-        (("--reviewer", "ann", "--rule", "any"), "--rule is for --report"),
-        (("--report",), "nobody has decided anything yet"),
+        (("--reviewer", "ann", "--rule", "any"), "--rule only applies to --report"),
+        (("--report",), "there are no decisions yet"),
         (("--report", "--reviewer", "ann"), "counts all reviewers"),
         (("--report", "--overlap", "0.5"), "--overlap is for the page"),
         (("--report", "--all"), "--all is for the page"),
@@ -96,8 +96,8 @@ def test_a_folder_without_images_is_refused(
     (tmp_path / "rows.csv").write_text("id,name\n1,a\n2,b\n", encoding="utf-8")
     code, _, err = run(tmp_path, "--reviewer", "ann", capsys=capsys)
     assert code == 2
-    assert "no column names images that are there" in err
+    assert "no column names existing images" in err
     for flags in (("--reviewer", "ann"), (), ("--report",)):
         code, _, err = run(tmp_path / "absent", *flags, capsys=capsys)
         assert code == 2
-        assert "no such file or folder" in err
+        assert "the file or folder does not exist" in err

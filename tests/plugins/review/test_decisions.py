@@ -112,11 +112,11 @@ def test_a_page_that_is_out_of_date_decides_nothing(folder: Path) -> None:
     ("change", "message"),
     [
         ({"verdict": "maybe"}, "yes, no or skip"),
-        ({"verdict": "no"}, "for a reason"),
-        ({"reasons": ["because"]}, "some of the list"),
+        ({"verdict": "no"}, "needs a reason"),
+        ({"reasons": ["because"]}, "from the list"),
         ({"reasons": [REASONS[0]] * 2}, "each once"),
-        ({"reasons": [{}]}, "some of the list"),
-        ({"note": "x" * 3000}, "characters at most"),
+        ({"reasons": [{}]}, "from the list"),
+        ({"note": "x" * 3000}, "characters"),
         ({"seconds": "long"}, "a number"),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_decision_of_another_form_is_refused(
 def test_two_pages_of_one_reviewer_are_refused(folder: Path) -> None:
     with (
         at_work(folder),
-        pytest.raises(UserError, match="another page is open for ann"),
+        pytest.raises(UserError, match="another review is open for ann"),
         at_work(folder),
     ):
         pass
@@ -161,7 +161,7 @@ def test_a_file_under_another_name_or_changed_by_hand_is_refused(folder: Path) -
         read_review(copy, fingerprint)
     broken = {
         "taken out": [lines[0], lines[2]],
-        "no line of a review": [lines[0], lines[1].replace(b'"yes"', b'"perhaps"'), lines[2]],
+        "not a line of a review": [lines[0], lines[1].replace(b'"yes"', b'"perhaps"'), lines[2]],
         "not JSON": [lines[0], b"{]\n"],
         "event 'decision'": [lines[1].replace(b'"line":2', b'"line":1')],
         "format": [lines[0].replace(b'"format":1', b'"format":9')],

@@ -283,7 +283,7 @@ def test_other_samples_under_one_fingerprint_are_refused(tmp_path: Path) -> None
     from harness.runs.seal import seal
 
     seal(two)
-    with pytest.raises(DataError, match="not those of the other evaluations"):
+    with pytest.raises(DataError, match="differ from those of other evaluations"):
         built(tmp_path / "out", [one, two])
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "out.part").exists()
@@ -291,7 +291,7 @@ def test_other_samples_under_one_fingerprint_are_refused(tmp_path: Path) -> None
 
 def test_a_folder_that_is_no_site_is_left_alone(tmp_path: Path) -> None:
     results = evaluations(tmp_path / "results")
-    with pytest.raises(UserError, match="holds something that is no site"):
+    with pytest.raises(UserError, match="holds something that is not a site"):
         built(results, [results])
     assert len(read_evaluations(results)[0]) == 3
 

@@ -202,5 +202,5 @@ def test_a_page_keeps_what_a_person_wrote(tmp_path: Path) -> None:
     write_page(held, found, page, {"generic": 10})
     assert page.read_text() == "# Mine\n\nWhat I think.\n\n" + text.partition("\n\n")[2]
     page.write_text("# Another page\n")
-    with pytest.raises(UserError, match="no place for the study's tables"):
+    with pytest.raises(UserError, match="no marker for the study's tables"):
         write_page(held, found, page, {"generic": 10})

@@ -65,7 +65,7 @@ def test_the_arena_has_rows_for_encoders_and_for_generative_models_each_asked_it
         ("label: Model", "label: Model, tasks: [raf_bd]", "did you mean 'raf_db'"),
         ("{label: Base}", "{label: Base, tasks: [raf_bd]}", "did you mean 'raf_db'"),
         ("{label: Base}", "{label: Base, models: [Modle]}", "did you mean 'Model'"),
-        ("{label: Base}", "{label: Base, tasks: trained}", "is of a recipe"),
+        ("{label: Base}", "{label: Base, tasks: trained}", "belongs to a recipe"),
         ("label: Model", "label: Model, tasks: [raf_db]", "has no task left"),
     ],
 )
@@ -119,7 +119,7 @@ def test_data_may_lie_where_the_study_says(tmp_path: Path) -> None:
     assert teaching(single, trials_of(single)[2])["data"] == {"raf_db": str(tmp_path)}
     assert teaching(single, trials_of(single)[-1])["data"] == {}
     gone = load_study(str(study(tmp_path, text.replace(f"{tmp_path}}}", f"{tmp_path}/gone}}"))))
-    with pytest.raises(UserError, match="raf_db is trained on are not there"):
+    with pytest.raises(UserError, match="raf_db is trained on do not exist"):
         teaching(gone, trials_of(gone)[2])
     with pytest.raises(UserError, match="did you mean 'raf_db'"):
         load_study(str(study(tmp_path, text.replace("{raf_db:", "{raf_bd:"))))
@@ -146,7 +146,7 @@ def test_recipes_over_several_data_have_a_row_for_each() -> None:
         ("{epochs: 2,", "{epoch: 2,", 18, "did you mean 'epochs'"),
         ("{epochs: 2,", "{epochs: 0,", 18, "must be at least 1"),
         ("title: A small study\n", "", 1, "'title' is missing"),
-        ("{label: Base}", "{label: Base, data: [Both]}", 10, "is of a recipe"),
+        ("{label: Base}", "{label: Base, data: [Both]}", 10, "belongs to a recipe"),
         ("task: raf_db}", "task: raf_db, options: {nothing: 1}}", 16, "nothing"),
         ("evaluation:", "layout: asd_man\nevaluation:", 19, "did you mean 'asd_main'"),
         (

@@ -45,7 +45,7 @@ def test_a_page_of_something_else_is_refused_before_work(
 ) -> None:
     Path("letter.md").write_text("Dear reader")
     assert study("small.yaml", "--page", "letter.md") == 2
-    assert "no place for the study's tables" in capsys.readouterr().err
+    assert "no marker for the study's tables" in capsys.readouterr().err
     assert world.trained == []
     assert Path("letter.md").read_text() == "Dear reader"
     for wrong in ("page.html", "nowhere/page.md"):

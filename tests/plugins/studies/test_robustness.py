@@ -48,14 +48,14 @@ def test_variants_do_not_stand_in_a_leaderboard() -> None:
     (cell,) = row.cells
     assert cell is not None
     assert cell.value == 50
-    with pytest.raises(UserError, match="only variants"):
+    with pytest.raises(UserError, match="variants of tasks only"):
         build_table(EVERY[1:])
 
 
 def test_a_model_asked_one_way_only_is_left_out() -> None:
     table = build_robustness([*EVERY, asked(0.9, model="mute")], lambda one: ANSWERS[one.variant])
     assert [row.model for row in table.rows] == ["echo"]
-    with pytest.raises(UserError, match="no task was asked in several ways"):
+    with pytest.raises(UserError, match="no task was evaluated with several prompts"):
         build_robustness([asked(0.9)], lambda _: {})
 
 

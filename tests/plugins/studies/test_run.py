@@ -179,7 +179,7 @@ def test_what_cannot_be_planned_hinders_no_other(
 
 def test_a_batch_must_hold_whole_micro_batches(world: World) -> None:
     plans = planned(micro_batch="micro_batch: 3, workers: 2, save_every:")
-    assert "batch_size 4 is no multiple of micro_batch 3" in plans[2].problem
+    assert "batch_size 4 is not a multiple of micro_batch 3" in plans[2].problem
 
 
 def test_a_models_form_stands_in_the_place_of_the_datas(world: World) -> None:

@@ -41,7 +41,7 @@ def test_nothing_is_sent_without_being_asked(
 ) -> None:
     out = tmp_path / "out"
     assert invoke(main, ["push", str(results), "--to", str(out)]) == 2
-    assert "nobody is there to be asked" in capsys.readouterr().err
+    assert "there is no terminal to ask on" in capsys.readouterr().err
     assert invoke(main, ["push", str(results), "--to", str(out), "--dry-run"]) == 0
     assert "evaluation_card.md" in capsys.readouterr().out
     assert not out.exists()
@@ -57,7 +57,7 @@ def test_nothing_is_sent_without_being_asked(
             ["--to", "./x", "--dataset", "raf=a/b", "--what", "eval_results"],
             "mean 'raf_db'",
         ),
-        (["--to", "./x", "--what", ","], "nothing to send"),
+        (["--to", "./x", "--what", ","], "say what to send"),
         (["--to", "./x", "--dataset", "raf_db=a/b"], "--dataset is for eval_results"),
         (["--to", "./x", "--with-samples", "--what", "card"], "--with-samples is for records"),
         (["--to", "./x", "--create"], "--create is for the hub, and --to is a folder"),

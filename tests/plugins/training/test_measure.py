@@ -99,5 +99,5 @@ def test_nothing_answered_has_no_skew() -> None:
 
 def test_a_task_that_compares_no_groups_cannot_be_measured(faces: Path) -> None:
     pool = make_pool([harness.load_task("raf_db", data=faces)], form=None, limit=3, seed=0)
-    with pytest.raises(UserError, match="compares no groups"):
+    with pytest.raises(UserError, match="does not compare groups"):
         measure_pool(pool, Guessing())

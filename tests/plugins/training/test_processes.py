@@ -24,7 +24,7 @@ def test_a_model_split_over_processes_is_refused(
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert how_many() == 2
     monkeypatch.setenv(name, "true")
-    said = f"accelerate's own splitting of models is not used \\({name} is set"
+    said = f"accelerate's own sharding is not supported \\({name} is set"
     with pytest.raises(UserError, match=said) as refused:
         processes("cpu")
     assert "--shard" in str(refused.value)

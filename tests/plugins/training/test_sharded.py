@@ -58,8 +58,11 @@ def test_two_processes_with_half_a_model_each_train_as_one_does(
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--shard",), "split over several processes, and this is one"),
-        (("--device", "cpu", "--precision", "float16"), "on a CUDA device alone"),
+        (("--shard",), "sharding needs several processes, and this is one"),
+        (
+            ("--device", "cpu", "--precision", "float16"),
+            "full training in float16 needs a CUDA device",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_message(

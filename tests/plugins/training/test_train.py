@@ -155,7 +155,7 @@ def test_a_recipe_says_what_trains_where_the_user_does_not(
     assert held("biases") == {"connector": biases}
     assert biases
     assert train(*flags(built, faces, "lora", "--epochs", "1", "--train-parts", "lora")) == 2
-    assert "the recipe trains no weight of lora" in capsys.readouterr().err
+    assert "the recipe trains none of the weights of lora" in capsys.readouterr().err
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     ask = [
@@ -189,7 +189,7 @@ def test_samples_trained_on_are_contaminated(built: Path, faces: Path, tmp_path:
             ["--train-parts", "conector"],
             "the model has no part 'conector'\n  fix: did you mean 'con",
         ),
-        (["--batch-size", "3"], "batch 3 is no multiple of micro-batch 2"),
+        (["--batch-size", "3"], "batch 3 is not a multiple of micro-batch 2"),
         (["--model", "predictions"], "model 'predictions' cannot be trained"),
         (["--form", "open"], "unknown form of 'raf_db' 'open'"),
         (["--tasks", "raf_db,gaze"], "unknown task or group 'gaze'"),
@@ -273,12 +273,12 @@ def test_weights_of_another_model_are_refused(
     sha256 = json.loads(record)["model"]["identity"]["language_model"]["sha256"]
     (tmp_path / "out" / "train.json").write_text(record.replace(sha256, "0" * 64))
     assert train(*ask) == 2
-    assert "trained over other weights than the model's" in capsys.readouterr().err
+    assert "trained on top of another model" in capsys.readouterr().err
     (tmp_path / "out" / "train.json").write_text(record.replace('"format": 1', '"format": 2'))
     assert train(*ask) == 2
     assert "is of format 2, this version of the harness reads 1" in capsys.readouterr().err
     assert train(*ask[:-1], "nowhere") == 2
-    assert "no finished training: no train.json" in capsys.readouterr().err
+    assert "this folder holds no finished training: it has no train.json" in capsys.readouterr().err
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_samples(

@@ -39,7 +39,7 @@ def find_encoder(name: str, settings: Settings, runtime: Runtime, task: Task) ->
     kind, _, value = name.partition(":")
     forms = ", ".join(form for one in kinds.values() for form in one.forms)
     if not value:
-        raise UserError(f"{name!r} names no encoder", fix=forms)
+        raise UserError(f"{name!r} is not the name of an encoder", fix=forms)
     if kind not in kinds:
         error = missing("encoder", kind, kinds)
         error.fix = f"{error.fix}; {forms}" if error.fix else forms

@@ -83,7 +83,9 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
             that it has not or that no gradient reaches.
     """
     if len(tasks) < 2:
-        raise UserError("conflict is between tasks: name at least two", fix="--tasks ONE,OTHER")
+        raise UserError(
+            "conflict is measured between tasks: name at least two", fix="--tasks ONE,OTHER"
+        )
     require_offer(subject.descriptor, "hidden", "has no gradients that can be measured")
     pools = [make_pool([task], form=form, limit=limit, seed=settings.seed) for task in tasks]
     batches = [

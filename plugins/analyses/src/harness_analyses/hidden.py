@@ -33,10 +33,10 @@ def pair_ids(model: VisionLanguageModel, turns: Sequence[Turn], answer: str) -> 
     try:
         joint = model.prompt(turns, (answer,))
     except PromptError as error:
-        raise UserError(f"the model cannot be asked so: {error}") from None
+        raise UserError(f"the model cannot take these prompts: {error}") from None
     ids = (*joint.prefix, *joint.options[0])
     if ids.count(IMAGE) != 1 or ids[-1] == IMAGE:
-        raise UserError("a pair is one image and the text after it")
+        raise UserError("a pair must be one image and the text after it")
     return ids
 
 

@@ -158,7 +158,7 @@ def _pairs(task: Task, number: int, lines: Sequence[str] | None) -> list[_Shown]
     if lines is not None:
         candidates = candidates[: len(lines)]
     if len(candidates) < 2:
-        raise UserError(f"task {task.id!r}: fewer than two images with a text")
+        raise UserError(f"task {task.id!r}: has fewer than two images with a text")
     texts: Sequence[str | None] = lines or [None] * len(candidates)
     return [_Shown(task, sample, text) for sample, text in zip(candidates, texts, strict=False)]
 

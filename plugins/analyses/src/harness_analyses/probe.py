@@ -293,7 +293,7 @@ def fit(
     else:
         labels = [str(one) for one in aims]
         if len(set(labels)) < 2:
-            raise UserError(f"task {task.spec.id!r}: train has one class only")
+            raise UserError(f"task {task.spec.id!r}: its train split has one class only")
         fitted = fit_labels(features, labels, task.spec.labels, judge)
     return fitted, scored(task, rows["test"], fitted.answers, fitted.scores)
 

@@ -108,7 +108,7 @@ def declared(model: VisionLanguageModel, trained: Trained) -> list[tuple[str, nn
                 weight.requires_grad = True
                 weights.append((f"{part}.{name}", weight))
     if not weights:
-        raise UserError(f"{', '.join(trained.parts)} have no weights that could train")
+        raise UserError(f"{', '.join(trained.parts)} have no trainable weights")
     return weights
 
 
@@ -195,8 +195,8 @@ def _require_reached(trained: Trained, sketcher: Sketcher) -> None:
     for part in trained.parts:
         if not any(name.startswith(f"{part}.") for name in sketcher.reached):
             raise UserError(
-                f"no gradient reaches {part}: the model computes it without",
-                fix="--parts with other parts",
+                f"no gradient reaches {part}: the model computes it without gradients",
+                fix="name other parts",
             )
 
 

@@ -201,18 +201,19 @@ def _check(task: Probed) -> None:
     for split, rows in task.rows.items():
         where = f"task {task.spec.id!r}, {split} ({task.validation if split == 'val' else 'split'})"
         if not rows:
-            raise UserError(f"{where}: no sample with a right answer and an image")
+            raise UserError(f"{where}: there is no sample with both a right answer and an image")
         if task.kind == "labels":
             present = {str(row.sample.target) for row in rows}
             if split != "val" and len(present) < 2:
                 raise UserError(
-                    f"{where}: one class only ({next(iter(present))})",
+                    f"{where}: all samples have one class ({next(iter(present))})",
                     fix="a larger --limit, or a task with several classes",
                 )
             classes = len(task.spec.labels)
             if split == "train" and len(rows) < classes:
                 raise UserError(
-                    f"{where}: {len(rows)} samples for {classes} classes", fix="a larger --limit"
+                    f"{where}: {len(rows)} samples are too few for {classes} classes",
+                    fix="a larger --limit",
                 )
 
 

@@ -106,7 +106,7 @@ class Tower:
                 if pooling != ATTENTION or layer_index == len(self._blocks) - 1:
                     columns[f"{layer}/{pooling}"] = Column(layer_index, pooling)
         if not columns:
-            raise UserError("attention pooling reads the last layer alone", fix="--layers -1")
+            raise UserError("attention pooling reads only the last layer", fix="--layers -1")
         return columns
 
     def _asked_layers(self, layers: str) -> dict[str, int]:
@@ -118,7 +118,7 @@ class Tower:
                 number = int(text)
             except ValueError:
                 raise UserError(
-                    f"{text!r} is no layer", fix="--layers all, or numbers such as -1,-4"
+                    f"{text!r} is not a layer", fix="--layers all, or numbers such as -1,-4"
                 ) from None
             layer_index = number + len(self._blocks) if number < 0 else number
             if layer_index not in self.layers:
@@ -187,8 +187,8 @@ class Tower:
             return state[None]
         if state.ndim != 3:
             raise UserError(
-                f"the blocks of {self.name} give maps, not tokens",
-                fix="probes look into vision transformers",
+                f"the blocks of {self.name} return feature maps, not tokens",
+                fix="probe a vision transformer",
             )
         return state.transpose(0, 1) if self._positions_first else state
 
@@ -231,7 +231,7 @@ def find_blocks(module: nn.Module, name: str) -> tuple[nn.Module, Sequence[nn.Mo
             if alike and deep and weights and (best is None or weights > best[0]):
                 best = (weights, parent, inside)
     if best is None:
-        raise UserError(f"{name} has no stack of transformer blocks that could be looked into")
+        raise UserError(f"{name} has no stack of transformer blocks to probe")
     return best[1], best[2]
 
 

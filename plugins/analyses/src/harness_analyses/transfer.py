@@ -242,7 +242,7 @@ def _leaves(name: str, tree: Json) -> Iterator[tuple[str, str]]:
 def _compared(single: Trained, joint: Trained) -> dict[str, Json]:
     if single.record.task_fingerprint != joint.record.task_fingerprint:
         raise UserError(
-            f"the two evaluations of {single.record.task!r} did not ask the same",
+            f"the two evaluations of {single.record.task!r} did not use the same questions",
             where=f"{single.record.directory} and {joint.record.directory}",
             fix="evaluate both with the same data, options and --limit",
         )

@@ -54,8 +54,8 @@ class Pool:
         """
         if vector.shape != self.vector.shape or float(vector @ self.vector) < SAME:
             raise UserError(
-                "the pool's vectors are another encoder's", where=self.where,
-                fix="run the pool's task with this model, and give that evaluation",
+                "the pool's vectors come from another encoder", where=self.where,
+                fix="evaluate the pool's task with this model, and give that evaluation",
             )  # fmt: skip
 
 
@@ -71,13 +71,13 @@ def read_pool(path: str, attribute: str) -> Pool:
     folder = Path(path)
     if not path or not is_sealed(folder):
         raise UserError(
-            "the pool is no finished evaluation", where=path or "method option 'pool'",
+            "the pool is not a finished evaluation", where=path or "method option 'pool'",
             fix="harness run --model open_clip ... --tasks fairface_vectors, and "
             "--method-option pool=results/evaluations/fairface_vectors/...",
         )  # fmt: skip
     ask = read_resolved(folder).ask
     if not isinstance(ask, EmbedSpec) or not ask.keep_vectors or "{" in ask.texts[0]:
-        raise UserError("its task keeps no vectors, or has no fixed text", where=path,
+        raise UserError("its task records no vectors, or has no fixed text", where=path,
                         fix="a task such as fairface_vectors")  # fmt: skip
     vectors, values, first = [], [], b""
     for record in read_samples(folder):

@@ -122,7 +122,7 @@ def listed(options: Mapping[str, Any], name: str, least: int = 1) -> tuple[str, 
         raise UserError(
             f"{problem}, where {least} or more different ones are needed",
             where=f"method option {name!r}",
-            fix="write them between bars: a photo of a man|a photo of a woman",
+            fix="separate them by bars: a photo of a man|a photo of a woman",
         )
     return texts
 

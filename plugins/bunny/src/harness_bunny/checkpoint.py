@@ -219,9 +219,9 @@ def _projector(
     depth = re.fullmatch(r"mlp(\d+)x_gelu", kind)
     if kind != "linear" and depth is None:
         raise UserError(
-            f"mm_projector_type {kind!r} is not read",
+            f"mm_projector_type {kind!r} is not supported",
             where=source.folder / "config.json",
-            fix="linear and mlpNx_gelu are",
+            fix="linear and mlpNx_gelu are supported",
         )
     outer = int(source.config["hidden_size"])
     made: nn.Module = nn.Linear(inner, outer)

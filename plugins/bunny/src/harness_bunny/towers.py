@@ -89,7 +89,7 @@ def find_tower(source: Checkpoint, override: str | None) -> Tower:
         checkpoint = open_checkpoint(name, base=base)
     except UserError as error:
         raise UserError(
-            f"the checkpoint's vision tower cannot be had: {error.message}",
+            f"the checkpoint's vision tower cannot be loaded: {error.message}",
             where=error.where,
             fix="-o vision_tower=FOLDER or HUB_ID",
         ) from None

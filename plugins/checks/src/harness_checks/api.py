@@ -117,7 +117,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
         elif path.is_file():
             files.setdefault(path)
         else:
-            raise UserError("no such file or folder", where=path, fix=near_file(path))
+            raise UserError("the file or folder does not exist", where=path, fix=near_file(path))
     return list(files)
 
 

@@ -174,7 +174,7 @@ def _made(
         show_traceback(error)
         origin = contract_of(descriptor).origin
         yield PluginError(
-            f"{descriptor.id!r} cannot be made: {error_text(error)}{origin and f' ({origin})'}",
+            f"{descriptor.id!r} cannot be created: {error_text(error)}{origin and f' ({origin})'}",
             where=document.where(path),
             fix=traceback_hint(),
         )

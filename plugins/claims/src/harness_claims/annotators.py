@@ -35,19 +35,21 @@ def counts_of(votes: Json, labels: Sequence[str], where: str) -> list[float]:
     """
     if isinstance(votes, Mapping):
         if unknown := sorted(set(votes) - set(labels)):
-            raise DataError(f"votes for {unknown[0]!r}, which is no label", where=where)
+            raise DataError(
+                f"there are votes for {unknown[0]!r}, which is not a label", where=where
+            )
         votes = [votes.get(label, 0) for label in labels]
     if not isinstance(votes, list) or len(votes) != len(labels):
         raise DataError(
-            "no votes: counts by label, or one for each label in order",
+            "votes must be counts by label, or one count for each label in order",
             where=where,
             fix="add the field to data.keep of the spec",
         )
     for count in votes:
         if not isinstance(count, int | float) or isinstance(count, bool):
-            raise DataError("votes are numbers of at least 0", where=where)
+            raise DataError("votes must be numbers of at least 0", where=where)
         if not 0 <= count < math.inf:
-            raise DataError("votes are numbers of at least 0", where=where)
+            raise DataError("votes must be numbers of at least 0", where=where)
     return [float(str(count)) for count in votes]
 
 
@@ -75,7 +77,7 @@ def answers_of(
     answers: list[Json] = []
     for label, count in zip(labels, counts_of(counts, labels, f"field {votes!r}"), strict=True):
         if count != int(count):
-            raise DataError(f"{count!r} in {votes!r} is no number of annotators")
+            raise DataError(f"{count!r} in {votes!r} is not a number of annotators")
         answers += [label] * int(count)
     return answers
 

@@ -51,7 +51,7 @@ def risk_coverage(request: FigureRequest) -> Plot:
     tasks = sorted({record.task for record in records})
     if len(tasks) != 1:
         raise UserError(
-            f"{request.kind} is of one task: {', '.join(tasks) or 'no evaluation is here'}",
+            f"{request.kind} needs one task: {', '.join(tasks) or 'no evaluation is here'}",
             fix="--tasks ID",
         )
     curves: list[Curve] = []

@@ -120,9 +120,9 @@ def human_row(record: EvaluationRecord, *, seed: int = 0) -> HumanRow:
     annotated = left_out(spec, (scored(line, spec) for line in lines if line.error is None))
     if not annotated.units:
         raise UserError(
-            f"no sample of {record.task!r} has answers of two annotators",
+            f"no sample of {record.task!r} has answers from two annotators",
             where=str(record.directory),
-            fix="a task of several annotators: vqav2, textvqa, gazefollow, fer_plus",
+            fix="evaluate a task with several annotators: vqav2, textvqa, gazefollow, fer_plus",
         )
     value, model_value = annotated.value(seed), annotated.model.point(annotated.frame)
     return HumanRow(

@@ -48,7 +48,7 @@ def human(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: boo
         if refused and (tasks or len(refused) == 1):
             raise refused[0]
         raise UserError(
-            "no finished evaluation of a model here has samples of several annotators",
+            "none of these finished evaluations of a model has samples with several annotators",
             fix="harness run --tasks vqav2 --model ...; then harness human results",
         )
     for message, times in Counter(error.message for error in refused).items():

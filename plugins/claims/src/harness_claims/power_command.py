@@ -174,7 +174,7 @@ def design_of(task: str, flags: dict[str, Any]) -> Design:
     scale = spec.main_metric.scale
     if scale != 100:
         raise UserError(
-            f"the spread of {spec.main_metric.column} does not follow from --value",
+            f"the spread of {spec.main_metric.column} cannot be derived from --value",
             where=task,
             fix="--pilot RUN_A,RUN_B, two finished runs of the task",
         )
@@ -200,12 +200,12 @@ def _sizes(spec: Any, flags: dict[str, Any]) -> list[int]:
         full, remainder = divmod(flags["samples"], size)
         sizes = [size] * full + [remainder] * bool(remainder)
     elif flags["cluster_size"] is not None:
-        raise UserError("a size of clusters goes with a number of samples", fix="--samples N")
+        raise UserError("a cluster size needs a number of samples", fix="--samples N")
     else:
         samples = Task(spec, settings_for(None, None, None)).samples()
         sizes = list(Counter(one.cluster or one.id for one in samples).values())
     if len(sizes) < 2:
-        raise UserError(f"{len(sizes)} clusters tell nothing", where=spec.id, fix="at least 2")
+        raise UserError(f"{len(sizes)} clusters are too few", where=spec.id, fix="at least 2")
     return sizes
 
 
@@ -215,7 +215,7 @@ def _pilot(task: str, runs: str) -> Design:
 
     names = [name.strip() for name in runs.split(",") if name.strip()]
     if len(names) != 2:
-        raise UserError(f"a pilot is two runs, not {len(names)}", fix="--pilot RUN_A,RUN_B")
+        raise UserError(f"a pilot needs two runs, not {len(names)}", fix="--pilot RUN_A,RUN_B")
     (comparison,) = harness.compare(*names, tasks=[task])
     main, counts = comparison.main, getattr(comparison, "clusters", 0)
     if main.paired.spread is None or not counts:

@@ -90,7 +90,7 @@ def target_place(sample: ScoredSample) -> int:
     """
     if sample.target not in sample.labels:
         raise DataError(
-            f"the target {sample.target!r} is none of the labels", where=f"sample {sample.id!r}"
+            f"the target {sample.target!r} is not one of the labels", where=f"sample {sample.id!r}"
         )
     return sample.labels.index(str(sample.target))
 

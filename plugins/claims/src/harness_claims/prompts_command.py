@@ -38,7 +38,7 @@ def prompts(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: b
     groups = groups_of(finished(places, tasks))
     if not groups:
         raise UserError(
-            "no task was asked in several ways by one model",
+            "no model was evaluated with several prompts of one task",
             fix="harness run ... --variants paraphrases",
         )
     spreads = [prompt_spread(group, seed=seed) for group in groups]

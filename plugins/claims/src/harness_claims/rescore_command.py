@@ -77,7 +77,7 @@ def rescore(
         raise (
             refused[0]
             if refused
-            else UserError("there is no finished evaluation here", fix="harness results list")
+            else UserError("this folder holds no finished evaluation", fix="harness results list")
         )
     if as_json:
         print_json([asdict(one) for one in rescored])

@@ -106,9 +106,9 @@ def align(source: Tokens, edited: Tokens, slot: str, *, refine: bool = False) ->
         # Byte-pair merges across the border of a slot would shift every later position.
         if before != after:
             raise UserError(
-                "text beside the edited words has other tokens than without them",
+                "the edited words change the tokens of the text beside them",
                 where=f"{source.prompt.text!r} and {edited.prompt.text!r}",
-                fix="put blanks around the braces of the edited attribute",
+                fix="put spaces around the braces of the edited attribute",
             )
         weights += [(start + at, other_start + at, 1.0) for at in range(before)]
         count, others = first[1] - first[0], second[1] - second[0]

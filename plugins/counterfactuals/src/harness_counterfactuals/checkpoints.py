@@ -96,7 +96,7 @@ def local_checkpoint(name: str) -> Path | None:
     if path.is_dir():
         if not (path / INDEX).is_file():
             raise UserError(
-                f"is no diffusers folder: it has no {INDEX}",
+                f"is not a diffusers folder: it has no {INDEX}",
                 where=path,
                 fix="name the folder that holds unet, vae, text_encoder and scheduler; one file of "
                 "weights is converted by the scripts of diffusers",
@@ -109,7 +109,7 @@ def local_checkpoint(name: str) -> Path | None:
             fix="convert it: diffusers' from_single_file(FILE).save_pretrained(FOLDER)",
         )
     if name.startswith((".", "/", "~")) or name.count("/") != 1:
-        raise UserError("there is no such folder", where=name, fix=near_file(path))
+        raise UserError("the folder does not exist", where=name, fix=near_file(path))
     return None
 
 
@@ -165,7 +165,7 @@ def _downloaded(name: str, revision: str) -> Path:
         if os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}:
             reason = "it is not in the local cache, and HF_HUB_OFFLINE is set"
         raise UserError(
-            f"cannot be had from the hub: {reason}",
+            f"cannot be loaded from the hub: {reason}",
             where=name,
             fix="name a folder: --model FOLDER, or bring it here first: hf download",
         ) from None

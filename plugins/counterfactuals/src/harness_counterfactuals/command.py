@@ -93,10 +93,10 @@ def counterfactuals(  # noqa: PLR0913  one parameter for each flag
     from harness_counterfactuals.spec import load_spec
 
     if plan_only and filter_only:
-        raise UserError("--plan makes nothing, and --filter-only scores what was made")
+        raise UserError("--plan generates nothing, and --filter-only only scores existing images")
     for flag, value in (("--model", model), ("--batch-size", batch), ("--on", on)):
         if filter_only and value is not None:
-            raise UserError(f"{flag} is for making, and --filter-only makes nothing")
+            raise UserError(f"{flag} only affects generation, and --filter-only generates nothing")
     loaded = load_spec(spec)
     if model is not None:
         loaded = replace(loaded, generator=replace(loaded.generator, model=model))

@@ -60,13 +60,13 @@ class SetFolder:
             UserError: not finished, changed since, or no folder of sets.
         """
         if not (directory / MADE.file).exists() and not (directory / SPEC).exists():
-            raise UserError("is no folder of counterfactual sets", where=directory)
+            raise UserError("is not a folder of counterfactual sets", where=directory)
         contents = check_files(directory, SEALED, MADE)
         data = as_object(parse_json(contents[ABOUT], directory / ABOUT), directory / ABOUT)
         try:
             return cls(directory, About(**data))
         except TypeError:
-            raise DataError("holds other keys than it should", where=directory / ABOUT) from None
+            raise DataError("does not have the expected keys", where=directory / ABOUT) from None
 
     def rows(self) -> list[Row]:
         """Return the rows as they were made, in the order of the plan; without scores."""
@@ -149,7 +149,7 @@ class SetFolder:
         """Return what stands in ``scores``: filter to file to score, each read when it is used.
 
         Raises:
-            UserError: when it is read: a damaged file, or scores of other images than these.
+            UserError: when it is read: a damaged file, or these scores belong to other images.
         """
         return _Scores(self.directory)
 
@@ -241,7 +241,7 @@ def _scores_of(path: Path, images: str) -> dict[str, Score]:
         header = as_object(parse_json(handle.readline(), path), path)
         if header.get("images") != images:
             raise UserError(
-                "scores of other images than these",
+                "these scores belong to other images",
                 where=path,
                 fix="harness make counterfactuals ... --filter-only scores them anew",
             )
@@ -250,7 +250,7 @@ def _scores_of(path: Path, images: str) -> dict[str, Score]:
             entry = as_object(parse_json(line, where), where)
             values, drops = entry.get("values"), entry.get("drops")
             if not isinstance(values, dict) or not isinstance(drops, str):
-                raise DataError("no score that this harness wrote", where=where)
+                raise DataError("this line is not a score written by the harness", where=where)
             named = {intern(key): value for key, value in values.items()}
             scores[intern(str(entry.get("file")))] = Score(named, intern(drops))
     return scores

@@ -189,7 +189,7 @@ def in_batches(
                 raise
             if len(batch) <= min(2, rows):
                 raise UserError(
-                    "the memory of the device does not hold two images at once",
+                    "the memory of the device is too small for two images at once",
                     fix="a smaller size, generator: {dtype: float16}, or another --device",
                 ) from None
             most = max(2, len(batch) // 2)

@@ -330,7 +330,7 @@ def _refuse_strangers(out: Path) -> None:
         raise UserError(
             f"the folder holds other files: {', '.join(others[:3])}",
             where=out,
-            fix="--out a folder that is new or empty",
+            fix="give --out a new or empty folder",
         )
 
 
@@ -353,6 +353,6 @@ def made_spec(out: Path, spec: Spec) -> Spec:
     try:
         text = path.read_text("utf-8")
     except (OSError, ValueError):
-        raise UserError("is no folder of counterfactual sets", where=out) from None
+        raise UserError("is not a folder of counterfactual sets", where=out) from None
     theirs = read_spec(parse_yaml(text, name=str(path), path=path))
     return replace(theirs, generator=replace(theirs.generator, model=spec.generator.model))

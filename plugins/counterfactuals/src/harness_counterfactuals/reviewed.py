@@ -46,7 +46,8 @@ def take_reviews(folder: SetFolder, say: Callable[[str], None]) -> bool:
         from harness_review.images import changed
         from harness_review.sets import Columns, read_material
     except ImportError:
-        raise UserError("people have reviewed these images, and social-harness-review is not here",
+        raise UserError("these images were reviewed, and social-harness-review, which reads "
+                        "the decisions, is not installed",
                         where=folder.directory / REVIEWS,
                         fix="pip install social-harness-review") from None  # fmt: skip
 

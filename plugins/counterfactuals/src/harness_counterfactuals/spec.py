@@ -228,7 +228,8 @@ class _Reader:
             raise unknown("attribute", edited, attributes, where=self._at("edited"))
         if len(attributes[edited]) < 2:
             raise UserError(
-                f"the edited attribute {edited!r} has one value, and nothing to edit it to",
+                f"the edited attribute {edited!r} has a single value, so there is nothing to "
+                f"edit it to",
                 where=self._at("attributes", edited),
             )
         source = raw.get("source", ROTATE)
@@ -284,7 +285,7 @@ class _Reader:
                 )
             if name in RESERVED:
                 raise UserError(
-                    f"{name!r} is a column of the manifest, and no name of an attribute",
+                    f"{name!r} is a column of the manifest and cannot name an attribute",
                     where=self._key("attributes", name),
                 )
             first: dict[str, str] = {}
@@ -307,7 +308,8 @@ class _Reader:
         for name, entry in self._raw["concepts"].items():
             if not all(part.isalnum() for part in name.replace("-", " ").split()) or not name:
                 raise UserError(
-                    f"{quoted(name)} is no name of a concept: letters, digits, blanks and hyphens",
+                    f"{quoted(name)} is not a name of a concept: letters, digits, blanks and "
+                    f"hyphens",
                     where=self._key("concepts", name),
                 )
             path = ("concepts", name, "prompts")
@@ -340,12 +342,12 @@ class _Reader:
             if slot not in attributes:
                 raise unknown("attribute in braces", slot, attributes, where=where)
         if stray_brace(template):
-            raise UserError("a brace without its pair", where=where, fix="write {race} or {a race}")
+            raise UserError("a brace has no partner", where=where, fix="write {race} or {a race}")
         if absent := [name for name in attributes if name not in slots_of(template)]:
             name = absent[0]
             words = next(filter(None, attributes[name].values()), "")
             raise UserError(
-                f"the words of {name!r} stand nowhere in the prompt",
+                f"the words of {name!r} do not occur in the prompt",
                 where=where,
                 fix=f"put {{{name}}} where they belong"
                 + (f"; {words!r}: {nearest(words, words_in(template))}" if words else ""),
@@ -374,7 +376,7 @@ class _Reader:
             span = next(find_words(text, words[value]), None)
             if span is None:
                 raise UserError(
-                    f"the words {words[value]!r} of the edit stand nowhere in the prompt",
+                    f"the words {words[value]!r} of the edit do not occur in the prompt",
                     where=self._at(*path, value),
                     fix=nearest(words[value], words_in(text)),
                 )
@@ -421,7 +423,7 @@ class _Reader:
         for name in raw:
             if name not in of_kind:
                 raise UserError(
-                    f"{name!r} is no setting of the editor {kind!r}",
+                    f"{name!r} is not a setting of the editor {kind!r}",
                     where=self._key("editor", name),
                     fix=f"known: {', '.join(sorted(of_kind - {'kind'}))}",
                 )
@@ -447,7 +449,7 @@ class _Reader:
                 raise unknown("filter", name, installed, where=self._at("filters", at, "filter"))
             if name in [one for one, _ in listed]:
                 where = self._at("filters", at, "filter")
-                raise UserError(f"the filter {name!r} stands twice", where=where)
+                raise UserError(f"the filter {name!r} is listed twice", where=where)
             try:
                 options = parse_options(
                     installed[name].options, entry.get("options", {}), owner=f"filter {name!r}"
@@ -468,7 +470,7 @@ class _Reader:
                     raise unknown("attribute in braces", slot, spec.attributes, where=where)
             if spec.edited not in slots:
                 raise UserError(
-                    f"the instruction does not say {{{spec.edited}}}, which is to be edited",
+                    f"the instruction does not contain {{{spec.edited}}}, which is to be edited",
                     where=self._at("editor", "instruction"),
                 )
             return
@@ -489,7 +491,7 @@ class _Reader:
                     )
                     if not any(find_words(every, word)):
                         raise UserError(
-                            f"the word {word!r} stands in no prompt of {concept.name!r}",
+                            f"the word {word!r} occurs in no prompt of {concept.name!r}",
                             where=self._at(*path),
                             fix=nearest(word, set(words_in(template)) - {"{", "}"}),
                         )

@@ -24,7 +24,7 @@ def base_tokens(base: Base, at: int, tokenizers: list[Any]) -> Tokens:
     first, *others = [tokens_of(prompt, tokenizer) for tokenizer in tokenizers]
     if any(other.offsets != first.offsets or other.length != first.length for other in others):
         raise UserError(
-            "the checkpoint's tokenizers divide a prompt into different tokens", where=prompt.text
+            "the checkpoint's tokenizers split a prompt into different tokens", where=prompt.text
         )
     return first
 

@@ -39,7 +39,9 @@ def _seed() -> int:
     text = os.environ.get(SEED_VARIABLE, "0")
     if not text.isdigit():
         raise UserError(
-            f"{text!r} is no seed of a demo world", where=SEED_VARIABLE, fix="write a whole number"
+            f"{text!r} is not a seed of a demo world",
+            where=SEED_VARIABLE,
+            fix="write a whole number",
         )
     return int(text)
 

@@ -90,7 +90,7 @@ class RayActors:
         self._each = min(1.0, present) if self._gpus is None else self._gpus
         if self._each > present:
             raise UserError(
-                f"an actor with {self._each:g} GPUs can be placed nowhere: Ray has {present:g}",
+                f"an actor with {self._each:g} GPUs fits on no node: Ray has {present:g}",
                 where="--on ray",
                 fix="-e gpus=0 computes on the CPU",
             )
@@ -105,7 +105,7 @@ class RayActors:
             except _UNREACHABLE as error:
                 if self._local is None or self._local.has_ended() or time.monotonic() > ends:
                     raise UserError(
-                        f"Ray is not there: {error_text(error)}",
+                        f"Ray cannot be reached: {error_text(error)}",
                         where="--on ray",
                         fix="ray start --head; or without -e address Ray is started here",
                     ) from None
@@ -242,7 +242,7 @@ def _answering(address: str) -> str:
         socket.create_connection((host, int(port)), timeout=_ANSWERS).close()
     except (OSError, OverflowError) as error:
         raise UserError(
-            f"nobody answers at {address}: {getattr(error, 'strerror', None) or error}",
+            f"nothing answers at {address}: {getattr(error, 'strerror', None) or error}",
             where="--on ray",
             fix="ray start --head; without -e address Ray is started here",
         ) from None

@@ -48,7 +48,7 @@ class Slurm(MailboxExecutor):
         self._is_local = options["cluster"] == "local"
         if not self._is_local and shutil.which("sbatch") is None:
             raise UserError(
-                "there is no sbatch on this machine",
+                "this machine has no sbatch",
                 where="--on slurm",
                 fix="give the command on a login node, or try it with -e cluster=local",
             )

@@ -78,7 +78,9 @@ def write_records(
     """
     descriptor = find("exporter", form, plugins().exporters())
     if not records:
-        raise UserError("no finished evaluation to export", fix="harness run ... makes them")
+        raise UserError(
+            "there is no finished evaluation to export", fix="harness run ... makes them"
+        )
     options = options or ExportOptions()
     for task in options.datasets:
         if task not in (there := {record.task for record in records}):

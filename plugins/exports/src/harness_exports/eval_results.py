@@ -37,7 +37,7 @@ def export(records: Sequence[EvaluationRecord], out: Path, options: ExportOption
     for record in records:
         if record.task not in options.datasets:
             raise UserError(
-                f"the benchmark of {record.task!r} has no Hub id; the format asks for one",
+                f"the benchmark of {record.task!r} has no Hub id, which the format needs",
                 fix=f"--dataset {record.task}=OWNER/NAME",
             )
     written = []

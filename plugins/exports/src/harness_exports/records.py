@@ -39,7 +39,7 @@ def by_task(records: Sequence[EvaluationRecord]) -> dict[str, EvaluationRecord]:
             raise UserError(
                 f"two evaluations of {record.model!r} on {record.task!r}: "
                 f"{by_id[record.task].directory} and {record.directory}",
-                fix="name the one to export",
+                fix="give only the one to export",
             )
         by_id[record.task] = record
     return by_id

@@ -51,13 +51,15 @@ def write_submission(directory: Path, out: Path, *, allow_missing: bool = False)
     """
     if not directory.is_dir():
         raise UserError(
-            "no such evaluation", where=directory, fix="a folder under results/evaluations/TASK"
+            "there is no such evaluation",
+            where=directory,
+            fix="a folder under results/evaluations/TASK",
         )
     record = read_evaluation(directory)
     descriptor = _descriptor(directory, record.task)
     if out.suffix not in descriptor.suffixes:
         endings = ", ".join(descriptor.suffixes)
-        raise UserError(f"the submission of {record.task!r} ends in {endings}", where=out)
+        raise UserError(f"a submission file of {record.task!r} must end in {endings}", where=out)
     contract = contract_of(descriptor)
     layout = load_target(descriptor)
     if not isinstance(layout, SubmissionLayout) or out.suffix not in layout.formats:
@@ -96,9 +98,9 @@ def _refuse_missing(record: EvaluationRecord, directory: Path) -> None:
     else:
         return
     raise UserError(
-        f"{reason}; a server wants an answer to every question",
+        f"{reason}; the server needs an answer to every question",
         where=directory,
-        fix="mend what failed and run again, or --allow-missing",
+        fix="run again what failed, or add --allow-missing",
     )
 
 

@@ -76,7 +76,7 @@ def layer_curves(analysis: Analysis) -> tuple[Curves, ...]:
         part.setdefault(named, []).append(point)
     if len(layers) < 2:
         raise UserError(
-            "probes of one layer make no curve", where=analysis.directory, fix="--layers all"
+            "probes of one layer cannot make a curve", where=analysis.directory, fix="--layers all"
         )
     return tuple(
         Curves(task, unit, {name: tuple(points) for name, points in curves.items()})

@@ -140,11 +140,11 @@ def _one(request: FigureRequest) -> EvaluationRecord:
         return fitting[0]
     if not fitting:
         raise UserError(
-            "no evaluation here holds skew by concept and attribute",
-            fix="evaluate a task of skew with harness run; or name other --tasks and --model",
+            "none of these evaluations has skew by concept and attribute",
+            fix="evaluate a task with a skew metric, or name other --tasks and --model",
         )
     names = ", ".join(f"{record.model} on {record.task}" for record in fitting[:8])
     raise UserError(
-        f"{len(fitting)} evaluations hold skew: {names}",
+        f"{len(fitting)} evaluations have skew by concept and attribute: {names}",
         fix="--tasks ID and --model ROW, or a folder",
     )

@@ -38,7 +38,7 @@ def forest_of_table(table: Table) -> tuple[Panel, ...]:
             line = 0.0 if column.direction == "zero" else None
             panels.append(Panel(column.over, column.heading, tuple(points), line))
     if not panels:
-        raise UserError("no number to draw among these evaluations")
+        raise UserError("these evaluations have no number to draw")
     return tuple(panels)
 
 
@@ -130,7 +130,7 @@ def scatter_of(x: tuple[Table, Column], y: tuple[Table, Column]) -> Scatter:
         if name in up and point.value is not None and up[name].value is not None
     )
     if not dots:
-        raise UserError(f"no model has both {_said(x[1])} and {_said(y[1])}")
+        raise UserError(f"none of the models has both {_said(x[1])} and {_said(y[1])}")
     return Scatter("", _said(x[1]), _said(y[1]), dots)
 
 
@@ -147,7 +147,7 @@ def with_front(plot: Scatter, x: Column, y: Column) -> Scatter:
     """
     for column in (x, y):
         if column.direction == "none":
-            raise UserError(f"no value of {_said(column)} is better than another")
+            raise UserError(f"{_said(column)} has no better or worse values")
     badness = [(x.badness(dot.x.value or 0.0), y.badness(dot.y.value or 0.0)) for dot in plot.dots]
     front = [
         dot
@@ -180,7 +180,7 @@ def spokes_of(table: Table) -> Spokes:
         UserError: under three columns.
     """
     if len(table.columns) < 3:
-        raise UserError("a radar needs at least three tasks; take a forest plot")
+        raise UserError("a radar needs at least three tasks; use a forest plot")
     badness: list[list[Value]] = []
     for position, column in enumerate(table.columns):
         cells = [row.cells[position] for row in table.rows]
@@ -219,7 +219,7 @@ def epochs_of(folder: Path) -> Lines:
         raise UserError(
             "the training measured no skew",
             where=path,
-            fix="take a training whose recipe measures skew",
+            fix="use a training whose recipe measures skew",
         )
     return Lines("", "epoch", "skew on the training pool", numbers, lines, marks, parity=0.0)
 

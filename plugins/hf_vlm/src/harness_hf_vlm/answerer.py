@@ -72,7 +72,7 @@ class ProcessorAnswerer:
         if any(isinstance(one.want, Generate) and one.want.contrast for one in requests):
             raise UserError(
                 f"models of type {self._loaded.model.config.model_type!r} are not read by the "
-                "engine here, and only the engine writes against logits without the picture",
+                "engine here, and only the engine writes against logits without the image",
                 fix="leave out the method, or way=cached and way=whole where one was given",
             )
         groups, results = self._grouped(requests)

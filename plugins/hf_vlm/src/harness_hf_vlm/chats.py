@@ -236,7 +236,8 @@ def _no_place(processor: Any, config: Any, folder: Path) -> UserError:
             fix="give the tokenizer files that belong to the checkpoint",
         )
     return UserError(
-        f"models of type {config.model_type!r} take an image beside their text: nothing in the "
+        f"models of type {config.model_type!r} take an image separately from their text: "
+        f"nothing in the "
         "text says where it stands, so hf_vlm cannot ask them",
         where=folder / "config.json",
         fix="give a model whose processor has an image token, such as LLaVA, Qwen-VL or InternVL",

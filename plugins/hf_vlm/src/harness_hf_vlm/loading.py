@@ -139,7 +139,7 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
         raise
     except Exception as error:  # noqa: BLE001  a model that is no model for images and text
         raise UserError(
-            f"the model cannot be asked with an image: {_why(error, loaded)}",
+            f"the model cannot answer about an image: {_why(error, loaded)}",
             fix=missing_package(error),
         ) from None
     failed = [result for result in expected if isinstance(result, Failed)]
@@ -147,12 +147,12 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
         if way in {"auto", "whole"} and {one.kind for one in failed} == {"prompt_too_long"}:
             return slow  # each sample's record says by how much
         raise UserError(
-            f"the model cannot be asked with an image: {failed[0].message}",
-            fix="see whether its processor's files are whole (processor_config.json)",
+            f"the model cannot answer about an image: {failed[0].message}",
+            fix="check that its processor's files are complete (processor_config.json)",
         )
     if way == "whole" or loaded.chats.separate:
         if way in {"engine", "cached"}:
-            raise UserError("this model's prompt has an encoder of its own", fix="leave out way")
+            raise UserError("this model's prompt has an encoder of its own", fix="leave out -o way")
         return slow
     notes: list[str] = []
     for name in ("engine", "cached"):
@@ -168,7 +168,9 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
             return _answerer(name, loaded, runtime, notes)
         notes.append(f"{_WHAT[name]} is off: {difference}")
     if way != "auto":
-        raise UserError(f"this model cannot be asked so: {notes[0]}", fix="leave out way")
+        raise UserError(
+            f"this way does not work for this model: {notes[0]}", fix="leave out -o way"
+        )
     return ProcessorAnswerer(loaded, runtime, cached=False, notes=notes)
 
 

@@ -37,7 +37,9 @@ def tower(loaded: Loaded) -> tuple[nn.Module, Run]:
         None,
     )
     if vision_module is None:
-        raise UserError(f"{type(loaded.model).__name__} has no vision tower that could be found")
+        raise UserError(
+            f"{type(loaded.model).__name__} has no vision tower that the plugin can find"
+        )
 
     def stop(*_: object) -> None:
         raise _Seen

@@ -97,7 +97,8 @@ class Llava(ReleasedModel):
         named, override = source.config.get("mm_vision_tower"), self.options.get("vision_tower")
         if named is None and override:
             raise UserError(
-                "vision_tower is for the original format; this checkpoint has its tower inside",
+                "vision_tower only applies to the original format; this checkpoint contains "
+                "its tower",
                 fix="leave out vision_tower",
             )
         if named is None:
@@ -110,7 +111,7 @@ class Llava(ReleasedModel):
             return open_checkpoint(str(override or named), base=None if override else source.folder)
         except UserError as error:
             raise UserError(
-                f"the checkpoint's vision tower cannot be had: {error.message}",
+                f"the checkpoint's vision tower cannot be loaded: {error.message}",
                 where=error.where,
                 fix="-o vision_tower=FOLDER or HUB_ID",
             ) from None

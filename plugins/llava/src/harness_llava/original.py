@@ -118,9 +118,9 @@ def _config(source: Checkpoint, tower: Checkpoint) -> LlavaConfig:
     ):
         if config.get(key) not in allowed:
             raise UserError(
-                f"{key} is {config.get(key)!r}: of the original format only LLaVA-1.5 is read",
+                f"{key} is {config.get(key)!r}: only LLaVA-1.5 is supported in the original format",
                 where=where,
-                fix="later models are read in transformers' format (llava-hf on the hub)",
+                fix="give later models in transformers' format (llava-hf on the hub)",
             )
     vision = dict(tower.config.get("vision_config") or tower.config)
     strategy: Any = _STRATEGIES[config.get("mm_vision_select_feature") or "patch"]

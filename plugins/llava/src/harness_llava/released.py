@@ -61,7 +61,7 @@ def load(
     tiled = kind != "llava"
     pad = options.get("image_aspect") == "pad"
     if tiled and options.get("image_aspect") not in {None, "auto"}:
-        raise UserError(f"image_aspect is for LLaVA-1.5; {kind} cuts pictures into tiles")
+        raise UserError(f"image_aspect only applies to LLaVA-1.5; {kind} cuts images into tiles")
     tokenizer = load_tokenizer(source.folder)
     processor = load_image_processor(source.folder)
     model = load_pretrained(_KINDS[kind], source, **loading)

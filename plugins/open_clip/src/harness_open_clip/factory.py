@@ -87,7 +87,7 @@ class DualEncoder:
         if wrong or not templates:
             named = repr(wrong[0]) if wrong else "an empty list"
             raise UserError(
-                f"{named} has no single place for the option",
+                f"{named} needs exactly one {{}} for the option",
                 where="option 'templates'",
                 fix="write {} once in each, such as 'a photo of {}|a drawing of {}'",
             )

@@ -45,7 +45,7 @@ class MatchingModel:
         )
         self._template = str(self._options["template"]).strip()
         if self._template.count("{}") != 1:
-            raise UserError(f"{self._template!r} has no single place for the option",
+            raise UserError(f"{self._template!r} needs exactly one {{}} for the option",
                             where="option 'template'", fix="a photo of {}")  # fmt: skip
 
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
@@ -80,7 +80,7 @@ class MatchingModel:
         named = str((checkpoint.config.get("architectures") or [""])[0])
         if named not in ARCHITECTURES:
             raise UserError(
-                f"no checkpoint with a matching head: its architecture is {named or 'not named'}",
+                f"this checkpoint has no matching head: its architecture is {named or 'not named'}",
                 where=checkpoint.folder / "config.json",
                 fix=f"one of {', '.join(ARCHITECTURES)}; dual encoders: --model open_clip",
             )

@@ -103,13 +103,13 @@ def find_encoder(path: str, revision: str | None, form: str) -> Encoder:
                 return Encoder(name, folder, folder.name)
         return _of_transformers(name, revision)
     if revision:
-        raise UserError("a folder has no revision", where=folder, fix="leave out revision")
+        raise UserError("a local folder has no revision", where=folder, fix="leave out revision")
     if form != "transformers" and (form == "open_clip" or (folder / CONFIG).is_file()):
         _check(folder)
         return Encoder(path, folder)
     if not (folder / "config.json").is_file():
         raise UserError(
-            f"not a dual encoder: it has neither {CONFIG} nor config.json", where=folder
+            f"this is not a dual encoder: it has neither {CONFIG} nor config.json", where=folder
         )
     return _of_transformers(str(folder), None)
 
@@ -127,7 +127,7 @@ def fetch(name: str, revision: str | None, patterns: Iterable[str]) -> Path:
     except Exception as error:  # noqa: BLE001  the hub client raises a family of its own
         first = str(error).strip().partition("\n")[0] or type(error).__name__
         raise UserError(
-            f"cannot have {name!r} from the hub: {first}",
+            f"cannot fetch {name!r} from the hub: {first}",
             fix=f"hf download {name}, while online, or give a folder",
         ) from None
 
@@ -140,9 +140,9 @@ def _folder(path: str) -> Path | None:
     if folder.is_dir():
         return folder
     if folder.is_file():
-        raise UserError("an encoder is a folder, this is a file", where=folder)
+        raise UserError("an encoder must be a folder, and this is a file", where=folder)
     if path.startswith((_LOCAL, ".", "/", "~")):
-        raise UserError("there is no such folder", where=folder, fix="check the path")
+        raise UserError("the folder does not exist", where=folder, fix="check the path")
     return None
 
 
@@ -150,7 +150,7 @@ def _by_tag(name: str, revision: str | None, form: str) -> Encoder:
     model, _, tag = name.partition(":")
     if not model or not tag or form == "transformers":
         raise UserError(
-            f"there is no folder {name!r}, and it is no hub id",
+            f"there is no folder {name!r}, and it is not a hub id",
             fix="check the path, or name an open_clip model with its tag: ViT-B-32:openai",
         )
     if revision:

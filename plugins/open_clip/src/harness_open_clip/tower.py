@@ -34,12 +34,12 @@ def find(request: EncoderRequest) -> Encoder:
         folder = home_path(request.rest.removeprefix(_LOCAL))
         files = [path for pattern in ("*.json", "open_clip_*") for path in folder.glob(pattern)]
         if not (folder / CONFIG).is_file():
-            raise UserError(f"no open_clip encoder: it has no {CONFIG}", where=folder)
+            raise UserError(f"this is not an open_clip encoder: it has no {CONFIG}", where=folder)
         identity["sha256"] = hash_files(set(files), request.runtime.cache)
         source = Source(request.rest, folder)
     elif not all(request.rest.partition(":")):
         raise UserError(
-            f"{request.name!r} lacks its tag", fix="open_clip:ViT-B-32:openai, for example"
+            f"{request.name!r} needs a tag", fix="open_clip:ViT-B-32:openai, for example"
         )
     else:
         version = importlib.metadata.version("open_clip_torch")

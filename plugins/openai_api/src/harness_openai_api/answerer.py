@@ -125,12 +125,12 @@ class EndpointAnswerer:
         self._blocks_lost += 1
         problem = next(one.message for one in results if isinstance(one, Failed))
         if _GONE.issuperset(kinds):
-            raise HarnessError(f"the endpoint answered nothing of a block: {problem}", fix=_BACK)
+            raise HarnessError(f"the endpoint answered no request of a block: {problem}", fix=_BACK)
         if self._blocks_lost >= _MOST_BLOCKS:
             raise HarnessError(
-                f"the endpoint gave nothing but errors to {self._blocks_lost} blocks, "
+                f"the endpoint returned only errors for {self._blocks_lost} blocks, "
                 f"{self._errors} requests: {problem}",
-                fix=f"{_BACK}; --retry-errors asks again what errored",
+                fix=f"{_BACK}; --retry-errors repeats the requests that failed",
             )
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ class EndpointAnswerer:
             return
         raise HarnessError(
             reason,
-            fix="what is done is kept; the same command with a larger budget continues",
+            fix="finished answers are kept; run the same command with a larger budget to continue",
         )
 
     def _cost(self, request: Request) -> int:

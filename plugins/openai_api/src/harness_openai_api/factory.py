@@ -47,7 +47,8 @@ class Endpoint:
         self._options: dict[str, Any] = parse_options(OPTIONS, options, owner="model 'openai_api'")
         if not self._options.get("model"):
             raise UserError(
-                "openai_api needs the model's name as the endpoint knows it", fix="-o model=NAME"
+                "openai_api needs the name under which the endpoint serves the model",
+                fix="-o model=NAME",
             )
         for name, least in _LEAST.items():
             value: Any = self._options.get(name)
@@ -122,7 +123,8 @@ class Endpoint:
         for name in ("model", "extra_body", "base_url"):
             if str(self._options.get(name) or "") in secret:
                 raise UserError(
-                    "holds the key, and is written into records", where=f"option {name!r}"
+                    "contains the API key, and options are written into records",
+                    where=f"option {name!r}",
                 )
 
     def _key(self) -> str:
@@ -147,7 +149,7 @@ def _split_all(urls: str) -> list[SplitResult]:
     parts = [_split(url.strip()) for url in urls.split(",")]
     names = [_name(part) for part in parts]
     if repeated := next((name for name in names if names.count(name) > 1), ""):
-        raise UserError(f"{repeated} comes twice", where="option 'base_url'")
+        raise UserError(f"{repeated} occurs twice", where="option 'base_url'")
     return parts
 
 
@@ -170,10 +172,12 @@ def _split(url: str) -> SplitResult:
     except ValueError:
         good = False
     if not good:  # what it says is not repeated: there may be a password in it
-        raise UserError("not an address", where=where, fix="http://HOST:PORT/v1, or https://")
+        raise UserError(
+            "this is not an address", where=where, fix="http://HOST:PORT/v1, or https://"
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UserError(
-            "an address must hold no user, password or query: it is written into records",
+            "an address must not contain a user, password or query: it is written into records",
             where=where,
             fix=f"put the key into the environment ({_KEY}, or what key_env names)",
         )

@@ -100,7 +100,9 @@ def load_template(folder: str | None, more: Mapping[str, Any]) -> Template:
     """
     fix = "-o template=FOLDER, a checkpoint's folder with its tokenizer and chat template"
     if not folder:
-        raise UserError("SGLang's /generate takes text: the chat template is needed here", fix=fix)
+        raise UserError(
+            "SGLang's /generate takes text, so this plugin needs the chat template", fix=fix
+        )
     path = Path(folder)
     if not (path / "tokenizer_config.json").is_file():
         raise UserError("no tokenizer_config.json", where=path, fix=fix)

@@ -40,7 +40,7 @@ def robustness(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json
         tell(f"left out: {why}")
     if not rows:
         raise UserError(
-            "no evaluation here is of perturbed images beside images as they are",
+            "no task here was evaluated on both the original and perturbed images",
             fix="harness run --model ... --tasks ... --variants blur:1-5,grey",
         )
     if as_json:

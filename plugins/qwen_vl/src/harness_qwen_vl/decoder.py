@@ -34,7 +34,7 @@ def decoder_config(config: Mapping[str, Any], where: str) -> Qwen2Config:
         UserError: when something is missing, or says what no released checkpoint says.
     """
     if float(config.get("rotary_pct", 1.0)) != 1.0:
-        raise UserError("only rotary_pct 1.0 is known", where=where)
+        raise UserError("only rotary_pct 1.0 is supported", where=where)
     make: Any = Qwen2Config  # its declared arguments lack head_dim, which its attention reads
     try:
         heads = int(config["num_attention_heads"])

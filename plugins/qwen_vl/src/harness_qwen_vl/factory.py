@@ -89,12 +89,13 @@ class QwenVL(ReleasedModel):
         newer = {name for name in _NEWER_ONLY if self.options.get(name) is not None}
         if _is_first(source) and newer:
             raise UserError(
-                f"{min(newer)} is for Qwen2-VL and later; the first Qwen-VL takes 448 x 448 pixels",
+                f"{min(newer)} only applies to Qwen2-VL and later; the first Qwen-VL takes "
+                f"448 x 448 pixels",
                 fix=f"leave out {min(newer)}",
             )
         if not _is_first(source) and self.options.get("prompt_format") not in {None, "auto"}:
             raise UserError(
-                "prompt_format is for the first Qwen-VL; later ones bring a chat template",
+                "prompt_format only applies to the first Qwen-VL; later ones have a chat template",
                 fix="leave out prompt_format",
             )
         return source

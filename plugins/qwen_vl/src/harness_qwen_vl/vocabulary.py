@@ -69,7 +69,9 @@ def _read(path: Path) -> dict[bytes, int]:
         lines = path.read_text(encoding="ascii").splitlines()
     except FileNotFoundError:
         raise UserError(
-            "the vocabulary is not there", where=path, fix="copy or download the checkpoint again"
+            "the vocabulary file is missing",
+            where=path,
+            fix="copy or download the checkpoint again",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the vocabulary: {error}", where=path) from None
@@ -79,7 +81,9 @@ def _read(path: Path) -> dict[bytes, int]:
             token, rank = line.split()
             ranks[base64.b64decode(token, validate=True)] = int(rank)
         except (ValueError, binascii.Error):
-            raise UserError("not a token and its rank", where=f"{path}:{number}") from None
+            raise UserError(
+                "this line is not a token and its rank", where=f"{path}:{number}"
+            ) from None
     consecutive = sorted(ranks.values()) == list(range(len(lines)))
     if not consecutive or any(bytes([value]) not in ranks for value in range(256)):
         raise UserError(

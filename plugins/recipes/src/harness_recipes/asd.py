@@ -100,7 +100,7 @@ class AntiStereotypeDebiasing(FineTune):
         measured = measure()
         if not measured and number == 0:
             raise UserError(
-                "no concept has a skew to train by: the model gives each to fewer pictures than "
+                "no concept has a skew to train by: the model gives each to fewer images than "
                 "the task's min_assigned",
                 fix="train on more samples, or lower it, such as --task-option TASK.min_assigned=5",
             )

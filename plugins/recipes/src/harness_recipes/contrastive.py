@@ -46,7 +46,8 @@ class Contrastive(Recipe):
         texts, sets = {one.answer for one in pool}, {(one.task, one.cluster) for one in pool}
         if len(texts) < 2:
             raise UserError(
-                f"every image has the text {next(iter(texts))!r}: there is nothing to contrast",
+                f"every image has the text {next(iter(texts))!r}: there is nothing to "
+                f"contrast it with",
                 fix="more samples, or a task with more concepts",
             )
         return [f"{len(pool)} pairs, {len(texts)} texts, {len(sets)} sets of images"]

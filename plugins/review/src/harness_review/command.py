@@ -79,7 +79,7 @@ def review(*, data: Path, out: Path | None, report: bool, **flags: Any) -> None:
     from harness_review.sets import Columns, read_material
 
     if not home_path(data).exists():
-        raise UserError("no such file or folder", where=data, fix=near_file(data))
+        raise UserError("the file or folder does not exist", where=data, fix=near_file(data))
     _refuse_unfit(report, flags)
     shown_columns = _names(flags["show"])
     columns = Columns(flags["sets"] or "", flags["image"] or "", flags["name"] or "", shown_columns)
@@ -99,11 +99,15 @@ def _refuse_unfit(report: bool, flags: dict[str, Any]) -> None:
         refuse_idle(idle, "is for the page; --report counts every decision")
         return
     if not flags["reviewer"]:
-        raise UserError("who looks?", where="--reviewer", fix="--reviewer NAME; or --report")
+        raise UserError(
+            "the reviewer's name is missing", where="--reviewer", fix="--reviewer NAME; or --report"
+        )
     for flag in ("rule", "csv_file", "as_json"):
         if flags[flag]:
             name = {"csv_file": "--csv", "as_json": "--json"}.get(flag, f"--{flag}")
-            raise UserError(f"{name} is for --report", fix="--report, without --reviewer")
+            raise UserError(
+                f"{name} only applies to --report", fix="add --report and leave out --reviewer"
+            )
 
 
 def _names(text: str | None) -> tuple[str, ...]:
@@ -153,7 +157,7 @@ def _serve(material: Material, folder: Path, flags: dict[str, Any]) -> None:
                         fix=f"--reviewers {','.join((*reviewers, name))}")  # fmt: skip
     reasons = flags["reasons"] or REASONS
     if len(set(reasons)) != len(reasons) or len(reasons) > MOST_REASONS or not all(reasons):
-        raise UserError(f"up to {MOST_REASONS} different reasons, one for each digit key",
+        raise UserError(f"give at most {MOST_REASONS} different reasons, one for each digit key",
                         where="--reason")  # fmt: skip
     plan = Plan(reviewers, flags["overlap"] if len(reviewers) > 1 else 0.0, flags["seed"])
     for each in reviews:
@@ -200,7 +204,7 @@ def _report(material: Material, folder: Path, flags: dict[str, Any]) -> None:
 
     reviews, stale = _checked(material, folder)
     if not reviews:
-        raise UserError("nobody has decided anything yet", where=folder,
+        raise UserError("there are no decisions yet", where=folder,
                         fix="harness review DIR --reviewer NAME, or --out FOLDER")  # fmt: skip
     made = report_of(material, reviews, stale, flags["rule"] or "all")
     if flags["csv_file"]:

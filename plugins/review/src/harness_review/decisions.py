@@ -99,7 +99,7 @@ def check_name(name: str, flag: str) -> str:
         UserError: it is no name of a file.
     """
     if not _NAME.fullmatch(name):
-        raise UserError(f"{quoted(name)} is no name of a reviewer", where=flag,
+        raise UserError(f"{quoted(name)} is not a name of a reviewer", where=flag,
                         fix="letters, digits, - and _, 40 at most")  # fmt: skip
     return name
 
@@ -141,9 +141,11 @@ def read_review(path: Path, fingerprint: str) -> Reviewed:
         try:
             _take(reviewed, entry, fingerprint, where)
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"no line of a review: {quoted(str(error))}", where=where) from None
+            raise UserError(
+                f"this is not a line of a review: {quoted(str(error))}", where=where
+            ) from None
     if reviewed.lines and reviewed.plan is None:
-        raise UserError("does not say whose decisions these are", where=path,
+        raise UserError("does not name the reviewer", where=path,
                         fix="the first line of a reviewer's file is a session")  # fmt: skip
     return reviewed
 
@@ -170,14 +172,14 @@ def _take_session(
                         where=where, fix="upgrade social-harness-review")  # fmt: skip
     if entry["fingerprint"] != fingerprint:
         raise UserError(
-            f"holds decisions on another data set ({quoted(entry['table'])}, "
+            f"these are decisions on another data set ({quoted(entry['table'])}, "
             f"{quoted(entry['sets'])} sets, {quoted(entry['images'])} images)",
             where=where,
-            fix="review that one, or name another folder of decisions: --out FOLDER",
+            fix="review that data set, or give another folder of decisions: --out FOLDER",
         )
     if entry["reviewer"] != reviewed.reviewer:
-        raise UserError(f"holds decisions of {quoted(entry['reviewer'])}", where=where,
-                        fix=f"call it {entry['reviewer']}{SUFFIX} again")  # fmt: skip
+        raise UserError(f"these are decisions of {quoted(entry['reviewer'])}", where=where,
+                        fix=f"rename it to {entry['reviewer']}{SUFFIX}")  # fmt: skip
     reviewed.plan = Plan(
         tuple(map(str, entry["reviewers"])), float(entry["overlap"]), int(entry["seed"])
     )
@@ -307,7 +309,8 @@ class DecisionFile:
                 os.ftruncate(self._file, self.reviewed.size)
             full = error.errno in {errno.ENOSPC, errno.EDQUOT}
             raise UserError(
-                f"not kept: {'the disk is full' if full else reason_of(error)}", where=self._path,
+                f"the decision was not saved: "
+                f"{'the disk is full' if full else reason_of(error)}", where=self._path,
                 fix="free some space, or mend the folder, and decide again",
             ) from None  # fmt: skip
         self.reviewed.lines += 1
@@ -319,7 +322,7 @@ class DecisionFile:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"another page is open for {reviewer}", where=self._path,
+                f"another review is open for {reviewer}", where=self._path,
                 fix="end it (Ctrl-C there), or --reviewer NAME for another person",
             ) from None  # fmt: skip
         except OSError:  # a network's file system without locks

@@ -88,14 +88,16 @@ class Session:
                 raise Stale
             verdict, reasons, note = wish.get("verdict"), wish.get("reasons"), wish.get("note", "")
             if verdict not in VERDICTS:
-                raise UserError("a verdict is yes, no or skip", where="verdict")
+                raise UserError("a verdict must be yes, no or skip", where="verdict")
             listed = isinstance(reasons, list) and all(each in self._reasons for each in reasons)
             if not isinstance(reasons, list) or not listed or len(reasons) != len(set(reasons)):
-                raise UserError("reasons are some of the list's, each once", where="reasons")
+                raise UserError(
+                    "reasons must come from the list, each at most once", where="reasons"
+                )
             if not isinstance(note, str) or len(note) > LONGEST_NOTE:
                 raise UserError(f"a note has {LONGEST_NOTE:,} characters at most", where="note")
             if verdict == "no" and not reasons and not note.strip():
-                raise UserError("a set is refused for a reason, or with a note", where="reasons")
+                raise UserError("refusing a set needs a reason or a note", where="reasons")
             self._file.decide(
                 name, verdict, reasons=reasons, note=note.strip(), seconds=_seconds(wish),
                 images=digest_of(self._set(name)),
@@ -203,5 +205,5 @@ class Session:
 def _seconds(wish: dict[str, Any]) -> float:
     seconds = wish.get("seconds", 0)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise UserError("seconds are a number", where="seconds")
+        raise UserError("seconds must be a number", where="seconds")
     return float(min(max(seconds, 0), _LONGEST_SECONDS))

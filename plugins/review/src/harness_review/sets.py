@@ -154,7 +154,7 @@ def _told(seen: Look, columns: Columns, technical: frozenset[str]) -> Columns:
     image = columns.image or seen.image()
     if not image and not seen.is_folder:
         raise UserError(
-            "no column names images that are there", where=seen.root.where(seen.file),
+            "no column names existing images", where=seen.root.where(seen.file),
             fix=f"--image COLUMN, or a pattern such as 'images/{{COLUMN}}.jpg'; there are "
             f"{short(', '.join(seen.columns), 300)}",
         )  # fmt: skip

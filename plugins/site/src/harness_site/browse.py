@@ -236,7 +236,7 @@ def _answers(
         for sample in chunk:
             if len(answer_codes) >= len(ids) or sample.id != ids[len(answer_codes)]:
                 raise DataError(
-                    "its samples are not those of the other evaluations with its fingerprint",
+                    "its samples differ from those of other evaluations with the same fingerprint",
                     where=record.directory,
                 )
             letter, answer = outcome(sample, graded=graded), sample.answer
@@ -252,7 +252,7 @@ def _answers(
                 counts[sample.target, "" if answer is None else text] += 1
         site.data(f"{folder}/{index}-{number}", items)
     if len(answer_codes) != len(ids):
-        raise DataError("it holds fewer samples than another evaluation with its fingerprint",
+        raise DataError("it holds fewer samples than another evaluation with the same fingerprint",
                         where=record.directory)  # fmt: skip
     site.data(f"{folder}/went-{index}", "".join(outcomes))
     site.data(f"{folder}/said-{index}", answer_codes)

@@ -52,9 +52,9 @@ def build_site(
         UserError: something else is in the folder, or it cannot be written.
     """
     if not records:
-        raise UserError("no finished evaluation to show", fix="harness run ... makes them")
+        raise UserError("there is no finished evaluation to show", fix="harness run ... makes them")
     if out.exists() and not is_site(out) and (not out.is_dir() or any(out.iterdir())):
-        raise UserError("holds something that is no site", where=out, fix="name an empty folder")
+        raise UserError("holds something that is not a site", where=out, fix="give an empty folder")
     part = out.with_name(f".{out.name}.{token_hex(6)}.part")
     try:
         part.mkdir(parents=True)

@@ -97,7 +97,9 @@ def serve(out: Path, port: int, *, live: bool, results: Path | None) -> None:
     from harness_site.serve import server
 
     if results is not None and not live:
-        raise UserError("--results is for --live: a built site has its results", fix="--live")
+        raise UserError(
+            "--results only applies to --live: a built site already has its results", fix="--live"
+        )
     ended = threading.Event()
     build = partial(
         harness.build_site, out, duplicates="newest", figures=False, say=tell, on_skipped=_nothing

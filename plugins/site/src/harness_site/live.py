@@ -159,7 +159,9 @@ def live_server(folder: Path, port: int, live: Live) -> ThreadingHTTPServer:
         UserError: the folder holds something else, or the port is taken.
     """
     if folder.exists() and not is_site(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError("holds something that is no site", where=folder, fix="name an empty folder")
+        raise UserError(
+            "holds something that is not a site", where=folder, fix="give an empty folder"
+        )
     return bound(port, partial(_LivePages, live, directory=str(folder)))
 
 

@@ -64,7 +64,9 @@ def server(folder: Path, port: int) -> ThreadingHTTPServer:
         UserError: no site there, or the port is taken.
     """
     if not is_site(folder):
-        raise UserError("no site", where=folder, fix=f"harness site build {folder}")
+        raise UserError(
+            "this folder holds no site", where=folder, fix=f"harness site build {folder}"
+        )
     return bound(port, partial(Pages, directory=str(folder)))
 
 
@@ -78,5 +80,5 @@ def bound(port: int, pages: Callable[..., Pages]) -> ThreadingHTTPServer:
         return ThreadingHTTPServer((LOOPBACK, port), pages)
     except OSError as error:
         raise UserError(
-            f"port {port} cannot be used: {reason_of(error)}", fix="--port 0 takes a free one"
+            f"port {port} cannot be used: {reason_of(error)}", fix="use --port 0 for a free one"
         ) from None

@@ -150,7 +150,7 @@ def _compared(document: Document, names: _Names, raw: Any, labels: list[str]) ->
     tasks = names.of(("transfer", "tasks"), raw["tasks"])
     if len(tasks) < 2:
         where = document.where(("transfer", "tasks"))
-        raise UserError("joint training takes at least two tasks", where=where)
+        raise UserError("joint training needs at least two tasks", where=where)
     return Compared(**{**raw, "tasks": tasks})
 
 

@@ -185,7 +185,7 @@ def load(  # noqa: PLR0913  each is a choice of its own, all named
         raise UserError(
             f"the saved adapter {problem}",
             where=folder / ADAPTER,
-            fix="copy the folder that training saved again, whole",
+            fix="copy the whole folder that training saved again",
         )
     if has_adapter:
         model.language_model = _adapt(model.language_model, folder / ADAPTER, merge=merge)

@@ -32,7 +32,7 @@ class VisualEncoder(nn.Module):
         self.visual = _load(source)
         self.visual.requires_grad_(requires_grad=False).eval()
         if not hasattr(self.visual, "forward_intermediates"):
-            raise UserError(f"the encoder {source.name!r} does not give its patch tokens")
+            raise UserError(f"the encoder {source.name!r} does not return its patch tokens")
         self.layer, self.norm = layer, norm
         config = PreprocessCfg(**self.visual.preprocess_cfg)
         self.preprocessing: dict[str, Json] = asdict(config)
@@ -69,7 +69,7 @@ class VisualEncoder(nn.Module):
         count = len(blocks) if blocks is not None else 0
         index = self.layer + count if self.layer < 0 else self.layer
         if count and not 0 <= index < count:
-            raise UserError(f"encoder_layer {self.layer}: the encoder has {count} blocks")
+            raise UserError(f"encoder_layer is {self.layer}, and the encoder has {count} blocks")
         return index if count else self.layer
 
     def train(self, mode: bool = True) -> VisualEncoder:  # noqa: ARG002

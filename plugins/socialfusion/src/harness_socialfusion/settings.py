@@ -105,7 +105,7 @@ def read_settings(folder: Path) -> FusionSettings:
     path = folder / CONFIG
     if not path.is_file():
         raise UserError(
-            f"not a SocialFusion checkpoint: it has no {CONFIG}",
+            f"this is not a SocialFusion checkpoint: it has no {CONFIG}",
             where=folder,
             fix="give the folder that training saved",
         )
@@ -113,7 +113,7 @@ def read_settings(folder: Path) -> FusionSettings:
     version = fields.pop("format", None)
     if version != FORMAT:
         raise UserError(
-            f"its format is {version!r}, this plugin reads {FORMAT}",
+            f"its format is {version!r}, and this plugin reads {FORMAT}",
             where=path,
             fix="use the plugin version that wrote it",
         )

@@ -95,7 +95,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         parsed = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError("the file is not there", where=path) from None
+        raise UserError("the file does not exist", where=path) from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"not readable as JSON: {error}", where=path) from None
     if not isinstance(parsed, dict):
@@ -146,7 +146,7 @@ def _from_hub(
     except Exception as error:  # noqa: BLE001  the hub client raises a family of its own
         first = str(error).strip().partition("\n")[0]
         raise UserError(
-            f"cannot have {repository!r} from the hub: {first}",
+            f"cannot fetch {repository!r} from the hub: {first}",
             fix=f"hf download {repository}, while online, or give a folder",
         ) from None
     source = _from_folder(name, folder, memo, encoder=encoder)

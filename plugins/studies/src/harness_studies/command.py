@@ -66,7 +66,9 @@ def study(  # noqa: PLR0913  one parameter for each flag
     names = study_names()
     if study is None:
         if out or results or page or dry_run:
-            raise UserError("no study is named", fix=f"harness study NAME; {nearest('', names)}")
+            raise UserError(
+                "give the name of a study", fix=f"harness study NAME; {nearest('', names)}"
+            )
         if as_json:
             emit(json.dumps(names, indent=2))
         else:

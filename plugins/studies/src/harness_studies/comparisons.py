@@ -102,7 +102,9 @@ def _by_task(
         records, _ = newest_of([name], on_skipped, details=True)
         records = [record for record in records if not record.variant] or records
         if not records:
-            raise UserError("no finished evaluation", where=str(name), fix="harness run ...")
+            raise UserError(
+                "there is no finished evaluation", where=str(name), fix="harness run ..."
+            )
         for record in records:
             by_task.setdefault(record.task, []).append(record)
     return by_task

@@ -33,7 +33,9 @@ def open_study(name: str) -> Document:
     if path.suffix in {".yaml", ".yml"} and (path.exists() or path.stem not in study_names()):
         return read_yaml(path)
     if path.suffix in {".yaml", ".yml"}:
-        raise UserError("there is no such file", where=path, fix=f"the shipped one is {path.stem}")
+        raise UserError(
+            "the file does not exist", where=path, fix=f"the shipped one is {path.stem}"
+        )
     if name not in study_names():
         raise unknown("study", name, study_names())
     return read_yaml(data_folder(FOLDER) / f"{name}.yaml")

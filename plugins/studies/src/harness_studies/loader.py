@@ -133,14 +133,15 @@ class _Reader:
             self._options(descriptor, entry.get("options", {}), owner, (*path, "options"))
             if not data:
                 raise UserError(
-                    "a recipe trains, and the study has no data", where=self._document.where(path)
+                    "the recipe trains, and the study names no data",
+                    where=self._document.where(path),
                 )
         else:
             trained = isinstance(entry.get("tasks", []), str)  # a list of tasks needs no training
             for key in ("options", "data", *(["tasks"] if trained else [])):
                 if key in entry:
                     where = self._document.where((*path, key), "key")
-                    raise UserError(f"{key!r} is of a recipe, and there is none", where=where)
+                    raise UserError(f"{key!r} belongs to a recipe, and there is none", where=where)
         if "method" in entry:
             name = entry["method"]
             methods = plugins().answer_methods()

@@ -29,12 +29,12 @@ def check_page(study: Titled, path: Path) -> None:
         UserError: no Markdown file, its folder is not there, or it has no place for the tables.
     """
     if path.suffix != ".md":
-        raise UserError("a page is a Markdown file", where=path, fix="--page NAME.md")
+        raise UserError("a page must be a Markdown file", where=path, fix="--page NAME.md")
     if not path.parent.is_dir():
-        raise UserError("there is no such folder", where=path.parent)
+        raise UserError("the folder does not exist", where=path.parent)
     if path.exists() and marker(study) not in path.read_text("utf-8"):
         raise UserError(
-            "the page has no place for the study's tables",
+            "the page has no marker for the study's tables",
             where=path,
             fix=f"add the line {marker(study)} where they go, or name another file",
         )

@@ -100,9 +100,10 @@ def teaching(study: Study, trial: Trial) -> dict[str, Any]:
     for task, path in trial.data.paths.items():
         if not (is_hub_id(Path(path)) or home_path(path).exists()):
             raise UserError(
-                f"the data that {task} is trained on are not there",
+                f"the data that {task} is trained on do not exist",
                 where=path,
-                fix="make them first, as the study's note says, or name others under paths",
+                fix="create them first, as the study's note says, or give another folder "
+                "under paths",
             )
     # Renamed first, so that a model's value overrides the study's however each is spelt.
     given_settings = {
@@ -115,7 +116,8 @@ def teaching(study: Study, trial: Trial) -> dict[str, Any]:
     )
     if settings.batch_size % min(settings.micro_batch, settings.batch_size):
         raise UserError(
-            f"batch_size {settings.batch_size} is no multiple of micro_batch {settings.micro_batch}"
+            f"batch_size {settings.batch_size} is not a multiple of micro_batch "
+            f"{settings.micro_batch}"
         )
     return {
         "options": trial.model.options,

@@ -49,7 +49,7 @@ def build_robustness(records: Iterable[EvaluationRecord], answers: Answers) -> T
         answers: Reads an evaluation's answers.
 
     Raises:
-        UserError: no task was asked in several ways by one model.
+        UserError: no task was evaluated with several prompts by one model.
     """
     originals = [
         one for one in records if not (one.variant and Variant.named(one.variant).perturbs)
@@ -67,7 +67,8 @@ def build_robustness(records: Iterable[EvaluationRecord], answers: Answers) -> T
     varied = {key: group for key, group in varied.items() if not group[0].variant}
     if not varied:
         raise UserError(
-            "no task was asked in several ways", fix="harness run ... --variants paraphrases"
+            "no task was evaluated with several prompts",
+            fix="harness run ... --variants paraphrases",
         )
     tasks = list(dict.fromkeys(task for _, task, _ in varied))
     of_row: dict[Key, dict[str, tuple[Cell | None, ...]]] = {}

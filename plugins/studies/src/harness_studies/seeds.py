@@ -69,7 +69,7 @@ def compare_seeds(
     own_runs, other = _by_seed(first), _by_seed(second)
     if own_runs.keys() != other.keys():
         raise UserError(
-            f"seeds differ: {_said(own_runs)} in one, {_said(other)} in the other",
+            f"the seeds differ: {_said(own_runs)} in one, {_said(other)} in the other",
             fix="compare evaluations of the same seeds",
         )
     pairs = [(own_runs[seed], other[seed]) for seed in own_runs]
@@ -109,9 +109,9 @@ def _by_seed(records: Sequence[EvaluationRecord]) -> Mapping[Seed, EvaluationRec
         other = by_seed.setdefault(seed_of(record), record)
         if other is not record or other.model != records[0].model:
             raise UserError(
-                f"more than one evaluation of {record.task!r} that is no other seed of one model: "
+                f"more than one evaluation of {record.task!r} that differs in more than the seed: "
                 f"{records[0].directory} and {record.directory}",
-                fix="name runs that differ in nothing but their seed",
+                fix="give runs that differ only in their seed",
             )
     return by_seed
 

@@ -97,7 +97,7 @@ class Repository:
             raise UserError("the hub's client is offline", where="HF_HUB_OFFLINE",
                             fix="unset HF_HUB_OFFLINE") from None  # fmt: skip
         except HfHubHTTPError as error:
-            raise UserError(f"the hub refuses: {_said(error)}", where=self._name,
+            raise UserError(f"the hub rejected the request: {_said(error)}", where=self._name,
                             fix=_fix(error)) from None  # fmt: skip
         except FAULTS as error:  # of the network, whose names releases of the client change
             message = f"the hub cannot be reached: {_said(error)}"

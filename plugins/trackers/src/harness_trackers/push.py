@@ -26,10 +26,10 @@ _SAMPLES = "samples.jsonl"
 def _kinds(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]:
     kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
     if not kinds:
-        raise click.BadParameter(f"nothing to send; {', '.join(_KINDS)}")
+        raise click.BadParameter(f"say what to send: {', '.join(_KINDS)}")
     for kind in kinds:
         if kind not in _KINDS:
-            raise click.BadParameter(f"{kind!r} is none of {', '.join(_KINDS)}")
+            raise click.BadParameter(f"{kind!r} is not one of {', '.join(_KINDS)}")
     return kinds
 
 
@@ -118,8 +118,8 @@ def _at_the_top(staged: Path) -> None:
     models = sorted((staged / "eval_results").iterdir())
     if len(models) > 1:
         raise UserError(
-            f"eval_results are of one model's repository, and there are {len(models)} models",
-            fix="the run of one model",
+            f"eval_results go into the repository of one model, and there are {len(models)} models",
+            fix="push the run of one model",
         )
     for folder in models[0].iterdir():
         folder.rename(staged / folder.name)
@@ -145,7 +145,9 @@ def _stage_records(places: Sequence[str], staged: Path, *, with_samples: bool) -
     """Copy the files of each record; those of its samples only when they are asked for."""
     records, _ = newest_of(places, _tell, details=True)
     if not records:
-        raise UserError("no finished evaluation", where=places[0], fix="harness results list")
+        raise UserError(
+            "there is no finished evaluation", where=places[0], fix="harness results list"
+        )
     for record in records:
         out = staged / "evaluations" / record.task / record.directory.name
         out.mkdir(parents=True, exist_ok=True)
@@ -159,6 +161,9 @@ def _ask(files: Sequence[Path], remote: Target, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UserError("nobody is there to be asked before sending", fix="--yes, or --dry-run")
+        raise UserError(
+            "sending needs a confirmation, and there is no terminal to ask on",
+            fix="--yes, or --dry-run",
+        )
     if not click.confirm(f"send {len(files)} files to {remote.name}?", err=True):
         raise UserError("nothing was sent")

@@ -50,9 +50,9 @@ class TrainedCheckpoint:
         """
         if _hashes(self.base) != _hashes(dict(model.identity(runtime))):
             raise UserError(
-                "these weights were trained over other weights than the model's",
+                "these weights were trained on top of another model",
                 where=self.folder,
-                fix="the model and options of its train.json",
+                fix="use the model and options that its train.json names",
             )
         from harness_training.weights import load
 
@@ -85,7 +85,7 @@ def open_trained(folder: Path) -> TrainedCheckpoint:
     try:
         if not (folder / "train.json").exists():
             raise UserError(
-                "no finished training: no train.json",
+                "this folder holds no finished training: it has no train.json",
                 where=folder,
                 fix="harness train ... --out DIR",
             )

@@ -38,19 +38,21 @@ def split(module: TrainingModule, mesh: DeviceMesh) -> None:
     """
     model = module.model
     if not all(weight.is_floating_point() for weight in module.parameters()):
-        raise UserError("quantised weights cannot be split", fix="quantise=none")
+        raise UserError("quantised weights cannot be sharded", fix="quantise=none")
     layers = [
         layer
         for layer in model.parts()["language_model"].modules()
         if isinstance(layer, GradientCheckpointingLayer)
     ]
     if not layers:
-        raise UserError(f"{type(model.language_model).__name__} has no layers to split it by")
+        raise UserError(
+            f"{type(model.language_model).__name__} has no layers that could be sharded"
+        )
     for layer in layers:
         fully_shard(layer, mesh=mesh, reshard_after_forward=True)
     fully_shard(module, mesh=mesh, reshard_after_forward=True)
     if not all(map(_is_split, model.parts().values())):
-        raise UserError(f"{type(model).__name__} makes its parts anew: they cannot be split")
+        raise UserError(f"{type(model).__name__} rebuilds its parts, so they cannot be sharded")
     for attribute in vars(model).values():
         if isinstance(attribute, nn.Module):
             _keep_whole(attribute, mesh)
@@ -130,7 +132,7 @@ def _keep_whole(module: nn.Module, mesh: DeviceMesh) -> None:
     left = _left(module)
     if any(tensor.requires_grad for tensor in left):
         raise UserError(
-            "weights outside the model's parts train, which cannot be split",
+            "this training has weights outside the model's parts, which cannot be sharded",
             fix="--train-parts lora",
         )
     for tensor in left:

@@ -155,7 +155,7 @@ def check_pool(recipe: Recipe, name: str, pool: Sequence[Example]) -> Sequence[s
         if lacking:
             raise UserError(
                 f"recipe {name!r} needs the field {lacking[0]!r}, which sample {example.id!r} of "
-                f"{example.task!r} has not",
+                f"{example.task!r} lacks",
                 fix="train on a task that keeps it: data.fields in `harness tasks show TASK`",
             )
         if recipe.needs_groups and not example.groups:

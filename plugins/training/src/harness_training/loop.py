@@ -202,8 +202,8 @@ def run_epoch(
                 ) from None
             if count > 1:
                 raise UserError(
-                    f"memory does not suffice for {stage.micro_batch} samples a process",
-                    fix="a smaller --micro-batch: processes do not find one together",
+                    f"memory does not suffice for {stage.micro_batch} samples per process",
+                    fix="use a smaller --micro-batch: several processes do not search for one",
                 ) from None
         else:
             stage.module.flush()
@@ -364,7 +364,7 @@ class EpochTrainer(Trainer):
         return UserError(
             message.format(self.state.global_step + ahead),
             where=self.args.output_dir,
-            fix="a lower rate, or max_weight; the last good checkpoint is kept",
+            fix="use a lower learning rate or max_weight; the last good checkpoint is kept",
         )
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:

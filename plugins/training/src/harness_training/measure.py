@@ -73,8 +73,8 @@ def skews_of(spec: TaskSpec, records: Iterable[SampleRecord]) -> Skews:
     collector, frame = collector_of(spec.main_metric, spec, {}), Frame()
     if not isinstance(collector, GroupCollector):
         raise UserError(
-            f"the headline metric {spec.main_metric.id!r} of {spec.id!r} compares no groups",
-            fix="measure on a task whose headline compares groups, such as one of skew",
+            f"the headline metric {spec.main_metric.id!r} of {spec.id!r} does not compare groups",
+            fix="measure on a task whose headline metric compares groups, such as skew",
         )
     for record in records:
         if record.error is None:

@@ -21,7 +21,7 @@ def require_kind(recipe: Guarded, name: str, model: ModelDescriptor, tower: Path
     """
     if recipe.trains_pairs and "vectors" not in model.offers:
         raise UserError(
-            f"recipe {name!r} trains dual encoders, and {model.id} compares no vectors",
+            f"recipe {name!r} trains dual encoders, and {model.id} is not a dual encoder",
             where="--recipe",
             fix="--model open_clip, or a recipe such as ft",
         )
@@ -32,7 +32,9 @@ def require_kind(recipe: Guarded, name: str, model: ModelDescriptor, tower: Path
             fix="--recipe contrastive or prompt_array",
         )
     if recipe.trains_pairs and tower is not None:
-        raise UserError("a dual encoder takes no vision tower of another training", where="--tower")
+        raise UserError(
+            "a dual encoder cannot take the vision tower of another training", where="--tower"
+        )
 
 
 def with_all_pairs(
@@ -49,7 +51,7 @@ def with_all_pairs(
         raise UserError(
             f"a step's pairs are compared with each other, and {processes} processes would each "
             "compare their own",
-            fix="one process; --gradient-checkpointing saves memory",
+            fix="use one process; --gradient-checkpointing saves memory",
         )
     if settings.micro_batch == settings.batch_size:
         return settings, []
@@ -69,8 +71,9 @@ def added_parts(recipe: Guarded, pool: Pool) -> dict[str, dict[str, Json]]:
         if count != 1 or lesson.against:
             why = "its text is of another sample" if lesson.against else f"it has {count} images"
             raise UserError(
-                f"sample {lesson.sample.id!r} of {lesson.task.id!r} is no pair of an image and a "
+                f"sample {lesson.sample.id!r} of {lesson.task.id!r} is not a pair of an image "
+                f"and a "
                 f"text: {why}",
-                fix="--form open" if lesson.against else "a task of one image a sample",
+                fix="--form open" if lesson.against else "use a task with one image per sample",
             )
     return recipe.adds(pool.examples) if recipe.trains_pairs else {}

@@ -39,12 +39,12 @@ def named_parts(
                 f"the model has no part {quoted(part)}", where=where, fix=nearest(part, names)
             )
     if not named:
-        raise UserError("no part is named", where=where, fix="name one, or auto")
+        raise UserError("no part is named to train", where=where, fix="name one, or auto")
     if len({*named}) < len(named):
         raise UserError("a part is named twice", where=where)
     if LORA in named and {"language_model", "encoder"} & {*named}:
         raise UserError(
-            "lora trains in the language model's place, or the encoder's",
+            "lora replaces the training of the language model or of the encoder",
             where=where,
             fix="leave out one of the two",
         )

@@ -169,7 +169,7 @@ def _with_rate(
 def _validation(task: Task | None, settings: TrainingSettings) -> Validation | None:
     if settings.hold_out and task is None:
         raise UserError(
-            "samples are held out, and nothing is validated", fix="--validate TASK:METRIC"
+            "samples are held out, but no validation is set", fix="--validate TASK:METRIC"
         )
     return None if task is None else plan_validation(task, settings)
 
@@ -178,7 +178,7 @@ def _refuse_decay(settings: TrainingSettings) -> None:
     """Refuse a decay that leaves nothing of a weight: a step takes ``rate * decay`` of it away."""
     if settings.learning_rate is not None and settings.learning_rate * settings.weight_decay >= 1:
         raise UserError(
-            "each step would take all of a weight away: learning rate "
+            "each step would remove a weight entirely: learning rate "
             f"{settings.learning_rate:g} times weight decay {settings.weight_decay:g} is 1 or more",
             where="--weight-decay",
         )
@@ -197,7 +197,7 @@ def _refuse_split_reference(guarded: Guarded, recipe: str, settings: TrainingSet
 def _refuse_processes(settings: TrainingSettings, processes: int) -> None:
     if settings.shard and processes == 1:
         raise UserError(
-            "a model is split over several processes, and this is one",
+            "sharding needs several processes, and this is one",
             where="--shard",
             fix="torchrun --nproc_per_node N -m harness train ... --shard",
         )
@@ -205,7 +205,7 @@ def _refuse_processes(settings: TrainingSettings, processes: int) -> None:
     if settings.batch_size % at_once:
         each = f" x {processes} processes" if processes > 1 else ""
         raise UserError(
-            f"batch {settings.batch_size} is no multiple of "
+            f"batch {settings.batch_size} is not a multiple of "
             f"micro-batch {settings.micro_batch}{each}",
             where="--batch-size",
             fix="another --batch-size or --micro-batch",

@@ -130,8 +130,8 @@ def make_pool(
             digest.update(f"{example.task}\n{example.id}\n{example.answer}\n".encode())
     if not lessons:
         raise UserError(
-            f"the train split of {', '.join(task.id for task in tasks)} teaches nothing",
-            fix="tasks with answers, or a form: see `harness tasks show`",
+            f"the train split of {', '.join(task.id for task in tasks)} holds nothing to train on",
+            fix="use tasks with answers, or another form: see `harness tasks show`",
         )
     return Pool(lessons, examples, digest.hexdigest(), skipped)
 
@@ -151,7 +151,9 @@ def _lessons(
     task: Task, form: TrainingForm | None, samples: Sequence[Sample], seed: int
 ) -> Iterator[Lesson]:
     if task.spec.prompt.shots:
-        raise UserError(f"task {task.id!r} shows few-shot examples, which training does not")
+        raise UserError(
+            f"task {task.id!r} shows few-shot examples, which training does not support"
+        )
     values = _values(samples, form)
     for sample in samples:
         yield Lesson(task, sample, form)

@@ -85,8 +85,8 @@ def processes(device: str) -> Processes:
     for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
         if os.environ.get(name, "false").lower() in {"true", "1"}:
             raise UserError(
-                f"accelerate's own splitting of models is not used ({name} is set)",
-                fix="--shard splits the model, started by torchrun or accelerate launch",
+                f"accelerate's own sharding is not supported ({name} is set)",
+                fix="use --shard, started by torchrun or accelerate launch",
             )
     if count == 1:
         return Processes()

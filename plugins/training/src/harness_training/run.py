@@ -199,7 +199,7 @@ def _memory_said() -> Iterator[None]:
         if not out_of_memory(error):
             raise
         raise UserError(
-            "memory does not suffice for the model and what trains of it",
+            "memory does not suffice for the model and its trainable weights",
             fix="a smaller --lora-rank, fewer --train-parts, or --shard over several devices",
         ) from None
 
@@ -211,12 +211,10 @@ def _refuse_device(settings: TrainingSettings) -> None:
 
     device = resolve_device(settings.device)
     if settings.precision == "float16" and (settings.shard or device.type != "cuda"):
-        raise UserError(
-            "float16 trains whole models on a CUDA device alone", fix="--precision bfloat16"
-        )
+        raise UserError("full training in float16 needs a CUDA device", fix="--precision bfloat16")
     if device.type == "cuda" and device.index not in {None, torch.cuda.current_device()}:
         raise UserError(  # Trainer would move the model away from it
-            f"a training takes its process's first CUDA device, not {settings.device}",
+            f"training uses the first CUDA device of its process, not {settings.device}",
             fix=f"CUDA_VISIBLE_DEVICES={device.index} harness train ... --device cuda",
         )
 

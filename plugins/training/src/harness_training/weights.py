@@ -76,7 +76,7 @@ def add_parts(model: Any, added: Mapping[str, Mapping[str, Json]]) -> None:
     """
     if added:
         if not hasattr(model, "add"):
-            raise UserError(f"the model takes no added part such as {next(iter(added))!r}")
+            raise UserError(f"the model has no added part such as {next(iter(added))!r}")
         model.add(added)
 
 
@@ -118,7 +118,8 @@ def choose_weights(
     left = {f"{part} {name}" for part, name in named if not trains(part, name)}
     if len(left) == len(named):
         raise UserError(
-            f"the recipe trains no weight of {', '.join(trained.parts)}", fix="other --train-parts"
+            f"the recipe trains none of the weights of {', '.join(trained.parts)}",
+            fix="other --train-parts",
         )
     chosen = replace(trained, frozen=(*trained.frozen, *sorted(left)))
     _let_train(model, chosen)
@@ -199,9 +200,9 @@ def _require_all_named(model: VisionLanguageModel, trained: Trained, folder: Pat
     strange += [f"a file of {part}, which is not named" for part in stems - set(trained.parts)]
     if strange or not trained.parts:
         raise UserError(
-            f"{FILE} does not name what would be loaded: {strange[0] if strange else 'nothing'}",
+            f"{FILE} does not name the files to load: {strange[0] if strange else 'nothing'}",
             where=folder,
-            fix="copy the folder that harness train wrote again, whole",
+            fix="copy the whole folder that harness train wrote again",
         )
 
 
@@ -230,7 +231,7 @@ def take(model: VisionLanguageModel, part: str, folder: Path) -> None:
     trained = read_trained(folder)
     if part not in trained.parts:
         raise UserError(
-            f"this training left no {part}",
+            f"this training saved no {part}",
             where=folder,
             fix=f"it trained {', '.join(trained.parts)}",
         )
@@ -257,7 +258,7 @@ def restore(model: VisionLanguageModel, trained: Trained, folder: Path) -> None:
             if saved is None or saved.shape != weight.shape:
                 problem = "is not there" if saved is None else f"has the shape {tuple(saved.shape)}"
                 raise UserError(
-                    f"these weights are of another model: {name} {problem}",
+                    f"these weights belong to another model: {name} {problem}",
                     where=folder / f"{part}.safetensors",
                 )
             _put(weight, saved)
@@ -265,7 +266,7 @@ def restore(model: VisionLanguageModel, trained: Trained, folder: Path) -> None:
         extra = sorted(set(tensors) - expected[part])
         if extra:
             raise UserError(
-                f"these weights are of another model: it has no {extra[0]}",
+                f"these weights belong to another model: it has no {extra[0]}",
                 where=folder / f"{part}.safetensors",
             )
 

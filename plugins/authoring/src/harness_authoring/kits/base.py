@@ -42,7 +42,7 @@ def light_descriptor(subject: Subject) -> None:
         )
         if finished.returncode:
             last = (finished.stderr.strip() or "no message").splitlines()[-1]
-            raise ContractError(f"in a process of its own it fails: {last}")
+            raise ContractError(f"it fails in a new process: {last}")
         subject.cache["light"] = json.loads(finished.stdout.splitlines()[-1])
     if modules := subject.cache["light"]:
         raise ContractError(
@@ -56,7 +56,7 @@ def descriptor(subject: Subject) -> None:
     check_descriptor(subject.descriptor)
     summary = subject.descriptor.summary
     if not summary.strip() or "\n" in summary or len(summary) > 200:
-        raise ContractError(f"the summary is no single line: {summary[:80]!r}")
+        raise ContractError(f"the summary is not a single line: {summary[:80]!r}")
     names = [option.name for option in getattr(subject.descriptor, "options", ())]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ContractError(f"two options are called {repeated[0]!r}")

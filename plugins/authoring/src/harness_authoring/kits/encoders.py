@@ -75,9 +75,9 @@ def identity(subject: Subject) -> None:
     """Be known by plain data, the same twice, without a folder of this machine."""
     first, second = _named(subject), _named(subject)
     if fault := not_plain(first.identity):
-        raise ContractError(f"the identity is no plain data: {fault}")
+        raise ContractError(f"the identity is not plain data: {fault}")
     if first.identity != second.identity:
-        raise ContractError("asked twice, it says that it is another one")
+        raise ContractError("its identity changes between two calls")
     if subject.rest.startswith("/") and subject.rest in json.dumps(first.identity):
         raise ContractError("the identity holds a folder of this machine: hash its files instead")
 
@@ -94,7 +94,7 @@ def features(subject: Subject) -> None:
     if not all(np.isfinite(one).all() for one in flat):
         raise ContractError("a feature is not finite")
     if not np.allclose(flat[0], flat[2], atol=_CLOSE):
-        raise ContractError("the same image has other features the second time")
+        raise ContractError("the same image gets other features in a second call")
     if np.allclose(flat[0], flat[1], atol=_CLOSE):
         raise ContractError("two images have the same features")
 

@@ -43,7 +43,7 @@ def _task(subject: Subject) -> str:
                 return name
         except HarnessError:  # broken, or its data are not there
             continue
-    raise NotApplicableError("no task can be asked here: name one with --task")
+    raise NotApplicableError("no task can be evaluated here: name one with --task")
 
 
 @contextmanager
@@ -92,7 +92,9 @@ def _until(
         if enough(events):
             return events
     waits = executor.waits_for() if isinstance(executor, SaysWhy) else ""
-    raise ContractError(f"within {PATIENCE:.0f} s too little is heard of workers. {waits}".strip())
+    raise ContractError(
+        f"within {PATIENCE:.0f} s too few messages come from workers. {waits}".strip()
+    )
 
 
 def _greeted(events: Sequence[Event]) -> dict[str, Hello]:
@@ -123,10 +125,10 @@ def answers(subject: Subject) -> None:
         ))  # fmt: skip
         lost = next((event for event in events if isinstance(event, Lost)), None)
         if lost is not None:
-            raise ContractError(f"its worker is lost with its first block: {lost.reason}")
+            raise ContractError(f"its worker is lost during its first block: {lost.reason}")
         answered = next(event for event in events if isinstance(event, Answered))
         if not answered.is_kept and _line(answered) != _line(expected[0]):
-            raise ContractError("its worker answers a block otherwise than this process does")
+            raise ContractError("its worker answers a block differently than this process does")
 
 
 def _line(event: Answered) -> bytes:
@@ -141,14 +143,16 @@ def replaces(subject: Subject) -> None:
         executor.stop(name)
         after = executor.alive()
         if type(after) is not int or after >= before:
-            raise ContractError(f"with a worker stopped it counts {after}, and {before} before")
+            raise ContractError(
+                f"after a worker is stopped it counts {after} workers, and {before} before"
+            )
         executor.ask(name, BlockRequest(evaluation=0, block=0))  # of one that is gone: no error
         executor.replace(name)
         events = _until(
             subject, executor, lambda heard: bool(_greeted(heard).keys() - first.keys() - {name})
         )
         if any(event.worker == name and not isinstance(event, Lost) for event in events):
-            raise ContractError("a worker that was stopped is heard of again")
+            raise ContractError("a stopped worker still sends messages")
 
 
 def ends(subject: Subject) -> None:

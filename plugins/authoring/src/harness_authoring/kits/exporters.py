@@ -93,7 +93,7 @@ def _readable(path: Path) -> None:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def determinism(subject: Subject) -> None:
@@ -105,10 +105,10 @@ def determinism(subject: Subject) -> None:
         before = _tree(out)
         _export(subject, records, out)
         if _tree(out) != before:
-            raise ContractError("written over themselves the files are others")
+            raise ContractError("a second export over the same files changes them")
         _export(subject, records, other)
         if list(_tree(other).values()) != list(before.values()):
-            raise ContractError("in another folder the files hold something else")
+            raise ContractError("an export into another folder writes different files")
 
 
 def untouched(subject: Subject) -> None:

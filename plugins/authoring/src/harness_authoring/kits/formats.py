@@ -67,14 +67,14 @@ def text(subject: Subject) -> None:
     table = made_table()
     written = render(subject.descriptor, table)
     if written != render(subject.descriptor, table):
-        raise ContractError("the same table gives another text")
+        raise ContractError("the same table gives another text in a second call")
     for row in table.rows:
         if row.model not in written:
             raise ContractError(f"the model {row.model!r} is left out")
     if "41" not in written:
         raise ContractError("a number of the table is left out")
     if written and not written.endswith("\n"):
-        raise ContractError("the text does not end its last line")
+        raise ContractError("the text does not end with a newline")
 
 
 def empty(subject: Subject) -> None:
@@ -99,7 +99,7 @@ def escaping(subject: Subject) -> None:
             raise ContractError(f"with the name {name[:60]!r} it cannot be read: {error}") from None
         if structure != usual:
             raise ContractError(
-                f"the name {name[:60]!r} changes what the file is made of: "
+                f"the name {name[:60]!r} changes the structure of the file: "
                 f"{_differing(usual, structure)}"
             )
 

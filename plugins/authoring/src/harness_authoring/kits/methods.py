@@ -68,7 +68,7 @@ def treats(subject: Subject) -> None:
         if isinstance(result, Scores):
             _check_scores(request, result)
     if not answered:
-        raise ContractError("it answers none of the requests that it says it treats")
+        raise ContractError("it answers none of the requests that it claims to treat")
 
 
 def _check_scores(request: Request, scores: Scores) -> None:
@@ -92,7 +92,7 @@ def option_order(subject: Subject) -> None:
     method = _method(subject)
     request = next((one for one in _requests(subject) if isinstance(one.want, Choose)), None)
     if request is None or not isinstance(request.want, Choose):
-        raise NotApplicableError("it treats no choice")
+        raise NotApplicableError("it does not treat choices")
     scored = _turned(method, request, turn=False)
     turned = _turned(method, request, turn=True)
     if not all(math.isclose(a, b, abs_tol=1e-9) for a, b in zip(scored, turned[::-1], strict=True)):
@@ -135,7 +135,9 @@ def untouched(subject: Subject) -> None:
             continue
         replaced = method.own(request)
         if replaced.id != request.id or type(replaced.want) is not type(request.want):
-            raise ContractError(f"{request.id}: own changes the id or the kind of answer")
+            raise ContractError(
+                f"{request.id}: the method's own requests change the id or the kind of answer"
+            )
         before: Sequence[Result] = [_answer(request), *map(_answer, further)]
         texts_before = [repr(one) for one in before]
         method.combine(request, before[0], before[1:])

@@ -129,7 +129,7 @@ def _suiting(subject: Subject) -> Iterator[None]:
         if subject.cache.get("spec") is not None:
             raise
         raise NotApplicableError(
-            f"made samples do not suit it, name a task with --task: {error.message}"
+            f"generated samples do not suit it; name a task with --task: {error.message}"
         ) from None
 
 
@@ -149,12 +149,12 @@ def pure(subject: Subject) -> None:
     """Say the same of a sample again; numbers are finite and stand within the vector."""
     samples, metric = _samples(subject), make_metric(subject)
     if not isinstance(metric, SumCollector.protocol):
-        raise NotApplicableError("it is no metric of sums")
+        raise NotApplicableError("it is not a metric of sums")
     with _suiting(subject):
         before = [dict(metric.statistics(sample)) for sample in samples]
     size = metric.size
     if before != [dict(metric.statistics(sample)) for sample in samples]:
-        raise ContractError("asked again about the same samples, statistics are others")
+        raise ContractError("a second call on the same samples gives other statistics")
     for statistics in before:
         for position, number in statistics.items():
             if not 0 <= position < size or not math.isfinite(number):
@@ -199,7 +199,7 @@ def _weighted(metric: Any, samples: Sequence[ScoredSample], weights: Floats) -> 
         return np.asarray(metric.finalize(weights @ matrix))
     if isinstance(metric, RankCollector.protocol):
         return np.asarray(metric.value(metric.prepare(list(samples)), weights))
-    raise NotApplicableError("a metric of groups is settled by all of the data")
+    raise NotApplicableError("a metric of groups depends on all of the data")
 
 
 def _repeated(samples: Sequence[ScoredSample], counts: Floats) -> list[ScoredSample]:

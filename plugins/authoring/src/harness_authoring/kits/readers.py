@@ -60,7 +60,7 @@ def _located(subject: Subject) -> _Data:
         split = subject.split or task.spec.data.split
         return _Data(task.located.root, Path(str(task.located.root)), split, options)
     if subject.data is None:
-        raise NotApplicableError("no task reads it, so there are no data: name them with --data")
+        raise NotApplicableError("no task uses it, so there are no data: give them with --data")
     split = subject.split or next(iter(subject.descriptor.splits), "test")
     return _Data(data_root(subject.data), subject.data, split, options)
 
@@ -107,16 +107,16 @@ def named_files(subject: Subject) -> None:
             "fingerprint"
         )
     if not names:
-        raise NotApplicableError("it names no file: what it reads stands in names of images")
+        raise NotApplicableError("it lists no file: it only reads names of images")
     if len(set(names)) != len(names):
-        raise ContractError("a file is named twice")
+        raise ContractError("a file is listed twice")
     for name in names:
         if name.startswith("/") or ".." in name.split("/") or "\\" in name:
-            raise ContractError(f"{name!r} is no way from the root")
+            raise ContractError(f"{name!r} is not a path relative to the root")
         if not data.root.is_file(name):
-            raise ContractError(f"{name!r} is named and not there")
+            raise ContractError(f"{name!r} is listed but does not exist")
     if list(_reader(subject).annotations(data.root, data.split)) != names:
-        raise ContractError("asked again, other files are named")
+        raise ContractError("a second call lists other files")
     if isinstance(reader, HashesContents):
         hashes = [reader.content_hash(data.root, name) for name in names]
         if hashes != [_reader_hash(subject, name) for name in names]:
@@ -168,7 +168,7 @@ def values(subject: Subject) -> None:
     for sample in _samples(subject):
         for name, value in (("target", sample.target), ("fields", dict(sample.fields))):
             if fault := not_plain(value):
-                raise ContractError(f"sample {sample.id!r}: {name} is no plain data: {fault}")
+                raise ContractError(f"sample {sample.id!r}: {name} is not plain data: {fault}")
         for name, group in sample.groups.items():
             if not isinstance(group.value, str) or not group.value:
                 raise ContractError(f"sample {sample.id!r}: group {name!r} has no value")
@@ -267,7 +267,7 @@ def _read_damaged(subject: Subject, folder: Path, name: str, how: str) -> None:
         return
     if samples and how == "replaced by other bytes" and len(_names(subject)) == 1:
         raise ContractError(
-            f"{name} {how}: {len(samples)} samples are read of it, and nothing is said"
+            f"{name} {how}: {len(samples)} samples are read from it without an error"
         )
 
 
@@ -279,7 +279,7 @@ def _names(subject: Subject) -> Sequence[str]:
 def _files(data: _Data) -> list[Path]:
     """Return the files of a folder, where it is one and small enough to be copied."""
     if not data.folder.is_dir():
-        raise NotApplicableError("the data lie in no folder")
+        raise NotApplicableError("the data are not in a folder")
     paths, size = [], 0
     for path in sorted(data.folder.rglob("*")):
         if path.is_file():

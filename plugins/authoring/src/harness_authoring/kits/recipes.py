@@ -73,13 +73,13 @@ def data(subject: Subject) -> None:
     recipe = _recipe(subject)
     for note in check_pool(recipe, subject.id, made_pool()):
         if "\n" in note or not note.strip():
-            raise ContractError(f"a note is no single line: {note[:80]!r}")
+            raise ContractError(f"a note is not a single line: {note[:80]!r}")
     bare = [Example(str(number), "made", "yes") for number in range(3)]
     try:
         check_pool(recipe, subject.id, bare)
     except UserError as error:
         if not error.message.strip():
-            raise ContractError("data that do not suit are refused without a message") from None
+            raise ContractError("unsuitable data are refused without a message") from None
 
 
 def epochs(subject: Subject) -> None:
@@ -119,7 +119,7 @@ def weights_that_train(subject: Subject) -> None:
     names = [("connector", "proj.weight"), ("lora", "layers.0.q.weight"), ("lora", "a.bias")]
     first, second = _recipe(subject), _recipe(subject)
     if [first.trains(*one) for one in names] != [second.trains(*one) for one in names[::-1]][::-1]:
-        raise ContractError("whether a weight trains depends on what was asked before")
+        raise ContractError("whether a weight trains depends on earlier calls")
 
 
 # --- losses ---------------------------------------------------------------------------------------
@@ -263,11 +263,11 @@ def token_weights(subject: Subject) -> None:
     tokens = ["a", " doc", "tor", ""]
     first, second = _recipe(subject), _recipe(subject)
     if not first.weighs_tokens:
-        raise NotApplicableError("it leaves tokens their weight of 1")
+        raise NotApplicableError("it leaves all token weights at 1")
     weights = first.token_weights(example, tokens)
     second.token_weights(made_pool()[1], ["a", ""])
     if second.token_weights(example, tokens) != weights:
-        raise ContractError("the weights of tokens depend on what was asked before")
+        raise ContractError("the weights of tokens depend on earlier calls")
 
 
 def finished(subject: Subject) -> None:

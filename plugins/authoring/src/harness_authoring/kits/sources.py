@@ -43,7 +43,7 @@ def _located(subject: Subject, benchmark: str, cache: Path, splits: tuple[str, .
     if not isinstance(folder, Path):
         raise subject.contract.returned(folder, "locate", "a Path")
     if not folder.is_dir():
-        raise ContractError(f"{benchmark}: locate returns {folder}, which is no folder")
+        raise ContractError(f"{benchmark}: locate returns {folder}, which is not a folder")
     return folder
 
 
@@ -75,16 +75,16 @@ def same(subject: Subject) -> None:
             raise ContractError(f"{name}: the folder is empty")
         again = _located(subject, name, Path(first_cache), ("test",))
         if again != folder or _contents(again) != before:
-            raise ContractError(f"{name}: asked twice, it gives other files")
+            raise ContractError(f"{name}: a second call gives other files")
         if _contents(_located(subject, name, Path(other), ("test",))) != before:
-            raise ContractError(f"{name}: in another cache it gives other files")
+            raise ContractError(f"{name}: another cache gives other files")
 
 
 def readable(subject: Subject) -> None:
     """Lay files out as the readers of tasks expect them."""
     specs = list(islice(_specs(subject), _BENCHMARKS))
     if not specs:
-        raise NotApplicableError("no installed task asks about its benchmarks")
+        raise NotApplicableError("no installed task uses its benchmarks")
     with tempfile.TemporaryDirectory() as cache:
         for spec in specs:
             split, benchmark = spec.data.split, spec.data.benchmark

@@ -44,7 +44,7 @@ def samples(subject: Subject) -> None:
     try:
         read = list(islice(task.samples(), _SHOWN))
     except UserError as error:
-        raise NotApplicableError(f"its data are not here: {error.message}") from None
+        raise NotApplicableError(f"its data are missing: {error.message}") from None
     except HarnessError as error:
         raise ContractError(str(error)) from error
     if not read:
@@ -56,7 +56,7 @@ def samples(subject: Subject) -> None:
         except HarnessError as error:
             raise ContractError(f"sample {sample.id!r}: {error.message}") from None
         if not text.strip():
-            raise ContractError(f"sample {sample.id!r} is asked an empty question")
+            raise ContractError(f"sample {sample.id!r} has an empty prompt")
 
 
 CHECKS = (

@@ -35,7 +35,9 @@ def _example(subject: Subject) -> Path:
     for folder in (module_spec.submodule_search_locations or ()) if module_spec else ():
         for path in sorted(Path(folder, FOLDER).glob("*.yaml")):
             return path
-    raise NotApplicableError(f"no study to try: name a file with --data, or put one in {FOLDER}/")
+    raise NotApplicableError(
+        f"there is no study to try: name a file with --data, or put one in {FOLDER}/"
+    )
 
 
 def _loaded(subject: Subject, document: Document) -> Any:
@@ -60,7 +62,7 @@ def refuses(subject: Subject) -> None:
             if not error.where:
                 raise ContractError(f"{str(data)[:60]}: the message does not say where") from None
             continue
-        raise ContractError(f"{str(data)[:60]} is taken for a study")
+        raise ContractError(f"{str(data)[:60]} is accepted as a study")
 
 
 def plans(subject: Subject) -> None:
@@ -78,11 +80,11 @@ def plans(subject: Subject) -> None:
             if not isinstance(plan, StudyPlan):
                 raise subject.contract.returned(plan, "plan", "a StudyPlan")
             if fault := not_plain(plan.data):
-                raise ContractError(f"the plan is no plain data: {fault}")
+                raise ContractError(f"the plan is not plain data: {fault}")
             if any(len(row) != len(plan.heads) for row in plan.rows):
                 raise ContractError("a row of the plan has another number of cells than headings")
             if before is not None and plan != before:
-                raise ContractError("planned twice, it is another plan")
+                raise ContractError("a second call gives another plan")
             before = plan
         if written := [path.name for path in Path(name).rglob("*")]:
             raise ContractError(f"planning writes {written[0]}")
@@ -108,7 +110,7 @@ def runs(subject: Subject) -> None:
             trees.append({path: hashlib.sha256(path.read_bytes()).hexdigest()
                           for path in report.files})  # fmt: skip
         if trees[0] != trees[1]:
-            raise ContractError("run again, it writes other files")
+            raise ContractError("a second run writes other files")
         page = Path(name) / "page"
         page.mkdir()
         with subject.contract.calling("page"):

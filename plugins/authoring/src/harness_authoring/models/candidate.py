@@ -59,7 +59,7 @@ class Candidate:
             self.options = parse_options(model.options, self.given, owner=f"model {model.id!r}")
         if self.descriptor.needs_task:
             raise UserError(
-                f"{self.descriptor.id!r} needs a task's labels; the checks are for models",
+                f"{self.descriptor.id!r} needs a task's labels; the checks only apply to models",
                 fix="harness models lists models",
             )
         self.changes = self._parse_changes(changes or {})

@@ -65,7 +65,7 @@ def option_order(candidate: Candidate) -> None:
     answers = candidate.ask(requests)
     first, reordered, twice = (answers[each.id] for each in requests)
     if isinstance(first, Text):
-        raise NotApplicableError("it answers choices in words, which the harness reads")
+        raise NotApplicableError("it answers choices with text, which the harness parses")
     if not (
         isinstance(first, Scores) and isinstance(reordered, Scores) and isinstance(twice, Scores)
     ):
@@ -78,7 +78,7 @@ def option_order(candidate: Candidate) -> None:
     )
     _same("in another order", first, back, candidate.tolerance)
     if first.kind != "label" and abs(twice.values[0] - twice.values[-1]) > candidate.tolerance:
-        raise ContractError(f"one option, two scores: {twice.values}")
+        raise ContractError(f"one option gets two scores: {twice.values}")
 
 
 def determinism(candidate: Candidate) -> None:

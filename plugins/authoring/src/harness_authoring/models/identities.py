@@ -49,7 +49,7 @@ def light_descriptor(candidate: Candidate) -> None:
     )
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise ContractError(f"in a process of its own it fails: {last}")
+        raise ContractError(f"it fails in a new process: {last}")
     for part, modules in json.loads(done.stdout.splitlines()[-1]).items():
         if modules:
             raise ContractError(f"{part} imports {', '.join(modules)}")
@@ -64,7 +64,7 @@ def identity(candidate: Candidate) -> None:
         raise ContractError(f"the identity is not plain data: {error}") from None
     again = candidate.model().identity(candidate.runtime)
     if json.dumps(again, sort_keys=True) != text:
-        raise ContractError("asked twice, the model says it is another one")
+        raise ContractError("the model's identity changes between two calls")
     for option in candidate.descriptor.options:
         value = candidate.options.get(option.name)
         if isinstance(value, str) and Path(value).is_absolute() and value in text:
@@ -93,7 +93,8 @@ def option_changes(candidate: Candidate) -> None:
             continue  # does not go with the other options
         if not option.changes_numbers and not same:
             raise ContractError(
-                f"{option.name}={value} changes the fingerprint, but is said to change no number"
+                f"{option.name}={value} changes the fingerprint, but is declared to change no "
+                f"number"
             )
         if option.changes_numbers and same:
             unchanged.append(option.name)

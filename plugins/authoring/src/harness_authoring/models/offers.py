@@ -30,7 +30,7 @@ def offered_methods(candidate: Candidate) -> None:
         trains_pairs = "vectors" in offered and hasattr(model, "pairs")
         if not trains_pairs and not isinstance(model, VisionLanguageModel):
             raise ContractError(
-                f"load_model returns {type(model).__name__}, which is no VisionLanguageModel"
+                f"load_model returns {type(model).__name__}, which is not a VisionLanguageModel"
             )
         model.close()
     if "tower" in offers:
@@ -40,7 +40,9 @@ def offered_methods(candidate: Candidate) -> None:
         try:
             Tower(candidate.descriptor.id, module, run)  # runs it on a blank image
         except UserError as error:
-            raise ContractError(f"load_tower gives what cannot be probed: {error}") from error
+            raise ContractError(
+                f"load_tower returns an encoder that cannot be probed: {error}"
+            ) from error
 
 
 def _loaded(candidate: Candidate, method: str) -> Any:
@@ -55,7 +57,7 @@ def _loaded(candidate: Candidate, method: str) -> Any:
 def contrast(candidate: Candidate) -> None:
     """Write with a contrast: one of no strength changes nothing, a very strong one something."""
     if "contrast" not in candidate.descriptor.offers:
-        raise NotApplicableError("it does not offer to write with a contrast")
+        raise NotApplicableError("it does not offer contrastive decoding")
     plain = _written(candidate, None)
     for none in (Contrast(alpha=0.0), Contrast(alpha=1.0, cutoff=1.0)):
         for name, result in _written(candidate, none).items():

@@ -41,7 +41,9 @@ def _train(model: Any) -> None:
 
     parts = trained_weights.chosen_parts(model, "auto")
     if not parts:
-        raise ContractError(f"it trains {', '.join(model.trains)}, and has none of these parts")
+        raise ContractError(
+            f"it declares to train {', '.join(model.trains)}, and has none of these parts"
+        )
     trained = trained_weights.Trained(parts, rank=2, dropout=0.0)
     torch.manual_seed(0)
     trained_weights.prepare(model, trained)

@@ -75,7 +75,7 @@ def write_plugin(name: str, kind: str, out: str | None) -> Path:
     module = _checked(name, full)
     folder = home_path(out) if out else Path(module.replace("_", "-"))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError("is there already", where=folder, fix="--out with another folder")
+        raise UserError("exists already", where=folder, fix="--out with another folder")
     texts = rendered(module, full)
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -101,19 +101,19 @@ def _checked(name: str, kind: str) -> str:
     """
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise UserError(
-            f"{name[:80]!r} is no name of a package", where="NAME",
+            f"{name[:80]!r} is not a name of a package", where="NAME",
             fix=f"lower-case letters, digits, - and _, a letter first, at most {_LONGEST}",
         )  # fmt: skip
     module = name.replace("-", "_")
     other = f"another name, such as my_{module[: _LONGEST - 3]}"
     if keyword.iskeyword(module) or keyword.issoftkeyword(module):
-        raise UserError(f"{name!r} is a word of Python", where="NAME", fix=other)
+        raise UserError(f"{name!r} is a keyword of Python", where="NAME", fix=other)
     normal = module.replace("_", "-")
     taken = {re.sub(r"[-_.]+", "-", one.name).lower() for one in distributions() if one.name}
     if normal in taken:
         raise UserError(f"a distribution {normal!r} is installed already", where="NAME", fix=other)
     if module in sys.stdlib_module_names or is_installed(module):
-        raise UserError(f"a module {module!r} is there already", where="NAME", fix=other)
+        raise UserError(f"a module {module!r} exists already", where="NAME", fix=other)
     entries = tasks() if kind == TASK else CHECKED[kind](plugins())
     if module in entries or any(info.name == module for info in plugins().infos):
         noun = kind if module in entries else "plugin"

@@ -74,7 +74,7 @@ class PointExtractor:
         name = SCALES[0] if scale is None else str(scale).removesuffix(".0")
         if isinstance(scale, bool) or name not in SCALES:
             raise UserError(
-                f"{scale!r} is no scale of points",
+                f"{scale!r} is not a scale of points",
                 where="option 'scale'",
                 fix=f"one of {', '.join(SCALES)}",
             )
@@ -117,7 +117,7 @@ class PointExtractor:
         size = fields.get("image_size")
         if not isinstance(size, list) or len(size) != 2:
             raise UserError(
-                "points in pixels need the size of the image, and it was not opened",
+                "points in pixels need the size of an image that was opened",
                 where="option 'scale'",
             )
         width, height = (float(str(side)) for side in size)

@@ -50,7 +50,7 @@ def annotated_points(sample: ScoredSample) -> list[Point]:
     points = sample.target if isinstance(sample.target, list) else []
     parsed = [point for point in map(_point, points) if point is not None]
     if not parsed or len(parsed) != len(points):
-        raise DataError("the target is no list of [x, y]", where=f"sample {sample.id!r}")
+        raise DataError("the target is not a list of [x, y]", where=f"sample {sample.id!r}")
     given_points = [point for point in parsed if point != _MISSING]
     if not given_points:
         raise DataError("no annotator gave a point", where=f"sample {sample.id!r}")

@@ -121,7 +121,9 @@ class RankedCounts(SkewCounts):
         self._width = float(str(options["resolution"]))
         if not 0 < self._width < _LIMIT:
             raise UserError(
-                f"{self._width:g} is no width of bins", where="option 'resolution'", fix="0.05"
+                f"{self._width:g} is not a valid width of bins",
+                where="option 'resolution'",
+                fix="0.05",
             )
         self._labels = tuple(labels) or (self._positive,)
         self._at = 0 if self.choice else self._labels.index(self._positive)
@@ -316,7 +318,9 @@ class MatchedMinSkew(_OfRanks):
         self.share = float(str(options["share"]))
         if not 0 < self.share < 1:
             raise UserError(
-                f"{self.share:g} is no share", where="option 'share'", fix="between 0 and 1: 0.25"
+                f"{self.share:g} is not a valid share",
+                where="option 'share'",
+                fix="between 0 and 1: 0.25",
             )
         super().__init__(options, labels)
 

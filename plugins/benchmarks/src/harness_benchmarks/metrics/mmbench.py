@@ -169,7 +169,7 @@ def _whole(sample: ScoredSample, name: str) -> int:
     value = sample.fields.get(name)
     if not isinstance(value, int):
         raise DataError(
-            f"the field {name!r} is no whole number; the spec keeps it with data.keep",
+            f"the field {name!r} is not a whole number; the spec keeps it with data.keep",
             where=f"sample {sample.id!r}",
         )
     return value

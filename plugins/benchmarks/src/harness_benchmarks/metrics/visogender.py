@@ -83,7 +83,7 @@ class ResolutionAccuracy:
         self._pairs = str(options["pairs"])
         self._rounds = options["rounding"] == "official"
         if self._pairs != "all" and self._people == "single":
-            raise UserError("one person makes no pair", where="option 'pairs'")
+            raise UserError("a pair needs two people", where="option 'pairs'")
 
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
         """Return right answers and samples of each context and gender.
@@ -94,13 +94,13 @@ class ResolutionAccuracy:
         gender = groups.get(self._gender)
         if gender not in self._genders:
             raise DataError(
-                f"the gender {gender!r} is neither of {', '.join(self._genders)}",
+                f"the gender {gender!r} is not one of {', '.join(self._genders)}",
                 where=f"sample {sample.id!r}",
             )
         context = groups.get(self._context, CONTEXTS[0])
         if context not in CONTEXTS:
             raise DataError(
-                f"the context {context!r} is neither of {', '.join(CONTEXTS)}",
+                f"the context {context!r} is not one of {', '.join(CONTEXTS)}",
                 where=f"sample {sample.id!r}",
             )
         if self._people not in {"all", context}:

@@ -121,5 +121,5 @@ def _references(sample: ScoredSample) -> list[str]:
     target = sample.target if isinstance(sample.target, list) else []
     answers = [one for one in target if isinstance(one, str)]
     if not answers or len(answers) != len(target):
-        raise DataError("the target is no list of answers", where=f"sample {sample.id!r}")
+        raise DataError("the target is not a list of answers", where=f"sample {sample.id!r}")
     return answers

@@ -77,7 +77,7 @@ class Cmsc:
         """Yield a split's images: in the order of the table, or sorted by name.
 
         Raises:
-            DataError: also when more names than allowed do not fit the pattern; it lists some.
+            DataError: also when more names than allowed do not match the pattern; it lists some.
         """
         records.known_split(split, SPLITS)
         labelled = _of_table(root, self._table) if self._from_table else self._of_names(root)
@@ -87,7 +87,7 @@ class Cmsc:
                 yield self._sample(root, file, concept, labels)
 
     def left_out(self, root: DataRoot, split: str) -> list[str]:
-        """Return the images whose names do not fit the pattern."""
+        """Return the images whose names do not match the pattern."""
         del split  # a name that does not fit belongs to none
         if self._from_table:
             return []
@@ -122,7 +122,7 @@ class Cmsc:
             more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
             names = ", ".join(short(name, 100) for name in wrong[:_SHOWN])
             raise DataError(
-                f"{len(wrong)} of {len(files)} names do not fit the pattern "
+                f"{len(wrong)} of {len(files)} names do not match the pattern "
                 f"{quoted(self._pattern.text)}: {names}{more}",
                 where=root,
                 fix="set the option pattern, or max_unmatched to the share that may be left out",
@@ -201,7 +201,9 @@ def _of_table(root: DataRoot, name: str) -> Iterator[tuple[str, dict[str, str], 
         else:
             cells = records.cells(text, where)
             if len(cells) != len(columns):
-                raise DataError(f"{len(cells)} columns, {len(columns)} were expected", where=where)
+                raise DataError(
+                    f"the row has {len(cells)} columns, not {len(columns)}", where=where
+                )
             row = dict(zip(columns, cells, strict=True))
         labels = {part: str(row.get(part) or "") for part in PARTS}
         for part in ("concept", "set"):

@@ -125,7 +125,9 @@ class FairFace:
         for number, cells in rows:
             where = f"{location}:{number}"
             if len(cells) != len(columns):
-                raise DataError(f"{len(cells)} columns, {len(columns)} were expected", where=where)
+                raise DataError(
+                    f"the row has {len(cells)} columns, not {len(columns)}", where=where
+                )
             name = records.as_text(cells[file], "the file", where)
             values = tuple(cells[trait] for trait in traits)
             groups = kinds.get(values)

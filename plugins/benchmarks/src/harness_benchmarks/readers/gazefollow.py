@@ -85,7 +85,8 @@ class _Row:
         least = _INOUT + 1 if train else _INOUT
         if len(cells) < least:
             raise DataError(
-                f"{len(cells)} columns, at least {least} were expected: the line is cut short or "
+                f"the row has {len(cells)} columns and needs at least {least}: the line is "
+                f"cut short or "
                 "of another release",
                 where=where,
             )

@@ -108,7 +108,7 @@ def _target(labels: list[Any], name: str, where: str) -> str | None:
     gesture = next((label for label in labels if label != NO_GESTURE), None)
     if gesture is not None and gesture not in GESTURES:
         raise DataError(
-            f"{quoted(gesture)} is no class of HaGRIDv2",
+            f"{quoted(gesture)} is not a class of HaGRIDv2",
             where=where,
             fix="older releases have other classes: get the annotations of HaGRIDv2",
         )
@@ -123,7 +123,7 @@ def _gesture_box(entry: Any, labels: list[Any], target: str, where: str) -> Box 
     """
     boxes = records.as_list(records.member(entry, "bboxes", where), "bboxes", where)
     if len(boxes) != len(labels):
-        raise DataError(f"{len(boxes)} boxes but {len(labels)} labels", where=where)
+        raise DataError(f"the image has {len(boxes)} boxes but {len(labels)} labels", where=where)
     united = entry.get("united_bbox")
     if united is not None:
         hand_boxes = [

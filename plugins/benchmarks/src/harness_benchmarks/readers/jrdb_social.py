@@ -167,7 +167,9 @@ def _size(text: str) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", text)
     if match is None:
-        raise UserError(f"{quoted(text)} is no size", where="option 'size'", fix="3760x480, or any")
+        raise UserError(
+            f"{quoted(text)} is not a size", where="option 'size'", fix="3760x480, or any"
+        )
     return int(match[1]), int(match[2])
 
 

@@ -120,7 +120,7 @@ class MmBench:
             where = f"{root.where(path)}: row {row}"
             number = _number(cell, where)
             if number in places:
-                raise DataError(f"the index {number} comes twice", where=where)
+                raise DataError(f"the index {number} occurs twice", where=where)
             places.add(number)
             numbers.append(number)
             rounds[number % _A_ROUND] = rounds.get(number % _A_ROUND, 0) + 1
@@ -277,7 +277,7 @@ def _index(root: DataRoot, name: str) -> tuple[list[str], _Index]:
             row = dict(zip(columns, cells, strict=True))
             number = _number(row["index"], where)
             if number in places:
-                raise DataError(f"the index {number} comes twice", where=where)
+                raise DataError(f"the index {number} occurs twice", where=where)
             position = places[number] = len(starts)
             starts.append(start)
             numbers.append(number)
@@ -319,7 +319,7 @@ def _columns(cells: Sequence[str], path: str) -> list[str]:
             raise records.missing_column(name, names, path)
     for name in names:
         if names.count(name) > 1:
-            raise DataError(f"the column {quoted(name)} comes twice", where=path)
+            raise DataError(f"the column {quoted(name)} occurs twice", where=path)
     return names
 
 

@@ -97,7 +97,7 @@ def _people(pair: str, boxes: int, where: str) -> tuple[int, int]:
     """Return the two people of a pair, numbered from 1."""
     people = [records.as_whole(part, "a person's number", where) for part in pair.split()]
     if len(people) != 2 or people[0] == people[1]:
-        raise DataError("a pair should name two people", where=where)
+        raise DataError("a pair must name two people", where=where)
     if not all(1 <= person <= boxes for person in people):
         raise DataError(f"the image has {boxes} boxes, people count from 1", where=where)
     return people[0], people[1]
@@ -168,6 +168,7 @@ def _size(entry: dict[str, Any], where: str) -> tuple[int, int]:
     )
     if not (1 <= width < _LARGEST and 1 <= height < _LARGEST):
         raise DataError(
-            f"imgW {quoted(width)} and imgH {quoted(height)} are no size of an image", where=where
+            f"imgW {quoted(width)} and imgH {quoted(height)} are not the size of an image",
+            where=where,
         )
     return width, height

@@ -91,7 +91,7 @@ def _stem(name: str) -> str:
 def _entry(line: str, where: str) -> tuple[str, str]:
     cells = line.split()
     if len(cells) != 2:
-        raise DataError(f"name and label were expected, found {quoted(line)}", where=where)
+        raise DataError(f"the line should be a name and a label; it is {quoted(line)}", where=where)
     code = records.as_whole(cells[1], "a label", where)
     if not 1 <= code <= len(LABELS):
         raise DataError(f"label {quoted(code)} is not among 1 to {len(LABELS)}", where=where)
@@ -106,7 +106,8 @@ def _groups(root: DataRoot, name: str) -> dict[str, Group]:
     location = root.where(name)
     if len(rows) < _LANDMARKS + len(_ATTRIBUTES):
         raise DataError(
-            f"{len(rows)} lines, five landmarks and three attributes were expected", where=location
+            f"the file has {len(rows)} lines, not five of landmarks and three of attributes",
+            where=location,
         )
     groups = {}
     for (trait, values), (number, text) in zip(_ATTRIBUTES, rows[_LANDMARKS:], strict=False):

@@ -108,7 +108,7 @@ def _type(kind: str, where: str) -> str:
     for name in TRAITS:
         if kind.lower().startswith(name):
             return name
-    raise DataError(f"{quoted(kind)} is no type of trait: {', '.join(TRAITS)}", where=where)
+    raise DataError(f"{quoted(kind)} is not a type of trait: {', '.join(TRAITS)}", where=where)
 
 
 def _occupation(caption: str, first: str, second: str, where: str) -> str:

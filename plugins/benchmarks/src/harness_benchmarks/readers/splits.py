@@ -48,7 +48,9 @@ def _ends(text: str) -> tuple[int, int, int]:
     try:
         parts = [int(part) for part in text.split("/")]
     except ValueError:
-        raise UserError(f"{text!r} are no whole percentages", where=where, fix=fix) from None
+        raise UserError(f"{text!r} are not whole percentages", where=where, fix=fix) from None
     if len(parts) != 3 or min(parts) < 0 or sum(parts) != 100:
-        raise UserError(f"{text!r} are not three shares of 100 in all", where=where, fix=fix)
+        raise UserError(
+            f"{text!r} are not three percentages that add up to 100", where=where, fix=fix
+        )
     return parts[0], parts[0] + parts[1], 100

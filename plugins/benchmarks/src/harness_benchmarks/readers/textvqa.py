@@ -136,7 +136,7 @@ def _answers(answers_given: Any, number: int, where: str, *, required: bool) -> 
         return None
     answers = records.as_list(answers_given, f"answers of question {quoted(number)}", where)
     if not all(isinstance(answer, str) for answer in answers):
-        raise DataError(f"an answer to question {quoted(number)} is no text", where=where)
+        raise DataError(f"an answer to question {quoted(number)} is not text", where=where)
     return answers
 
 

@@ -85,7 +85,7 @@ def _sample(line: str, context: str, files: _ImageFiles, where: str) -> Sample:
     cells = [cell.strip() for cell in line.split("\t")]
     least = 9 if context == "OP" else 8
     if len(cells) < least:
-        raise DataError(f"{len(cells)} columns, at least {least} were expected", where=where)
+        raise DataError(f"the row has {len(cells)} columns and needs at least {least}", where=where)
     ident = records.as_text(cells[0], "IDX", where)
     occupation = records.as_text(cells[3], "the occupation", where).replace("_", " ")
     other = records.as_text(cells[4], "the object or participant", where).replace("_", " ")

@@ -194,7 +194,7 @@ class _Annotations:
                 raise DataError(f"question {key} has two annotations", where=self._path)
             self._early[key] = self._packed(*read)
         raise DataError(
-            f"question {question} has no annotation, or comes twice", where=path,
+            f"question {question} has no annotation, or occurs twice", where=path,
             fix=f"use the questions and annotations of one release ({last_part(self._path)})",
         )  # fmt: skip
 
@@ -211,7 +211,7 @@ class _Annotations:
                 break
         if left is not None:
             raise DataError(
-                f"the annotation of question {left} has no question, or comes twice",
+                f"the annotation of question {left} has no question, or occurs twice",
                 where=self._path, fix=f"use the questions of the same release ({last_part(path)})",
             )  # fmt: skip
 
@@ -348,5 +348,5 @@ def _number(record: Any, key: str, path: str, index: int) -> int:
         where = f"{path}: [{index}]"
         value = records.as_whole(records.member(record, key, where), key, where)
         if value < 0:
-            raise DataError(f"{key} {quoted(value)} is no id", where=where)
+            raise DataError(f"{key} {quoted(value)} is not an id", where=where)
     return value

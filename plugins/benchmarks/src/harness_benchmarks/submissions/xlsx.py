@@ -82,7 +82,7 @@ def _cell(value: str | int) -> str:
         raise UserError(
             f"a cell of a sheet holds {MAX_CELL:,} characters, and the text that begins "
             f"{value[:40]!r} has {len(value):,}",
-            fix="--out FILE.tsv holds it whole",
+            fix="write --out FILE.tsv, which has no such limit",
         )
     text = escape(_NOT_XML.sub("", value))
     return f'<c t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'

@@ -45,7 +45,7 @@ class AnswerableAccuracy:
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._abstain = str(options["abstain"])
         if not labels:
-            raise UserError("to abstain is one of the labels of a choice task")
+            raise UserError("abstention needs the labels of a choice task")
         if self._abstain not in labels:
             raise unknown("label", self._abstain, labels, where="option 'abstain'")
 

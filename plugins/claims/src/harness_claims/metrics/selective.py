@@ -91,7 +91,7 @@ class _OfConfidence(ABC):
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options
         if not labels:
-            raise UserError("confidence is that of the labels of a choice task")
+            raise UserError("confidence needs the labels of a choice task")
 
     def prepare(self, samples: Sequence[ScoredSample]) -> Ranked:
         """Return the samples by confidence."""
@@ -228,7 +228,7 @@ class SelectiveAccuracy(_OfConfidence):
         self._coverage = float(str(options["coverage"]))
         if not 0 < self._coverage <= 1:
             raise UserError(
-                f"{self._coverage:g} is no coverage", where="option 'coverage'",
+                f"{self._coverage:g} is not a valid coverage", where="option 'coverage'",
                 fix="above 0, at most 1: 0.8",
             )  # fmt: skip
 

@@ -112,7 +112,7 @@ class _Mean(ABC):
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._votes = str(options["votes"])
         if not labels:
-            raise UserError("probabilities are those of the labels of a choice task")
+            raise UserError("probabilities need the labels of a choice task")
 
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
         """Return the sample's value at 0 and the sample at 1."""
@@ -163,7 +163,7 @@ class CrossEntropy(_Mean):
         least = options.get("least")
         self._least = None if least is None else float(str(least))
         if self._least is not None and not 0 < self._least < 1:
-            raise UserError(f"{self._least:g} is no probability", where="option 'least'")
+            raise UserError(f"{self._least:g} is not a probability", where="option 'least'")
 
     def of(self, sample: ScoredSample) -> float:
         """Return one sample's cross-entropy."""

@@ -76,8 +76,9 @@ class SharedEncoder:
                 continue
             if excess := self._encoder.excess(text):
                 raise UserError(
-                    f"{quoted(text)} has {excess} tokens more than the encoder {self._path} takes",
-                    fix="another encoder, or shorter prompts",
+                    f"{quoted(text)} has {excess} tokens more than the encoder {self._path} "
+                    f"accepts",
+                    fix="use another encoder, or shorter prompts",
                 )
             with torch.inference_mode():
                 vector = self._encoder.texts([text]).double().cpu().numpy()

@@ -85,12 +85,14 @@ def _detector(checkpoint: Path) -> Any:
     from torchvision.models.detection import keypointrcnn_resnet50_fpn
 
     if not checkpoint.is_file():
-        raise UserError("there is no such file", where=checkpoint,
+        raise UserError("the file does not exist", where=checkpoint,
                         fix="checkpoint: FILE, torchvision's weights of the detector")  # fmt: skip
     detector = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).eval()
     try:
         missing, unexpected = detector.load_state_dict(dict(iterate_file(checkpoint)), strict=False)
     except RuntimeError as error:
-        raise UserError(f"weights of another network: {error}", where=checkpoint) from None
+        raise UserError(
+            f"these are weights of another network: {error}", where=checkpoint
+        ) from None
     check_loaded(missing, unexpected, checkpoint)
     return detector

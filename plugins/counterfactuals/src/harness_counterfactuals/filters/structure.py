@@ -111,7 +111,7 @@ class _Lpips:
             raise UserError("lpips is not installed", fix="pip install lpips") from None
         path = home_path(checkpoint)
         if not path.is_file():
-            raise UserError("there is no such file", where=path,
+            raise UserError("the file does not exist", where=path,
                             fix="checkpoint: FILE, torchvision's weights of AlexNet")  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torchvision, whose old argument lpips gives

@@ -54,10 +54,10 @@ def quality(  # noqa: PLR0913  one parameter for each flag
     --inception, else the encoder's, which are not comparable with published numbers.
     """
     if inception is None and encoder is None:
-        raise UserError("nothing to measure with",
+        raise UserError("neither --encoder nor --inception is given",
                         fix="--encoder PATH, --inception FILE, or both")  # fmt: skip
     if inception is not None and reference is None and encoder is None:
-        raise UserError("--inception compares with real images", fix="--reference DIR")
+        raise UserError("--inception needs real images to compare with", fix="--reference DIR")
     from harness.resources import home_path
 
     from harness_counterfactuals.quality.report import quality_report

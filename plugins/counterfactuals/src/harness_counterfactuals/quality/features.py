@@ -54,7 +54,7 @@ class Inception:
         from harness.engine.weights import hash_file
 
         if not path.is_file():
-            raise UserError("there is no such file", where=path,
+            raise UserError("the file does not exist", where=path,
                             fix="--inception FILE, inception-2015-12-05.pt")  # fmt: skip
         self._device = resolve_device(device)
         try:
@@ -65,7 +65,7 @@ class Inception:
             self._layers = network.layers
         except (RuntimeError, AttributeError, ValueError):
             raise UserError(
-                "not the TorchScript file of Inception",
+                "this is not the TorchScript file of Inception",
                 where=path,
                 fix="inception-2015-12-05.pt, as clean-fid uses it",
             ) from None

@@ -73,7 +73,7 @@ class ImageFolder:
         if not self.rows and not self._names:
             dropped = " that filters keep" if self.made_rows else ""
             fix = "--all counts those that filters dropped, too" if dropped else ""
-            raise UserError(f"there is no image{dropped}", where=path, fix=fix)
+            raise UserError(f"the folder holds no image{dropped}", where=path, fix=fix)
 
     def __len__(self) -> int:
         return len(self.rows) or len(self._names)

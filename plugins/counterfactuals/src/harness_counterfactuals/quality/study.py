@@ -74,11 +74,11 @@ class QualityStudy:
 
     def _missing(self) -> list[UserError]:
         folders = [one.path for one in (*self._sets, self._reference)]
-        missing = [UserError("there is no such folder", where=path, fix=near_file(path))
+        missing = [UserError("the folder does not exist", where=path, fix=near_file(path))
                    for path in folders if not path.is_dir()]  # fmt: skip
         if self._inception is not None and not self._inception.is_file():
             fix = near_file(self._inception)
-            missing.append(UserError("there is no such file", where=self._inception, fix=fix))
+            missing.append(UserError("the file does not exist", where=self._inception, fix=fix))
         return missing
 
     def run(

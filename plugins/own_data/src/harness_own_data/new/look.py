@@ -150,7 +150,7 @@ def look(path: Path) -> Look:
         UserError: not there, or nothing in it that could be a table.
     """
     if not path.exists():
-        raise UserError("no such file or folder", where=path)
+        raise UserError("the file or folder does not exist", where=path)
     if path.is_file() and not stem(path.name):
         folder, file = path.parent, path.name
     else:

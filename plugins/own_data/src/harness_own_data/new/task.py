@@ -54,7 +54,7 @@ def write_task(
     folder = data_look.place if data_look.place.is_dir() else data_look.place.parent
     path = home_path(out) if out else folder / f"{answers.id}.yaml"
     if path.exists() and not force:
-        raise UserError("is there already", where=path, fix="--force, or --out another FILE")
+        raise UserError("exists already", where=path, fix="--force, or --out another FILE")
     text = yaml_text(spec_of(data_look, answers), _COMMENTS)
     before = path.read_bytes() if path.exists() else None
     write_whole(path, [text.encode()])
@@ -95,7 +95,7 @@ def _answered(data_look: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
     if not target:
         every = ", ".join(map(repr, data_look.columns))
         raise UserError(
-            "no column is called as right answers usually are", where=data_look.file or None,
+            "no column name looks like that of the right answers", where=data_look.file or None,
             fix=f"--target one of {every}",
         )  # fmt: skip
     for flag, columns in (("image", _columns_of(images)), ("target", [target])):
@@ -127,11 +127,11 @@ def _stem(data_look: Look) -> str:
 
 def _check_id(name: str) -> None:
     if not _ID.fullmatch(name):
-        raise UserError(f"{name!r} is no name of a task", where="--id",
+        raise UserError(f"{name!r} is not a name of a task", where="--id",
                         fix="lower-case letters, digits and _, a letter first")  # fmt: skip
     catalog = installed_catalog()
     if name in catalog.entries or name in catalog.group_entries:
-        raise UserError(f"there is a task or group {name!r} already", where="--id",
+        raise UserError(f"a task or group {name!r} exists already", where="--id",
                         fix=f"--id my_{name}")  # fmt: skip
 
 

@@ -98,7 +98,7 @@ class TableTypes:
             where = f"{maker.where}:{row.line}"
             if kind is None:
                 raise DataError(
-                    f"the column {name!r} holds {quoted(cell)}, which is no plain data",
+                    f"the column {name!r} holds {quoted(cell)}, which is not plain data",
                     where=where, fix="write it as text",
                 )  # fmt: skip
             before = self._first.setdefault(name, (kind, where))

@@ -159,13 +159,14 @@ class Delimited:
         # Columns without a name, which spreadsheets leave at an end, can be named by no option.
         twice = next((name for name in header if name and header.count(name) > 1), None)
         if twice is not None:
-            raise DataError(f"the column {quoted(twice)} comes twice", where=f"{self._where}:1",
+            raise DataError(f"the column {quoted(twice)} occurs twice", where=f"{self._where}:1",
                             fix="rename one of them in the header")  # fmt: skip
         if len(header) == 1:
             other = next((sign for sign in _CANDIDATES if sign in header[0]), None)
             if other is not None and other != self._delimiter:
                 raise DataError(
-                    f"the delimiter {self._delimiter!r} does not fit: the header is the one column "
+                    f"the delimiter {self._delimiter!r} does not fit: the header is a single "
+                    f"column "
                     f"{quoted(header[0])}",
                     where=f"{self._where}:1",
                     fix=f"delimiter: {other!r}",
@@ -175,7 +176,7 @@ class Delimited:
     def _uneven(self, line: int, cells: list[str]) -> DataError:
         header = f" ({quoted(self.columns[0])})" if len(self.columns) == 1 else ""
         return DataError(
-            f"{len(cells)} cells, the header has {len(self.columns)}{header}",
+            f"the row has {len(cells)} cells, the header {len(self.columns)}{header}",
             where=f"{self._where}:{line}",
             fix="quote cells that hold the delimiter "
             f"({_NAMES.get(self._delimiter, self._delimiter)}), or set delimiter",
@@ -204,9 +205,9 @@ class Delimited:
                 return
             except csv.Error as error:
                 raise DataError(
-                    f"not a row of a CSV: {error}",
+                    f"not valid CSV: {error}",
                     where=f"{self._where}:{line}",
-                    fix="a quote that is not closed, or that stands within a cell, is doubled",
+                    fix="close the quote, or double a quote within a cell",
                 ) from None
             except UnicodeError as error:
                 raise DataError(

@@ -57,7 +57,7 @@ class TableFiles:
             entry = [entry]
         if not isinstance(entry, list) or not all(isinstance(one, str) for one in entry):
             raise UserError(
-                f"{quoted(entry)} is no file, list of files or split to file",
+                f"{quoted(entry)} is not a file, list of files or split to file",
                 where="data.options.file",
             )
         names = [name for text in entry for name in _matching(root, str(text))]
@@ -94,7 +94,7 @@ class TableFiles:
         if kind == "json":
             return JsonList(root, name)
         raise DataError(
-            "its name tells no format", where=root.where(name),
+            "the file name does not show its format", where=root.where(name),
             fix="format: csv, tsv, json, jsonl, parquet, arrow or images",
         )  # fmt: skip
 
@@ -169,7 +169,7 @@ def _found(root: DataRoot, split: str, *, by_column: bool) -> Json:
     folders = [name for name in root.list() if root.is_dir(name)]
     nearest_name = nearest(split, [name.rpartition(".")[0] for name in tables] or folders)
     raise DataError(
-        f"no table for the split {split!r} is told by its name",
+        f"no table for the split {split!r} can be recognised by its name",
         where=root,
         fix=f"data.options.file: one of {_shown(tables)}"
         if tables

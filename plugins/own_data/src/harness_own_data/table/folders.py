@@ -45,10 +45,10 @@ class ImageFolder:
             }
             if "label" in names and not file_name:
                 raise DataError(
-                    f"the image {file!r} lies in no label's folder",
+                    f"the image {file!r} is not in the folder of a label",
                     where=self.root.where(path),
                     fix="one folder for each label: label/image.jpg",
                 )
             yield Row(number, -1, [cells[name] for name in names])
         if not number:
-            raise DataError("no image in this folder", where=self.root.where(self.name))
+            raise DataError("this folder holds no image", where=self.root.where(self.name))

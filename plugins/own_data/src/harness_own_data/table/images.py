@@ -124,7 +124,7 @@ def inside(text: str, where: str, root: DataRoot) -> str:
         text = text.removeprefix(f"{Path(str(root)).absolute()}/")
     if "://" in text:
         raise DataError(
-            f"{quoted(text)} is an address; nothing is fetched", where=where,
+            f"{quoted(text)} is a URL; the harness downloads no images", where=where,
             fix="download the images and name the files",
         )  # fmt: skip
     windows = text[1:2] == ":" or (text.startswith("\\") or ".." in text.split("\\"))
@@ -132,7 +132,7 @@ def inside(text: str, where: str, root: DataRoot) -> str:
         raise DataError(
             f"the image path {quoted(text)} leads out of the data folder",
             where=where,
-            fix="name images by their path from the data folder, such as images/1.jpg",
+            fix="write image paths relative to the data folder, such as images/1.jpg",
         )
     return text
 

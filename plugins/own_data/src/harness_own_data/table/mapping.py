@@ -152,7 +152,7 @@ def _fields(value: Json) -> dict[str, str]:
             raise _wrong("fields", column, "the name of a column")
         if not _FIELD.fullmatch(field):
             raise UserError(
-                f"a prompt cannot name the field {quoted(field)}",
+                f"a prompt cannot use the field {quoted(field)}",
                 where="data.options.fields",
                 fix=f"fields: {{my_name: {field!r}}} gives it a name of letters, digits and _",
             )

@@ -52,7 +52,7 @@ class TableReader:
         self._labels = frozenset(map(str, labels)) if isinstance(labels, list) else frozenset()
         if self._map.cluster is None and self._unit not in {"image", "sample"}:
             raise DataError(
-                f"the unit {self._unit!r} needs the column that tells it",
+                f"the unit {self._unit!r} needs a column that holds it",
                 where="data.options",
                 fix="cluster: COLUMN; or unit: image, or unit: sample",
             )
@@ -113,7 +113,7 @@ class TableReader:
                     yield sample
         if rows and not taken:
             raise DataError(
-                f"no row is of the split {split!r}",
+                f"no row belongs to the split {split!r}",
                 where=f"column {self._map.split!r}",
                 fix=nearest(split, values),
             )
@@ -186,7 +186,8 @@ class TableReader:
                     return
                 if maker.sample(row).id == name:
                     raise DataError(
-                        f"the id {quoted(name)} comes twice; first in {location}",
+                        f"the id {quoted(name)} occurs twice; first in {location}",
                         where=where,
-                        fix="an id names one row; without the option id rows are numbered",
+                        fix="give each row its own id, or leave out the option id to number "
+                        "the rows",
                     )

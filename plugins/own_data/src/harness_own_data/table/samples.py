@@ -239,7 +239,7 @@ class SampleMaker:
         where = place(self._table, row.line)
         if self._map.id is None:
             raise DataError(
-                f"{quoted(cell)} is no image; it may name the row that holds it", where=where,
+                f"{quoted(cell)} is not an image; it may name the row that holds it", where=where,
                 fix="set the option id, such as id: index",
             )  # fmt: skip
         if self._pointed is None:

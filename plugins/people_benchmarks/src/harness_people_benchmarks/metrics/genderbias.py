@@ -140,7 +140,7 @@ class Overall:
         self._measure = str(options["measure"])
         self._tokens = float(str(options["tokens"]))
         if not 0 < self._tokens < _MOST_TOKENS:
-            raise UserError(f"{self._tokens:g} is no number of tokens", where="option 'tokens'")
+            raise UserError(f"{self._tokens:g} is not a number of tokens", where="option 'tokens'")
 
     def prepare(self, samples: Sequence[ScoredSample]) -> tuple[NDArray[np.intp], Floats]:
         """Return ``(pairs,)`` the position of a sample of each pair, and the pair's number."""

@@ -44,7 +44,9 @@ def targets(sample: ScoredSample, classes: Classes) -> list[int]:
         or not listed
         or not set(map(str, listed)) <= set(classes.labels)
     ):
-        raise DataError("the target is no list of the task's labels", where=f"sample {sample.id!r}")
+        raise DataError(
+            "the target is not a list of the task's labels", where=f"sample {sample.id!r}"
+        )
     return [classes.place(str(label)) for label in listed]
 
 

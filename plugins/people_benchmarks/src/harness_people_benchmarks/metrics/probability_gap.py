@@ -63,7 +63,9 @@ class ProbabilityGap:
         self._attribute = str(options["attribute"])
         self._values = [str(options["first"]), str(options["second"])]
         if not all(self._values) or self._values[0] == self._values[1]:
-            raise UserError("probability_gap compares two values", where="options first, second")
+            raise UserError(
+                "probability_gap needs two different values", where="options first, second"
+            )
         if labels and self._positive not in labels:
             raise UserError(
                 f"{self._positive!r} is not among the labels", where="option 'positive'"

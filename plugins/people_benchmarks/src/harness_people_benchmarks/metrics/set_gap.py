@@ -63,7 +63,7 @@ class SetGap:
         self._attribute = str(options["attribute"])
         self._values = str(options["first"]), str(options["second"])
         if not all(self._values) or self._values[0] == self._values[1]:
-            raise UserError("two values are compared", where="options first, second")
+            raise UserError("set_gap needs two different values", where="options first, second")
 
     def prepare(self, samples: Sequence[ScoredSample]) -> Prepared:
         """Return ``(sets,)`` the position of a sample of each set, and its difference."""

@@ -30,7 +30,7 @@ def overall(folder: Path, measure: str = "probability") -> dict[str, dict[str, f
     pattern = f"merge_bias_{measure}/*/*.csv"
     files = sorted({*folder.glob(pattern), *folder.glob(f"**/{pattern}")})
     if not files:
-        raise DataError(f"no per-pair file is there: looked for {pattern}", where=folder,
+        raise DataError(f"the folder has no per-pair file: looked for {pattern}", where=folder,
                         fix="clone GenderBiasVL/GenderBias-VL and name its folder")  # fmt: skip
     models: dict[str, dict[str, float]] = {}
     for path in files:
@@ -44,7 +44,7 @@ def _of_file(path: Path) -> dict[str, float]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     if not rows:
-        raise DataError("no pair stands in it", where=path)
+        raise DataError("the file holds no pair", where=path)
     means = {}
     for name, column in _COLUMNS.items():
         if column not in rows[0]:

@@ -135,7 +135,7 @@ def _named(value: Any, names: Sequence[str] | None, where: str) -> Any:
     """Return a class given as its number by its name."""
     if type(value) is int and names is not None:
         if not 0 <= value < len(names):
-            raise DataError(f"{value} is none of the {len(names)} classes", where=where)
+            raise DataError(f"{value} is not one of the {len(names)} classes", where=where)
         return names[value]
     return value
 
@@ -183,7 +183,7 @@ def _context(values: Mapping[str, Any], where: str) -> str:
     condition = values.get("condition", values.get("context_condition", "ambig"))
     kind = CONTEXTS.get(str(condition).strip().lower())
     if kind is None:
-        raise DataError(f"{quoted(condition)} is no kind of context", where=where,
+        raise DataError(f"{quoted(condition)} is not a kind of context", where=where,
                         fix=f"one of {', '.join(CONTEXTS)}")  # fmt: skip
     return kind
 
@@ -207,7 +207,7 @@ def _right(values: Mapping[str, Any], context: str, unknown: str, where: str) ->
                         fix="name its key: --task-option TASK.right=KEY")  # fmt: skip
     text = str(label).removeprefix("ans")
     if text not in {"0", "1", "2"}:
-        raise DataError(f"{quoted(label)} is none of the answers 0, 1, 2", where=where)
+        raise DataError(f"{quoted(label)} is not one of the answers 0, 1, 2", where=where)
     return f"ans{text}"
 
 

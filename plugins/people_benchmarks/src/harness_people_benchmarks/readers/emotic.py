@@ -106,7 +106,7 @@ def _structure(root: DataRoot, file: str, split: str) -> list[Any]:
         raise DataError(f"the file holds no {split!r}", where=where, fix="train, val and test")
     entries: NDArray[np.object_] = content[split]
     if entries.dtype.names is None:
-        raise DataError(f"{split!r} is no list of structures", where=where)
+        raise DataError(f"{split!r} is not a list of structures", where=where)
     return list(entries.ravel())
 
 
@@ -130,7 +130,7 @@ def _categories(fields: Sequence[Any], split: str, where: str) -> list[str]:
     named = {_word(one, "a category", where) for one in cell.ravel()}
     for name in named:
         if name not in CATEGORIES:
-            raise DataError(f"{quoted(name)} is no category", where=where,
+            raise DataError(f"{quoted(name)} is not a category", where=where,
                             fix=nearest(name, CATEGORIES))  # fmt: skip
     return [name for name in CATEGORIES if name in named]
 
@@ -169,6 +169,6 @@ def _word(value: Any, owner: str, where: str) -> str:
 
     while isinstance(value, np.ndarray):  # a number taken out of one has the same methods
         if value.size != 1:
-            raise DataError(f"{owner} is no text", where=where)
+            raise DataError(f"{owner} is not text", where=where)
         value = value.ravel()[0]
     return records.as_text(value, owner, where).strip()

@@ -79,10 +79,12 @@ def _sample(root: DataRoot, ability: str, index: int, entry: Any, where: str) ->
     qa = records.as_mapping(records.member(entry, "QA", where), "QA", where)
     options = records.as_list(records.member(qa, "options", where), "options", where)
     if not 2 <= len(options) <= len(LETTERS):
-        raise DataError(f"{len(options)} options, 2 to {len(LETTERS)} were expected", where=where)
+        raise DataError(
+            f"the question has {len(options)} options, not 2 to {len(LETTERS)}", where=where
+        )
     answer = records.as_whole(records.member(qa, "answer", where), "answer", where)
     if not 0 <= answer < len(options):
-        raise DataError(f"the answer {answer} is none of {len(options)} options", where=where)
+        raise DataError(f"the answer {answer} is not one of {len(options)} options", where=where)
     question = records.as_text(records.member(qa, "question", where), "question", where)
     image = _image(records.member(entry, "image", where), where)
     texts = dict.fromkeys(LETTERS, "")
@@ -114,4 +116,4 @@ def _image(image: Any, where: str) -> str:
     for name in (*_PREFERRED, *paths):
         if name in paths:
             return records.as_text(paths[name], f"image_paths.{name}", where)
-    raise DataError(f"no image is named; there are {quoted(sorted(paths))}", where=where)
+    raise DataError(f"the row names no image; it has {quoted(sorted(paths))}", where=where)

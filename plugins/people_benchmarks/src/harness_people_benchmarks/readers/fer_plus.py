@@ -119,13 +119,13 @@ def _rows(root: DataRoot, split: str) -> Iterator[_Row]:
                 if name not in cells:
                     raise records.missing_column(name, cells, where)
             if cells != _HEADER:
-                raise DataError("the columns stand in another order", where=where,
+                raise DataError("the header is not that of the release", where=where,
                                 fix=",".join(_HEADER))  # fmt: skip
             continue
         if len(cells) != len(_HEADER):
-            raise DataError(f"{len(cells)} columns, {len(_HEADER)} were expected", where=where)
+            raise DataError(f"the row has {len(cells)} columns, not {len(_HEADER)}", where=where)
         if cells[0] not in usages:
-            raise DataError(f"{quoted(cells[0])} is no part of this release", where=where,
+            raise DataError(f"{quoted(cells[0])} is not a part of this release", where=where,
                             fix=", ".join(sorted(usages)))  # fmt: skip
         if cells[0] == usage:
             votes = [

@@ -76,7 +76,7 @@ class GenderBiasVl:
             ]
             if ids[0] != ids[1]:
                 raise DataError(
-                    f"the question {quoted(ids[1])} stands where {quoted(ids[0])} was expected",
+                    f"the question {quoted(ids[1])} is where {quoted(ids[0])} was expected",
                     where=f"{places[1]}[{changed[0]}]",
                 )
             for kind, (index, entry), position in zip(_KINDS, (base, changed), places, strict=True):
@@ -123,7 +123,7 @@ class _Question:
         choices = records.as_list(records.member(entry, "gt_choices", where), "gt_choices", where)
         number = records.as_whole(records.member(entry, "gt_choice", where), "gt_choice", where)
         if len(choices) != 2 or number not in {0, 1}:
-            raise DataError("two choices, and the number of the right one, were expected",
+            raise DataError("the question needs two choices and the number of the right one",
                             where=where)  # fmt: skip
         if _OPTIONS not in self._query:
             raise DataError(f"the query has no {_OPTIONS!r}, after which the choices stand",
@@ -132,7 +132,7 @@ class _Question:
         self._number = number
         self.gender = records.as_text(records.member(entry, "gender", where), "gender", where)
         if self.gender not in _GENDERS:
-            raise DataError(f"{quoted(self.gender)} is no gender of this release", where=where)
+            raise DataError(f"{quoted(self.gender)} is not a gender of this release", where=where)
         self.right, self.other = (
             self._neutral(records.as_text(records.member(entry, key, where), key, where))
             for key in ("occ", "occ_sim")

@@ -79,15 +79,15 @@ def _classes(root: DataRoot, split: str) -> list[str]:
     folders = [path.rpartition("/")[2] for path in entries]
     folders = sorted(name for name in folders if root.is_dir(f"{split}/{name}"))
     if not folders and any(map(root.is_dir, class_names())):
-        raise DataError("the classes' folders lie in the folder given", where=root,
-                        fix=f"name the folder that has them as {split}/")  # fmt: skip
+        raise DataError("this folder itself holds the folders of the classes", where=root,
+                        fix=f"give its parent, which has them under {split}/")  # fmt: skip
     if not folders:
         raise DataError(
-            "no folder of a class is there", where=where,
+            "there is no folder of a class", where=where,
             fix=f"{split}/n01440764/*.JPEG and so on; the archive's flat files have to be sorted",
         )  # fmt: skip
     for name in folders:
         if name not in class_names():
-            raise DataError(f"{quoted(name)} is no class of ImageNet's 1,000", where=where,
+            raise DataError(f"{quoted(name)} is not a class of ImageNet's 1,000", where=where,
                             fix=nearest(name, class_names()))  # fmt: skip
     return folders

@@ -61,7 +61,7 @@ class Karpathy:
             name = records.as_text(records.member(entry, "filename", where), "filename", where)
             captions = _captions(entry, where)
             if name in seen:
-                raise DataError(f"the image {quoted(name)} comes twice", where=where)
+                raise DataError(f"the image {quoted(name)} occurs twice", where=where)
             seen.add(name)
             passed[MORE] += max(0, len(captions) - CAPTIONS)
             if len(captions) < CAPTIONS:
@@ -82,7 +82,7 @@ class Karpathy:
     def _split(self, entry: Any, where: str) -> str:
         named = records.as_text(records.member(entry, "split", where), "split", where)
         if named not in _NAMED:
-            raise DataError(f"{quoted(named)} is no split", where=where, fix=", ".join(_NAMED))
+            raise DataError(f"{quoted(named)} is not a split", where=where, fix=", ".join(_NAMED))
         return "train" if named == "restval" and self._restval else named
 
 

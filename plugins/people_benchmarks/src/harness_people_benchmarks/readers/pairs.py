@@ -94,7 +94,7 @@ def _base(root: DataRoot) -> str:
     base = "data/" if root.is_dir("data") else ""
     if not any(root.is_dir(f"{base}{part}") for part in QUESTIONS):
         raise DataError(
-            f"none of the folders {', '.join(QUESTIONS)} is there",
+            f"none of the folders {', '.join(QUESTIONS)} exists",
             where=root,
             fix="name the folder of the repository katiefraser/PAIRS, or its folder data",
         )
@@ -106,7 +106,7 @@ def _refuse_unknown(root: DataRoot, folder: str, scenes: Mapping[str, object]) -
         name = path.rpartition("/")[2]
         if name not in scenes and not name.startswith(".") and root.is_dir(f"{folder}/{name}"):
             raise DataError(
-                f"{quoted(name)} is no scene of this release",
+                f"{quoted(name)} is not a scene of this release",
                 where=root.where(folder),
                 fix=nearest(name, scenes),
             )
@@ -124,7 +124,7 @@ def _files(root: DataRoot, base: str, part: str, scene: str) -> dict[str, str]:
         name = path.rpartition("/")[2]
         if name not in names.values() and not name.startswith("."):
             raise DataError(
-                f"{quoted(name)} is none of the four people of a scene",
+                f"{quoted(name)} is not one of the four people of a scene",
                 where=root.where(folder),
                 fix=nearest(name, names.values()),
             )

@@ -81,7 +81,7 @@ class VlCheckList:
                 where = f"{root.where(path)}[{index}]"
                 pair = records.as_list(entry, "an entry", where)
                 if len(pair) != 2:
-                    raise DataError("an image and its texts were expected", where=where)
+                    raise DataError("the entry must be an image and its texts", where=where)
                 file = records.as_text(pair[0], "the image", where)
                 image = ImageRef(f"{_IMAGES[source]}/{file}", root)
                 yield Sample(
