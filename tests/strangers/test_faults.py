@@ -484,8 +484,8 @@ def test_what_a_failed_plugin_would_have_added_is_known(
         if kind == "metric"
         else "strange"
     )
-    wanted = f"{kind} {name!r} is not available: plugin 'strange' of dist-strange 1.2 does "
-             f"not load: {hook}"
+    fault = f"plugin 'strange' of dist-strange 1.2 does not load: {hook}"
+    wanted = f"{kind} {name!r} is not available: {fault}"
     assert wanted in " ".join(err.split())
 
 
