@@ -27,7 +27,7 @@ class DataSource(Protocol):
     """A data source, made from a :class:`harness.descriptors.DataSourceDescriptor`."""
 
     def locate(self, benchmark: str, cache: Path, splits: tuple[str, ...] = ("test",)) -> Path:
-        """Return the folder that holds a benchmark in its release layout, making it if need be."""
+        """Return the folder of a benchmark in its release layout; fetch or create it if needed."""
         ...
 
 

@@ -52,18 +52,18 @@ class ScoredSample:
 
 @runtime_checkable
 class AdditiveMetric(Protocol):
-    """A metric of sums: a bootstrap is then one matrix product.
+    """A metric computed from sums over samples, so that a bootstrap is one matrix product.
 
-    A metric of any kind may say between which values it lies, ``range = (0.0, 1.0)`` (``None`` for
-    no end): no interval reads beyond. A value outside it is an error of the plugin.
+    A metric of any kind may declare its range, ``range = (0.0, 1.0)`` (``None`` for an open
+    end): intervals are clipped to it, and a value outside it is an error of the plugin.
 
-    A metric whose statistics are right answers at 0 (or shares of one, from 0 to 1) and answers at
-    1, and whose value is their ratio, may say ``proportion = True``: it gets a Wilson interval
-    where answers are right or wrong and samples are independent, and where all are alike.
+    A metric whose statistics are correct answers at 0 (or fractions from 0 to 1) and answers at
+    1, and whose value is their ratio, may set ``proportion = True``: it gets a Wilson interval
+    if answers are binary and samples independent, and if all answers are equal.
 
     Attributes:
-        size: Length of the statistics vector; it may grow while samples come, and positions that
-            were handed out stay. Where they follow the order of samples, so do bootstrap draws.
+        size: Length of the statistics vector; it may grow while samples arrive, and positions never
+            change. If they depend on the order of samples, so do bootstrap draws.
     """
 
     size: int
@@ -86,7 +86,7 @@ class AdditiveMetric(Protocol):
 
 @runtime_checkable
 class SampleScore(Protocol):
-    """A metric of which a single sample has a value: a headline's stands in ``samples.jsonl``."""
+    """A metric with a value for each sample; ``samples.jsonl`` records the headline metric's."""
 
     def score(self, sample: ScoredSample) -> float:
         """Return one sample's value."""
@@ -95,10 +95,10 @@ class SampleScore(Protocol):
 
 @runtime_checkable
 class RankMetric(Protocol):
-    """A metric of ranks (average precision, AUC): it takes weights of records instead."""
+    """A metric of ranks (average precision, AUC): a bootstrap passes it weights of samples."""
 
     def prepare(self, samples: Sequence[ScoredSample]) -> Any:
-        """Return arrays that :meth:`value` reads (sorted once)."""
+        """Return arrays for :meth:`value`, such as sorted scores."""
         ...
 
     def value(self, prepared: Any, weights: Floats) -> Floats:
@@ -119,13 +119,13 @@ class TellsNotes(Protocol):
     """A metric of ranks that excludes some samples and reports how many."""
 
     def notes(self, samples: Sequence[ScoredSample]) -> Mapping[str, int]:
-        """Return what is excluded from the number, in a few words, and how often in all samples."""
+        """Return the kinds of samples that the number excludes, in a few words, with counts."""
         ...
 
 
 @runtime_checkable
 class RangeOfData(Protocol):
-    """A metric of ranks whose range follows from the data, such as from shares of groups."""
+    """A metric of ranks whose range depends on the data, such as on shares of groups."""
 
     def range_of(self, prepared: Any) -> Range:
         """Return the range of the value, given the prepared arrays."""
@@ -134,15 +134,15 @@ class RangeOfData(Protocol):
 
 @runtime_checkable
 class HasUnits(Protocol):
-    """A metric of ranks that is the share of units (such as questions) that are right."""
+    """A metric of ranks that is the fraction of correct units (such as questions)."""
 
     def units(self, prepared: Any) -> tuple[NDArray[np.intp], Floats]:
-        """Return ``(units,)`` the place of one sample of each, and 1 where it is right, else 0."""
+        """Return two arrays ``(units,)``: the index of a sample of each, and 1 if it is correct."""
         ...
 
 
 class GroupCounts(Protocol):
-    """Statistics of a metric that compares groups; metrics with equal keys share them.
+    """The counts of a metric that compares groups; metrics with equal keys share them.
 
     Attributes:
         key: Equal for metrics whose statistics and labels are equal.
@@ -165,9 +165,9 @@ class GroupCounts(Protocol):
         ...
 
     def columns(self) -> Sequence[int]:
-        """Return the positions in the order in which totals hold them, once all samples are in.
+        """Return the positions in the order of the totals' columns; called after all samples.
 
-        The order in which samples came must not matter: what is named sorts by name.
+        It must not depend on the order of samples: sort named positions by name.
         """
         ...
 
@@ -180,7 +180,7 @@ class Rows:
         name: Such as ``by attribute``.
         keys: Key of each row, such as ``{"concept": "doctor"}``.
         values: ``(..., rows)``.
-        counts: Named counts, each ``(rows,)``; NaN is written as nothing.
+        counts: Named counts, each ``(rows,)``; NaN leaves the cell empty.
         simultaneous: Whether the rows are the metric's components, in order: they get its band.
     """
 
@@ -195,29 +195,29 @@ class Rows:
 class CountsMerge(Protocol):
     """Counts of a metric of groups whose positions depend on the answers, such as bins of scores.
 
-    Two evaluations are compared position by position, so each learns the other's first.
+    Two evaluations are compared position by position, so each first adds the other's positions.
     """
 
     def merge(self, other: Any) -> None:
-        """Know every position of another evaluation's counts of the same key too."""
+        """Add every position of another evaluation's counts with the same key."""
         ...
 
 
 @runtime_checkable
 class CountsTellNotes(Protocol):
-    """Counts of a metric of groups that know what has no value, and say so."""
+    """Counts of a metric of groups that report which groups have no value."""
 
     def notes(self) -> Mapping[str, int]:
-        """Return what is left out of the number in a few words, and how often."""
+        """Return the kinds of groups left out of the number, in a few words, and their counts."""
         ...
 
 
 class Comparison(Protocol):
-    """A metric of groups, with everything decided that depends on all of the data.
+    """A metric of groups after all samples were counted, when everything it depends on is fixed.
 
-    The value is ``combine(components(totals))``. ``combine`` never falls when a component rises,
-    so that a band of the components gives a band of the value. It may say between which values
-    these lie (:class:`Bounded`).
+    The value is ``combine(components(totals))``. ``combine`` must not fall if a component rises,
+    so that a band of the components gives a band of the value. A comparison may also declare
+    the range of both (:class:`Bounded`).
     """
 
     def components(self, totals: Floats) -> Floats:
@@ -235,14 +235,14 @@ class Comparison(Protocol):
 
 @runtime_checkable
 class Bounded(Protocol):
-    """A comparison that says between which values its numbers lie on these data."""
+    """A comparison that declares the range of its numbers on these data."""
 
     def bounds(self) -> tuple[Floats, Floats]:
         """Return the least and the greatest of each component, ``(components,)`` each."""
         ...
 
     def range(self) -> Range:
-        """Return between which values the number lies that :meth:`Comparison.combine` gives."""
+        """Return the range of the value that :meth:`Comparison.combine` returns."""
         ...
 
 
@@ -250,32 +250,32 @@ class Bounded(Protocol):
 class GroupMetric(Protocol):
     """A metric that compares groups of samples with each other, such as skew.
 
-    Metrics that make other components of the same counts say so by a ``family``, a text.
+    Metrics that compute other components from the same counts differ in ``family``, a text.
 
     Attributes:
-        counts: What it counts; the harness feeds one of all that have the same key.
-        extreme: Which tail of the values expected by chance speaks against chance.
+        counts: Its counts; the harness fills one object for all metrics with the same key.
+        extreme: The tail of the chance distribution that counts as evidence against chance.
     """
 
     counts: GroupCounts
     extreme: Literal["low", "high"]
 
     def parts(self, labels: Sequence[Label]) -> Sequence[Label]:
-        """Return the parts compared; a sample is in each part that its label contains."""
+        """Return the groups to compare; a sample is in each part that its label contains."""
         ...
 
     def settle(self, counts: Any, parts: Sequence[Label], totals: Floats) -> Comparison:
         """Return the comparison that the data ``(parts, size)`` define.
 
         Args:
-            counts: What counted the samples.
+            counts: The object that counted the samples.
             parts: As :meth:`parts` gave them.
             totals: Sums over all samples.
         """
         ...
 
     def beside(self, counts: Any, labels: Sequence[Label], totals: Floats) -> Sequence[Rows]:
-        """Return tables without intervals, from sums ``(labels, size)`` of each whole label."""
+        """Return tables without intervals, from sums ``(labels, size)`` over each full label."""
         ...
 
 

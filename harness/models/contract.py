@@ -22,10 +22,10 @@ class Runtime:
         dtype: ``auto`` (as the checkpoint's config says), ``float32``, ``bfloat16``, ``float16``.
         batch_size: Requests a forward pass takes at most; ``None`` lets the model choose.
         deterministic: Fixed shapes, so that records are byte-equal at any batch size.
-        cache: Folder for what is worth keeping between runs (features of frozen encoders).
+        cache: Folder for features of frozen encoders, which later runs reuse.
         kv_budget: Maximum bytes of KV cache; ``None`` leaves it to the model.
-        threads: Threads of PyTorch on a CPU: a number, ``auto`` (by the model's size and what else
-            runs), or ``None`` to leave number and waiting as they are.
+        threads: PyTorch threads on CPU: a number, ``auto`` (by the model's size and the machine's
+            load), or ``None`` to change nothing.
     """
 
     device: Device = "auto"
@@ -58,29 +58,29 @@ class Answerer(Protocol):
 
 @runtime_checkable
 class TakesNotes(Protocol):
-    """An answerer that may have something to say of how its answers were computed."""
+    """An answerer that may report how its answers were computed."""
 
     def notes(self) -> list[str]:
-        """Return what whoever reads the record should know; printed once, and recorded."""
+        """Return notes for readers of the record; each is printed once and recorded."""
         ...
 
 
 @runtime_checkable
 class PreparesImages(Protocol):
-    """An answerer that can begin with the images of a block before it is asked."""
+    """An answerer that can process the images of a block ahead of time."""
 
     def prepare(self, requests: Sequence[Request]) -> None:
-        """Begin with what is computed of images alone, in threads of its own, and return at once.
+        """Start the work that depends on images only, in background threads, and return at once.
 
-        Called from the thread that opens images, with requests that a later ``answer`` brings. That
-        may also come without this, and no number depends on it. Memory for it must be bounded.
+        Called from the thread that opens images, with requests of a later ``answer``. ``answer``
+        may also come without this call, and no number depends on it. Its memory must be bounded.
         """
         ...
 
 
 @runtime_checkable
 class HasSize(Protocol):
-    """An answerer that knows how large its model is, which tells how many threads it can use."""
+    """An answerer that knows the size of its model, from which the harness derives its threads."""
 
     def parameters(self) -> int:
         """Return the number of the model's weights."""
@@ -89,56 +89,56 @@ class HasSize(Protocol):
 
 @runtime_checkable
 class HasWeights(Protocol):
-    """A model that knows the size of its weights before they are loaded; the plan says it."""
+    """A model that knows the size of its weights before they are loaded; the plan prints it."""
 
     def weight_bytes(self, runtime: Runtime) -> int | None:
-        """Return the bytes that the weights take in memory, or ``None`` when files do not tell."""
+        """Return the bytes that the weights take in memory, or ``None`` if unknown."""
         ...
 
 
 @runtime_checkable
 class ChecksItself(Protocol):
-    """An answerer that checks itself on a task's first answers, and computes otherwise if it must.
+    """An answerer that checks its first answers of a task, and computes them another way if needed.
 
-    Several workers of one evaluation must compute alike: one of them makes the check, and the
-    others adopt what it found.
+    All workers of an evaluation must compute the same way: one of them runs the check, and the
+    others adopt its verdict.
     """
 
     def verdict(self, task: str) -> Mapping[str, Json] | None:
-        """Return what the check found, as plain data; ``None`` while it is still to be made."""
+        """Return the verdict of the check as plain data; ``None`` before the check has run."""
         ...
 
     def adopt(self, task: str, verdict: Mapping[str, Json], *, settled: bool) -> None:
-        """Answer a task as one whose check found this.
+        """Use this verdict for a task instead of running the check.
 
         Args:
             task: The task's id.
-            verdict: What was found, on this task or on the one before it.
-            settled: Whether it was found on this task, which needs no check then.
+            verdict: Verdict of another worker, on this task or on the previous one.
+            settled: Whether it is of this task, which then needs no check.
         """
         ...
 
 
 @runtime_checkable
 class StandsForAnnotators(Protocol):
-    """An answerer in the place of the people who annotated a release; it is asked nothing."""
+    """An answerer that returns the annotators' own labels; it receives no request."""
 
     def annotators(self, sample: Sample) -> Sequence[AnnotatorAnswer]:
-        """Return each annotator's answer with what the others say; empty for fewer than two."""
+        """Return each annotator's answer with those of the others; empty for fewer than two."""
         ...
 
 
 class Model(Protocol):
-    """A model that is known but not loaded."""
+    """A configured model whose weights are not loaded yet."""
 
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
         """Return everything that can change this model's numbers, as plain data.
 
-        Weight hash or revision, image processor, template, resolved dtype, options. Its hash is the
-        model's fingerprint. Loads no weight and imports no torch.
+        It holds weight hash or revision, image processor, template, resolved dtype and options; its
+        hash is the model's fingerprint. The call loads no weights and does not import torch.
 
         Raises:
-            UserError: when the checkpoint is not there or not this model's.
+            UserError: when the checkpoint is missing or belongs to another model.
         """
         ...
 
@@ -146,13 +146,13 @@ class Model(Protocol):
         """Load the weights.
 
         Raises:
-            UserError: when they cannot be loaded, or the device is not there.
+            UserError: when they cannot be loaded, or the device is not available.
         """
         ...
 
 
 class Trainable(Model, Protocol):
-    """A model that offers ``train`` (its weights take gradients) or ``hidden`` (its states show).
+    """A model that offers ``train`` (gradients for its weights) or ``hidden`` (its hidden states).
 
     Example::
 
@@ -173,16 +173,16 @@ class Trainable(Model, Protocol):
 
 
 class HasTower(Model, Protocol):
-    """A model that offers ``tower``: its vision tower can be taken out and probed."""
+    """A model that offers ``tower``: its vision tower can be loaded by itself and probed."""
 
     def load_tower(self, runtime: Runtime) -> tuple[Any, Callable[[Sequence[Any]], object]]:
-        """Load the vision tower; return it, and what runs it on images as the model does.
+        """Load the vision tower; return it and a function that runs it on images as the model does.
 
         The first is a ``torch.nn.Module`` with a stack of transformer blocks. The second takes
-        :class:`harness.samples.images.LoadedImage` objects; what it returns is not used.
+        :class:`harness.samples.images.LoadedImage` objects; its return value is ignored.
 
         Raises:
-            UserError: this checkpoint has none that can be taken out.
+            UserError: this checkpoint has no separate vision tower.
         """
         ...
 
@@ -192,31 +192,31 @@ OFFERED_METHODS: Mapping[Offer, str] = {
     "hidden": "load_model",
     "tower": "load_tower",
 }
-"""Methods that a model has beside those of :class:`Model`, by what its descriptor offers."""
+"""Further methods of a model besides those of :class:`Model`, by what its descriptor offers."""
 
 
 @runtime_checkable
 class MayRefuse(Protocol):
-    """A model of one task (``needs_task``) that may find that it cannot answer it."""
+    """A model made for one task (``needs_task``) that may be unable to answer it."""
 
     def refusal(self, needed: Capability) -> str:
-        """Return why it cannot answer its task, empty when it can; asked while a run is planned.
+        """Return why it cannot answer its task, empty when it can; called while a run is planned.
 
-        May read the train split. Loads no weight.
+        It may read the train split and loads no weights.
 
         Args:
-            needed: What the task asks for.
+            needed: Kind of answer that the task needs.
 
         Raises:
-            UserError: data or a file that it needs are missing or damaged.
+            UserError: data that it needs are missing or damaged.
         """
         ...
 
 
 class TaskHandle(Protocol):
-    """What a baseline may know of a task: its labels and its train split.
+    """What a baseline may use of a task: its labels and its train split.
 
-    ``samples`` is for what stands for the evaluated split's annotators; a baseline never looks.
+    ``samples`` serves the ``human`` model, which returns annotators' labels, and no baseline.
     """
 
     @property

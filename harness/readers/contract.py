@@ -1,4 +1,4 @@
-"""The reader contract: a benchmark's release layout in, samples out, nothing opened too early."""
+"""The reader contract: a benchmark's release layout in, samples out; images stay closed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from harness.samples import DataRoot, Sample
 class Reader(Protocol):
     """Reads one benchmark's own release layout. Made by ``(options) -> Reader``.
 
-    Files are named by their way from the root, such as ``labels/train.json``; what can be done
-    with a name is in :class:`harness.samples.DataRoot`.
+    Files are named by their path from the root, such as ``labels/train.json``; the operations
+    on a name are those of :class:`harness.samples.DataRoot`.
     """
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
@@ -26,11 +26,11 @@ class Reader(Protocol):
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield a split's samples as a stream, in a stable order, samples of one image together.
 
-        At most 300 MB above the interpreter for 1,000,000 rows; no image is opened.
+        A reader may use 300 MB for 1,000,000 rows, and opens no image.
 
         Raises:
-            DataError: for a file that is truncated, not of its format, of another encoding or
-                lacking a key; it names file and record.
+            DataError: a file is truncated, has another format or encoding, or lacks a key; the
+                message names file and record.
         """
         ...
 
@@ -46,44 +46,44 @@ class LeavesOut(Protocol):
 
 @runtime_checkable
 class PassesOver(Protocol):
-    """A reader that makes no sample of some entries of its files, as the release's rules have it.
+    """A reader that skips some entries of its files, following the rules of the release.
 
-    A reader that yields fewer samples than its files name says so here or by :class:`LeavesOut`.
+    A reader that yields fewer samples than its files list reports it here or by :class:`LeavesOut`.
     """
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
-        """Return what became no sample, in a few words, and how often.
+        """Return the kinds of entries that were skipped, in a few words, and how often.
 
-        Asked for after the split's samples were walked through, so that they can be counted then.
+        Called after the split's samples were read, so that the reader can count while it reads.
         """
         ...
 
 
 @runtime_checkable
 class DescribesFiles(Protocol):
-    """A reader that tells by looking how files are to be read, such as their encoding."""
+    """A reader that detects how files are to be read, such as their encoding."""
 
     def notes(self, root: DataRoot, split: str) -> list[str]:
-        """Return what whoever reads the record should know; printed once, and recorded."""
+        """Return notes for readers of the record; each is printed once and recorded."""
         ...
 
 
 @runtime_checkable
 class TakesPart(Protocol):
-    """A reader that needs a part of what a dataset on the hub holds."""
+    """A reader that needs only some files of a dataset on the hub."""
 
     def hub_patterns(self, split: str) -> Sequence[str]:
         """Return the files a split needs, as patterns such as ``data/validation-*.parquet``.
 
-        Where none of them is there, the dataset holds another layout and is fetched whole.
+        If no file matches, the dataset has another layout, and all of it is fetched.
         """
         ...
 
 
 @runtime_checkable
 class HashesContents(Protocol):
-    """A reader whose annotation files also hold images: a fingerprint needs the labels only."""
+    """A reader whose annotation files also hold images: a fingerprint needs only the labels."""
 
     def content_hash(self, root: DataRoot, name: str) -> str:
-        """Return the SHA-256 of what the reader reads of an annotation file."""
+        """Return the SHA-256 of the part of an annotation file that the reader uses."""
         ...

@@ -23,8 +23,8 @@ class Extracted:
 
 
 class Extractor(Protocol):
-    """Made by ``(options, labels) -> Extractor``; named in the spec with its version."""
+    """Extracts the answer from a model's text. Made by ``(options, labels) -> Extractor``."""
 
     def __call__(self, text: str, fields: Mapping[str, Json]) -> Extracted:
-        """Return the answer in a model's text; ``fields`` are the sample's (its own options)."""
+        """Return the answer in a model's text; ``fields`` are the fields of the sample."""
         ...

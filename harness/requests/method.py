@@ -12,12 +12,12 @@ Result = Scores | Text | Vectors
 
 
 class AnswerMethod(Protocol):
-    """Made by ``(options) -> AnswerMethod``; it sees requests and results, never the model."""
+    """Changes answers at inference time, without the model. Made by ``(options) -> AnswerMethod``."""
 
     def further(self, request: Request) -> Sequence[Request] | Failed:
-        """Return the further requests that a request needs, or why the method cannot treat it.
+        """Return the further requests that a request needs, or why the method cannot handle it.
 
-        Ids of further requests do not matter: the harness gives them their own.
+        Their ids do not matter: the harness assigns new ones.
         """
         ...
 
@@ -41,6 +41,6 @@ class AsksOtherwise(Protocol):
     def own(self, request: Request) -> Request:
         """Return the request to send instead: same id, same kind of answer.
 
-        Called for each request of which :meth:`AnswerMethod.further` did not say that it failed.
+        Called for each request for which :meth:`AnswerMethod.further` did not return ``Failed``.
         """
         ...

@@ -11,12 +11,12 @@ from harness.runs.sample_record import SampleRecord
 
 @dataclass(frozen=True, slots=True)
 class SubmissionLayout:
-    """How one benchmark's file looks: the target of a ``SubmissionDescriptor``.
+    """The layout of a benchmark's submission file: the target of a ``SubmissionDescriptor``.
 
     Attributes:
-        formats: File name ending to what makes the file's bytes of rows. It raises UserError for
-            a row that the form cannot hold whole.
-        row: A sample record, and the text that answers it, to a row; raises KeyError or
+        formats: Maps a file name ending to a function from rows to bytes, which raises UserError
+            for a row that the format cannot hold.
+        row: Function from a sample record and the answer's text to a row; raises KeyError or
             ValueError for a record of another kind.
     """
 

@@ -1,6 +1,6 @@
 """The recipe contract: what trains, which samples an epoch sees, and how their losses add up.
 
-A recipe never sees the model. It may ask how the model answers now, through :class:`Measure`.
+A recipe never sees the model. It may measure the current model's answers by :class:`Measure`.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class Epoch:
     """What one epoch sees.
 
     Attributes:
-        order: Places in the pool, in the order they are seen; one may come many times.
-        weights: What each entry's loss is multiplied by; ``None`` for 1.
-        figures: What the recipe wants on record: skew, share kept, copies.
-        rejected: For a recipe that says ``needs_pairs``: an answer to each entry's question, to
-            which the one that is taught is preferred.
+        order: Indices into the pool, in training order; an index may occur several times.
+        weights: Factor of each entry's loss; ``None`` for 1.
+        figures: Values that the recipe records: skew, share kept, copies.
+        rejected: For a recipe with ``needs_pairs``: a rejected answer to each entry's question; the
+            taught answer is preferred to it.
     """
 
     order: Sequence[int]
@@ -59,12 +59,12 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a model says of the answers of a batch.
+    """A model's outputs on the answers of a batch.
 
     Attributes:
         logprobs: ``(B, T)`` natural log-probability of each answer token, float32.
-        mask: ``(B, T)`` a token's weight: 1 unless the recipe weighs tokens, 0 where there is none.
-        logits: ``(B, T, V)`` float32 over the whole vocabulary, for a recipe that says
+        mask: ``(B, T)`` weight of each token: 1 unless the recipe weighs tokens, 0 for padding.
+        logits: ``(B, T, V)`` float32 over the whole vocabulary, for a recipe that sets
             ``needs_logits``.
     """
 
@@ -75,15 +75,15 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch as a loss sees it.
+    """A batch as the loss receives it.
 
     Attributes:
         weights: ``(B,)`` of the samples.
-        taught: The answers that are taught, by the model that trains.
-        rejected: Their pairs, with ``needs_pairs``: the same questions and images.
-        reference: The taught answers by the model as it was before its first step, without
+        taught: Outputs of the trained model on the taught answers.
+        rejected: The same for the rejected answers, with ``needs_pairs``.
+        reference: Outputs of the model before its first step on the taught answers, without
             gradients, with ``needs_reference``.
-        reference_rejected: The pairs by that model, where both are asked for.
+        reference_rejected: The same for the rejected answers, if both are needed.
     """
 
     weights: Tensor
@@ -101,10 +101,10 @@ class Pairs:
         weights: ``(B,)`` of the samples.
         images: ``(B, D)`` unit vectors, float32.
         texts: ``(B, D)`` unit vectors of their texts.
-        same: ``(B, B)`` whether an image's text is, word for word, another's.
-        scale: What cosines are multiplied by, a scalar.
-        guesses: ``(B, V)`` logits of the added adversary, whose gradient is turned.
-        values: ``(B,)`` which of the V values each image has; -1 where it has none.
+        same: ``(B, B)`` whether the texts of two images are identical.
+        scale: Scalar factor of cosines (the inverse temperature).
+        guesses: ``(B, V)`` logits of the added adversary, whose gradient is reversed.
+        values: ``(B,)`` index of each image's value among V; -1 for none.
     """
 
     weights: Tensor
@@ -117,14 +117,14 @@ class Pairs:
 
 
 TINY = 1e-12
-"""Least sum of token weights that a mean is taken over: a sample of none but zeros adds 0."""
+"""Minimum sum of token weights in a mean, so that a sample with only zero weights adds 0."""
 
 Skews = Mapping[tuple[str, str, str], float]
 """Concept, attribute and value to its Skew@C; values that are not defined are absent."""
 
 
 class Measure(Protocol):
-    """Asks the model as it is now about the pool."""
+    """Measures the current model on the pool."""
 
     def __call__(self) -> Skews:
         """Return the skew of each concept's attribute values, as the fairness task measures it.
@@ -136,18 +136,18 @@ class Measure(Protocol):
 
 
 class Recipe:
-    """A way to train. Made by ``(options) -> Recipe``; the base class is plain fine-tuning.
+    """A training recipe. Made by ``(options) -> Recipe``; the base class is plain fine-tuning.
 
     Attributes:
         needs_fields: Fields every example must have.
         needs_groups: Whether examples must carry attributes.
-        parts: Parts that train where the user names none, as ``--train-parts`` has them.
+        parts: Default of ``--train-parts``: the parts that train if the user names none.
         needs_logits: Whether its loss reads :attr:`Answers.logits`.
-        needs_pairs: Whether its epochs name a rejected answer for each entry; a batch then takes
+        needs_pairs: Whether its epochs give a rejected answer for each entry; a batch then needs
             twice the memory.
-        needs_reference: Whether its loss reads what the model said before its first step, which
-            takes the trained weights once more and another forward pass.
-        trains_pairs: Whether it trains dual encoders, by :meth:`pairs_loss`, and they alone.
+        needs_reference: Whether its loss reads outputs of the model before its first step, which
+            needs a second copy of the trained weights and another forward pass.
+        trains_pairs: Whether it trains dual encoders only, by :meth:`pairs_loss`.
     """
 
     needs_fields: tuple[str, ...] = ()
@@ -159,18 +159,18 @@ class Recipe:
     trains_pairs: bool = False
 
     def check(self, pool: Sequence[Example]) -> Sequence[str]:
-        """Return what a user should know of these data before training.
+        """Return notes on these data that a user should read before training.
 
         Raises:
-            UserError: when the recipe can do nothing with them.
+            UserError: when the recipe cannot train on them.
         """
         del pool
         return ()
 
     def trains(self, part: str, name: str) -> bool:
-        """Return whether a weight trains, of a part that does.
+        """Return whether a weight of a trained part trains.
 
-        Asked when a training begins and when it continues: by the name alone, and nothing else.
+        Called when a training starts and when it resumes, so it must depend on the arguments only.
 
         Args:
             part: ``vision_tower``, ``connector``, ``language_model`` or ``lora``.
@@ -182,12 +182,12 @@ class Recipe:
     def epoch(
         self, number: int, pool: Sequence[Example], measure: Measure, random: Random
     ) -> Epoch:
-        """Return what an epoch sees; called before it starts, and never again when it resumes.
+        """Return the contents of an epoch; called before it starts, and not again when it resumes.
 
         Args:
             number: Number of the epoch, from 0.
             pool: All training samples, in an order that does not change.
-            measure: Asks the current model; costs a pass over the pool.
+            measure: Measures the current model; costs a pass over the pool.
             random: Seeded by the run's seed and the epoch's number.
         """
         del number, measure
@@ -198,19 +198,19 @@ class Recipe:
     def loss(self, logprobs: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
         """Return the loss of a batch, a scalar: the weighted mean over samples of mean NLL.
 
-        Another loss is a mean over samples too: the harness adds up the batches of a step by their
-        sizes, and a sample of weight 0 must count nothing but in the number of samples.
+        Any loss must be a mean over samples: the harness adds up the batches of a step by their
+        sizes, and a sample of weight 0 must count only in the number of samples.
 
         Args:
             logprobs: ``(B, T)`` natural log-probability of each answer token, float32.
-            mask: ``(B, T)`` 1 where there is a token, or its weight; see :meth:`token_weights`.
+            mask: ``(B, T)`` weight of each token, 0 for padding; see :meth:`token_weights`.
             weights: ``(B,)`` of the samples.
         """
         each = -(logprobs * mask).sum(1) / mask.sum(1).clamp(min=TINY)
         return (weights * each).mean()
 
     def batch_loss(self, batch: Batch) -> Tensor:
-        """Return the loss of a batch, for a recipe that reads more than :meth:`loss` is given."""
+        """Return the loss of a batch; override it if :meth:`loss` receives too little."""
         return self.loss(batch.taught.logprobs, batch.taught.mask, batch.weights)
 
     def pairs_loss(self, pairs: Pairs) -> Tensor:
@@ -220,27 +220,27 @@ class Recipe:
     def adds(self, pool: Sequence[Example]) -> Mapping[str, Mapping[str, Json]]:
         """Return parts that a dual encoder gets for the training, by name, with their settings.
 
-        They train beside the parts that the user names. Which there are, the model's page says.
+        They train in addition to the parts that the user names; the model's page lists them.
 
         Raises:
-            UserError: when the pool cannot teach them.
+            UserError: when the pool cannot train them.
         """
         del pool
         return {}
 
     def token_weights(self, example: Example, tokens: Sequence[str]) -> Sequence[float] | None:
-        """Return the weight of each token of a taught answer; ``None`` for 1 each.
+        """Return the weight of each token of a taught answer; ``None`` means 1.
 
-        Asked once for each sample of a process, so it must depend on nothing else.
+        Called once for each sample of a process, so it must depend on the arguments only.
 
         Args:
             example: The sample.
-            tokens: The text of each token; special tokens, as the one that ends the answer, are
+            tokens: The text of each token; special tokens, such as the end of the answer, are
                 empty.
         """
         del example, tokens
         return None
 
     def finished(self, number: int, figures: Mapping[str, Json]) -> None:
-        """Hear that an epoch ended, with its mean loss among the figures."""
+        """Receive the figures of a finished epoch, such as its mean loss."""
         del number, figures

@@ -1,7 +1,7 @@
-"""What an executor is, and what it carries: the work order, what is asked, and what comes back.
+"""The executor contract and its messages: the work order, block requests, and events.
 
-An executor starts workers somewhere, hands them what the coordinator asks, and yields what they
-say, in any order. All of it is plain data; nothing is unpickled. Light: no numpy is imported.
+An executor starts workers, passes them the coordinator's requests, and returns their events
+in any order. All messages are plain data; nothing is unpickled, and numpy is not imported.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ BLOCKS = "blocks"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkOrder:
-    """What workers are to do, as plain data.
+    """The work of all workers, as plain data.
 
     Attributes:
         model: Id of the model.
         tasks: Ids of tasks and groups.
         include: Files and folders of specs that no plugin brings.
-        specs: Specs that were given as data.
+        specs: Specs that were passed as data.
         options: Further arguments of :func:`harness.plan`.
-        evaluations: Those of the plan that are not finished: task id with variant, in plan order.
-        directories: The folder of the record of each of them.
-        folder: Working directory, for paths that are relative.
-        blocked: Plugins that are not to be loaded.
-        sys_path: Where the coordinator's Python finds modules.
-        terms: What a worker must be equal to; see :mod:`harness.workers.terms`.
-        shares_machine: Workers that share one machine's cores with this one, itself included.
-        work: ``blocks`` of a run, or the id of a kind of study, whose descriptor names the worker:
-            then a block is the index of a part of the study, and the options name it. Other works
-            are ``module:attribute`` of what makes a worker of a name and an order.
+        evaluations: The plan's unfinished evaluations: task id with variant, in plan order.
+        directories: Record folder of each evaluation.
+        folder: Working directory, to which relative paths refer.
+        blocked: Plugins that must not be loaded.
+        sys_path: Module search path of the coordinator's Python.
+        terms: Facts a worker must share with the coordinator; see :mod:`harness.workers.terms`.
+        shares_machine: Number of workers on one machine, which share its cores.
+        work: ``blocks`` for a run, or the id of a kind of study, whose descriptor names the worker:
+            a block is then the index of a part of the study, and the options name it. Other work is
+            ``module:attribute`` of a function from a name and an order to a worker.
     """
 
     model: str
@@ -66,16 +66,16 @@ class WorkOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRequest:
-    """One block that a worker is to answer.
+    """A request to answer one block.
 
     Attributes:
         evaluation: Index into the order's evaluations.
         block: Index of the block in the evaluation's plan.
-        verdict: What the model's check of itself found; ``None`` before any was made.
-        settled: Whether it was found on this evaluation; otherwise this block is for the check.
-        ahead: Evaluation and block whose images are worth opening meanwhile.
-        early: Whether the check is made meanwhile, so that the answer may not count; a worker that
-            journals by itself does not journal it.
+        verdict: Verdict of the model's self-check; ``None`` before any was made.
+        settled: Whether the verdict is of this evaluation; otherwise this block is for the check.
+        ahead: Evaluation and block whose images may be opened in the meantime.
+        early: Whether another worker is still checking, so that this answer may be discarded; a
+            worker that keeps its own journal does not write it there.
     """
 
     evaluation: int
@@ -100,10 +100,10 @@ class BlockRequest:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that a worker says, or that is said of it.
+    """A message from a worker, or about it.
 
     Attributes:
-        worker: Its name, never used twice in a run.
+        worker: Its name, which is unique in a run.
     """
 
     worker: str
@@ -111,7 +111,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Hello(Event):
-    """A worker has planned by itself, and says what it is; weights are not loaded yet."""
+    """A worker has made its own plan and introduces itself; its weights are not loaded yet."""
 
     terms: Mapping[str, Json]
 
@@ -127,10 +127,10 @@ class Answered(Event):
 
     Attributes:
         records: Lines of ``samples.jsonl``, in the order of the block.
-        notes: What is to be said of how they were computed.
-        verdict: What the model's check of itself found; ``None`` while it is still to be made.
-        seconds: That it took, without loading the model.
-        is_kept: Whether the worker has journaled the records itself, and gives none here.
+        notes: Notes on how they were computed.
+        verdict: Verdict of the model's self-check; ``None`` before it was made.
+        seconds: Time for the block, without loading the model.
+        is_kept: Whether the worker has written the records to its own journal, and sends none here.
     """
 
     evaluation: int
@@ -144,14 +144,14 @@ class Answered(Event):
 
 @dataclass(frozen=True, slots=True)
 class Lost(Event):
-    """A worker is gone, or will never answer; what it was asked is asked elsewhere."""
+    """A worker has died or will never answer; its requests go to other workers."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """A worker cannot take part."""
+    """A worker cannot join the run."""
 
     reason: str
 
@@ -169,13 +169,13 @@ class Raised(Event):
 
 
 class Executor(Protocol):
-    """Starts workers somewhere and carries what is said between them and the coordinator.
+    """Starts workers and passes messages between them and the coordinator.
 
-    The factory checks its options, and that what it needs is there, before anything is planned.
+    The factory checks its options and requirements before anything is planned.
     """
 
     def start(self, order: WorkOrder) -> None:
-        """Start the workers; each plans by itself and says :class:`Hello`.
+        """Start the workers; each makes its own plan and sends :class:`Hello`.
 
         Raises:
             UserError: none can be started.
@@ -183,14 +183,14 @@ class Executor(Protocol):
         ...
 
     def ask(self, worker: str, request: BlockRequest) -> None:
-        """Hand a worker a block. Of one that is gone, :class:`Lost` tells."""
+        """Send a worker a block. If the worker has died, an event :class:`Lost` follows."""
         ...
 
     def events(self, timeout: float) -> Sequence[Event]:
-        """Return what was said since the last call, in any order; wait for it if nothing was.
+        """Return the events since the last call, in any order; wait if there are none.
 
         Args:
-            timeout: Seconds to wait at most.
+            timeout: Maximum seconds to wait.
 
         Raises:
             UserError: no worker is left, and none can be started.
@@ -198,15 +198,15 @@ class Executor(Protocol):
         ...
 
     def alive(self) -> int:
-        """Return how many workers there are, those that are on their way included."""
+        """Return the number of workers, including those that are starting."""
         ...
 
     def stop(self, worker: str) -> None:
-        """End a worker at once, whatever it does; nothing more is heard of it."""
+        """Kill a worker at once; it sends no further event."""
         ...
 
     def replace(self, worker: str) -> None:
-        """Start another worker in the place of one that is gone, under another name."""
+        """Start a new worker, with a new name, in place of a dead one."""
         ...
 
     def close(self) -> None:
@@ -216,7 +216,7 @@ class Executor(Protocol):
 
 @runtime_checkable
 class SaysWhy(Protocol):
-    """An executor that knows what it waits for while no worker has answered."""
+    """An executor that can report what it waits for before the first worker answers."""
 
     def waits_for(self) -> str:
         """Return one line, such as ``2 jobs are queued in partition gpu``; empty for nothing."""
