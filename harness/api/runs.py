@@ -136,7 +136,7 @@ class RunOptions(TypedDict, total=False):
         kv_budget: Maximum KV-cache memory, in bytes.
         threads: PyTorch threads on CPU; ``auto`` goes by the model's size and by what else runs.
             They wait without spinning, unless PyTorch was imported before.
-        seed: Seed of everything random.
+        seed: Seed of all random numbers.
         variants: Also ask each task in other ways: ``paraphrases``, ``rotations=3``,
             ``shuffles=3`` (of options that a prompt lists), or about images shown otherwise, such
             as ``blur``, ``noise:1-5``, separated by commas.

@@ -417,7 +417,7 @@ device = click.option(
     help="Device: auto, cpu, cuda, cuda:1, mps.",
 )
 seed = click.option(
-    "--seed", default=0, show_default=True, type=type_of(Seed), help="Seed of everything random."
+    "--seed", default=0, show_default=True, type=type_of(Seed), help="Seed of all random numbers."
 )
 
 

@@ -78,7 +78,7 @@ _PASSED_ON: tuple[Any, ...] = (
     metavar="auto|N",
     help="PyTorch threads on CPU; auto depends on the model's size and the load of the machine.",
 )
-@_options.setting(RunSettings, "seed", help="Seed of everything random.")
+@_options.setting(RunSettings, "seed", help="Seed of all random numbers.")
 @click.option(
     "--variants",
     default="",

@@ -12,7 +12,7 @@ Result = Scores | Text | Vectors
 
 
 class AnswerMethod(Protocol):
-    """Changes answers at inference time, without the model. Made by ``(options) -> AnswerMethod``."""
+    """Changes answers at inference time, not the model. Made by ``(options) -> AnswerMethod``."""
 
     def further(self, request: Request) -> Sequence[Request] | Failed:
         """Return the further requests that a request needs, or why the method cannot handle it.

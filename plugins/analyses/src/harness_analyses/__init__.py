@@ -14,9 +14,9 @@ __all__ = ["harness_analyses", "harness_commands", "harness_encoders"]
 
 _SUMMARIES = {
     "probe": "Measure what a linear classifier finds in visual encoders.",
-    "gradients": "Measure whether tasks pull a model against each other.",
+    "gradients": "Measure whether the gradients of tasks conflict.",
     "transfer": "Compare joint with single-task training, over seeds.",
-    "mir": "Measure how far apart a model holds images and texts.",
+    "mir": "Measure the distance between image and text hidden states.",
 }
 
 

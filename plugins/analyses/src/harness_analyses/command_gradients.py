@@ -1,4 +1,4 @@
-"""``harness gradients``: whether tasks pull a model against each other."""
+"""``harness gradients``: whether the gradients of tasks conflict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness_analyses.options import analysis_arguments, analysis_options, betwe
 @click.command(
     cls=commands.Command,
     renamed={"--batch": "--batch-size"},
-    short_help="Measure whether tasks pull a model against each other.",
+    short_help="Measure whether the gradients of tasks conflict.",
     epilog="""Example:
 
 \b
@@ -78,10 +78,10 @@ from harness_analyses.options import analysis_arguments, analysis_options, betwe
 @commands.checkpoint
 @analysis_options
 def gradients(**flags: Any) -> None:
-    """Measure whether tasks pull a model against each other.
+    """Measure whether the gradients of tasks conflict.
 
-    Cosines between the gradients of the tasks' training losses over minibatches of their train
-    splits. Two minibatches of one task say what agreement looks like under the same noise.
+    Prints cosines between gradients of the tasks' training losses over minibatches of their train
+    splits. Two minibatches of one task give the cosine to expect under the same noise.
     """
     from harness_analyses.api import GradientSettings
 

@@ -1,4 +1,4 @@
-"""``harness mir``: how far apart a model holds images and texts."""
+"""``harness mir``: the distance between a model's hidden states of images and texts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness_analyses.options import analysis_arguments, analysis_options, print
 
 
 @click.command(
-    short_help="Measure how far apart a model holds images and texts.",
+    short_help="Measure the distance between image and text hidden states.",
     epilog="Example: harness mir --model socialfusion -o preset=demo --tasks raf_db --pairs 20",
 )
 @commands.model
@@ -36,11 +36,11 @@ from harness_analyses.options import analysis_arguments, analysis_options, print
 @commands.checkpoint
 @analysis_options
 def mir(**flags: Any) -> None:
-    """Measure how far apart a model holds images and texts: modality integration rate.
+    """Measure the distance between image and text hidden states: modality integration rate.
 
     It is log10 of the Frechet distances between hidden states at image positions and at the text
-    that follows, summed over the language model's layers; lower is better integrated. No label is
-    read but the answer that is part of the text.
+    that follows, summed over the language model's layers; lower is better integrated. The only
+    label it reads is the answer, which is part of the text.
     """
     from harness_analyses.api import MirSettings
 

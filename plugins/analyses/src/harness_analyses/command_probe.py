@@ -80,9 +80,10 @@ if TYPE_CHECKING:
 def probe(**flags: Any) -> None:
     """Measure what a linear classifier finds in frozen visual encoders.
 
-    Logistic regression on standardised features, its strength chosen on validation samples; ridge
-    for points. With several encoders, social degradation is the first one's value minus another's,
-    positive where the other is worse, with a paired interval over clusters.
+    Fits logistic regression (ridge regression for points) to standardised features; validation
+    samples choose its regularisation. With several encoders, social degradation is the value of
+    the first minus that of another, positive where the other is worse, with a paired interval over
+    clusters.
     """
     from harness_analyses.api import ProbeSettings
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 def prompts(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: bool) -> None:
     """Print each number's mean over prompts, with an interval over prompts and clusters.
 
-    Reads evaluations that `harness run --variants` made. Beside the mean and its interval stand the
-    share of its variance that is due to prompts, and the worst prompt; a bias number whose sign
-    depends on the prompt is marked.
+    Reads evaluations that `harness run --variants` made. The table adds the share of
+    the variance that is due to prompts, and the worst prompt; it marks a bias number whose sign
+    depends on the prompt.
     """
     from harness_claims.prompts import groups_of, prompt_spread
 

@@ -81,7 +81,7 @@ def counterfactuals(  # noqa: PLR0913  one parameter for each flag
     executor_options: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Make counterfactual image sets: people who differ in one attribute alone.
+    """Make counterfactual image sets: people who differ in one attribute only.
 
     SPEC is a YAML file, or the name of a shipped one: cmsc, demo, disability, occupations; demo
     needs no download. The same command continues after a stop at any point. The readers cmsc

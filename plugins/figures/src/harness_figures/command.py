@@ -41,11 +41,11 @@ from harness.plugins import Plugins
 def plot(kind: str, places: tuple[str, ...], out: Path, **options: Any) -> None:
     """Draw a figure with matplotlib.
 
-    FIGURE is one of `harness list figures`. Of evaluations: forest (every number with its
-    interval), skew (heat map by concept and attribute), scatter (models on two tasks), radar
-    (every task's numbers from its worst to its best row). Of a training's folder: epochs (the skew
-    that `harness train` measured), loss. Of an analysis' folder: degradation (what each tower
-    lost), layers (probes by layer), conflict (cosines between tasks), transfer (arrows from single
-    to joint training). The same input gives the same bytes.
+    FIGURE is one of `harness list figures`. Evaluations give forest (every number with its
+    interval), skew (heat map by concept and attribute), scatter (models on two tasks) and radar
+    (every task's numbers from its worst to its best row). A training's folder gives epochs (the
+    skew that `harness train` measured) and loss. The folder of an analysis gives degradation (what
+    each tower lost), layers (probes by layer), conflict (cosines between tasks) and transfer
+    (arrows from single to joint training). The same input gives the same bytes.
     """
     harness.plot(kind, out, places, on_skipped=commands.Skips(), **options)

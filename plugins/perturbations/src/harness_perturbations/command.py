@@ -30,8 +30,8 @@ def robustness(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json
     """Print how numbers change on perturbed images, by kind and level.
 
     Reads evaluations that `harness run --variants blur:1-5,...` made. Each is paired with the same
-    model's answers to the same samples on images as they are; p values are corrected (Holm) over
-    what is shown of one model and task.
+    model's answers to the same samples on the original images; p values are corrected (Holm) over
+    the rows of one model and task.
     """
     from harness_perturbations.robustness import held
 

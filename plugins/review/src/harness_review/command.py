@@ -69,7 +69,7 @@ def review(*, data: Path, out: Path | None, report: bool, **flags: Any) -> None:
     """Accept or refuse the images of a data set on a local page, set by set.
 
     DIR is a folder that `harness make` wrote, any table of images, or a folder of them. The page is
-    for this machine alone: open the printed address. Keys: y keeps a set, n refuses it with
+    only visible on this machine: open the printed address. Keys: y keeps a set, n refuses it with
     reasons, s skips it, u takes the last decision back. Each decision is on the disk before the
     next set is shown, in a file per reviewer.
     """

@@ -53,7 +53,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     """Write a site into a folder: leaderboard, a page per evaluation, a browser of samples.
 
     The site needs no server and no network. Prompts and images are read again from the task's
-    data, where these are the data that were evaluated. A site that is already there is replaced.
+    data, where these are the data that were evaluated. An existing site is replaced.
     """
     skips = Skips()
     page = harness.build_site(

@@ -53,15 +53,14 @@ def compare(  # noqa: PLR0913  one parameter for each flag
     """Compare two runs on the samples that both have scored: B minus A.
 
     RUN_A and RUN_B are names of runs, their manifests, or folders of evaluations; each names one
-    model. Every task both have is compared: difference with interval, p value of a paired
-    permutation test over clusters (Holm over the tasks; FDR is Benjamini and Hochberg's), the
-    samples that flipped, how far the scores of options are apart (for two back ends of one
-    checkpoint: by rounding), and slices. With a margin also p values that the difference lies
-    within it (≈, two one-sided tests) and that B is no worse by more than it, and what may be
-    claimed.
+    model. The table has a row for each task of both: difference with interval, p value of a
+    paired permutation test over clusters (Holm over the tasks; FDR is Benjamini and Hochberg's),
+    the samples that flipped, how far the scores of options are apart (for two back ends of one
+    checkpoint: by rounding), and slices. With --margin it adds p values for equivalence (≈, two
+    one-sided tests) and for B being no worse by more than the margin, and the claim they support.
 
-    Several runs of one model with other seeds, with commas between, are compared as means over
-    the seeds that both have, with Student's t interval.
+    Several runs of one model with different seeds, separated by commas, are compared as means over
+    the seeds of both, with Student's t interval.
     """
     from harness_studies.seeds import SeedComparison
 

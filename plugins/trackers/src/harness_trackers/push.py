@@ -56,7 +56,7 @@ def _kinds(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]
     default="records,card",
     show_default=True,
     callback=_kinds,
-    help=f"What is sent: {', '.join(_KINDS)}.",
+    help=f"What to send: {', '.join(_KINDS)}.",
 )
 @click.option("--dataset", "datasets", multiple=True, metavar="TASK=OWNER/NAME",
               help="A benchmark's id on the hub, for eval_results.")  # fmt: skip
@@ -66,7 +66,9 @@ def _kinds(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]
     is_flag=True,
     help="Send samples with labels and answers too; look at the data's licence first.",
 )
-@click.option("--create", is_flag=True, help="Make the repository, private, if it is not there.")
+@click.option(
+    "--create", is_flag=True, help="Create the repository (private) if it does not exist."
+)
 @click.option("--public", is_flag=True, help="Let --create make it public.")
 @click.option("--yes", is_flag=True, help="Do not ask before sending.")
 @click.option("--dry-run", is_flag=True, help="Print what would be sent and stop.")

@@ -49,9 +49,9 @@ def quality(  # noqa: PLR0913  one parameter for each flag
 ) -> None:
     """Measure image sets: distance to real images, diversity, balance, fit of prompts, consistency.
 
-    A DIR is a folder that `harness make counterfactuals` wrote, or any folder of images. Of other
-    folders there are FID, KID and diversity alone. FID and KID compare Inception's features with
-    --inception, else the encoder's, which are not comparable with published numbers.
+    A DIR is a folder that `harness make counterfactuals` wrote, or any folder of images. For other
+    folders only FID, KID and diversity are computed. FID and KID use Inception's features if
+    --inception is given, else the encoder's, which do not compare with published numbers.
     """
     if inception is None and encoder is None:
         raise UserError("neither --encoder nor --inception is given",
