@@ -92,14 +92,14 @@ def page(results: Mapping[str, Figures]) -> str:
     text = ["# The engine on a GPU", "", "`python benchmarks/gpu.py --out docs/results/gpu`", ""]
     if not where["is_gpu"]:
         text += [
-            "**No GPU was at hand.** Every line of the script ran on a CPU with tiny models.",
+            "**No GPU was available.** Every part of the script ran on a CPU with tiny models.",
             "That shows that it runs and that answers agree; the times say nothing of a GPU.",
             "",
         ]
     text += [
         "Random weights. Ratios are to the same model asked one option at a time, and in padded",
         "batches, in the same run. The bound is each distinct image and token once, at the speed",
-        "of a matrix product measured on the device. What could not be measured has no line.",
+        "of a matrix product measured on the device. Missing lines could not be measured.",
         "",
     ]
     for title, figures in results.items():
