@@ -93,13 +93,13 @@ def page(results: Mapping[str, Figures]) -> str:
     if not where["is_gpu"]:
         text += [
             "**No GPU was available.** Every part of the script ran on a CPU with tiny models.",
-            "That shows that it runs and that answers agree; the times say nothing of a GPU.",
+            "This shows that the script runs and that answers agree; the times are no GPU times.",
             "",
         ]
     text += [
-        "Random weights. Ratios are to the same model asked one option at a time, and in padded",
-        "batches, in the same run. The bound is each distinct image and token once, at the speed",
-        "of a matrix product measured on the device. Missing lines could not be measured.",
+        "Weights are random. Ratios compare with the same model in the same run, one option at a",
+        "time and in padded batches. The bound computes each distinct image and token once, at the",
+        "speed of a matrix product measured on the device. Missing lines could not be measured.",
         "",
     ]
     for title, figures in results.items():
