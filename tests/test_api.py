@@ -112,7 +112,7 @@ def usual(name: str, root: Path) -> Any:
         # What these two take besides is what their plans take, and is handed on to them.
         if (name not in {"run", "train"} or parameter in inspect.signature(held).parameters)
         # A function of the user's own raises what it raises.
-        and parameter not in {"on_skipped", "say", "tick"}
+        and parameter not in {"on_skipped", "on_note", "on_progress"}
     ],
 )
 def test_whatever_is_given_works_or_is_the_users_mistake(

@@ -48,7 +48,7 @@ def test_schemas_and_checks_have_a_door() -> None:
     assert harness.schema("sample")["title"] == "Sample record"
     assert harness.schema(plain=True) != harness.schema()
     heard: list[str] = []
-    report = harness.check_model("null", tell=lambda outcome: heard.append(outcome.name))
+    report = harness.check_model("null", on_outcome=lambda outcome: heard.append(outcome.name))
     assert not report.failed
     assert heard == [outcome.name for outcome in report.outcomes]
     assert report.data["model"] == "null"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from harness_training.command import train
 from harness_training.settings import TrainingSettings, present_settings
 
 import harness
-from harness.arguments import plain
+from harness.arguments import FORMER, plain
 from harness.errors import UserError
 
 TRAIN = ["--model", "m", "--recipe", "ft", "--out", "out"]
@@ -81,11 +82,22 @@ def test_records_of_trainings_keep_their_keys() -> None:
 
 
 def test_studies_take_both_spellings() -> None:
-    assert present_settings({"rate": 0.5, "batch_size": 8, "limit": 3}) == {
+    assert present_settings({"rate": 0.5, "batch_size": 8, "limit": 3, "parts": "lora"}) == {
         "learning_rate": 0.5,
         "batch_size": 8,
         "limit": 3,
+        "train_parts": "lora",
     }
+
+
+def test_old_names_of_arguments_stand_for_those_of_now() -> None:
+    with pytest.raises(UserError), pytest.warns(FutureWarning, match="parts of train is train_p"):
+        harness.train("null", "ft", "raf_db", "out", parts="full")  # type: ignore[arg-type]
+    names = {"probe", "gradients", "mir", "build_site", "study", "data_check", "check_model"}
+    for name in names:
+        known = inspect.signature(getattr(harness, name)).parameters
+        assert FORMER[name].keys().isdisjoint(known)
+        assert set(FORMER[name].values()) <= known.keys()
 
 
 def test_present_flags_give_no_hint(capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,7 +99,7 @@ def test_images_of_people_are_left_out_unless_they_are_asked_for(
     held = questions(root, tmp_path / "out", with_images=False)
     assert (held.withheld, held.wanted, held.licence) == (True, 0, "")
     said: list[str] = []
-    args: dict[str, Any] = {"data": {"raf_db": root}, "figures": False, "say": said.append}
+    args: dict[str, Any] = {"data": {"raf_db": root}, "figures": False, "on_note": said.append}
     harness.build_site("site", "results", **args)
     assert said == ["images of raf_db left out, as they may show people: --with-images"]
     assert not list(Path("site").rglob("*.jpg"))

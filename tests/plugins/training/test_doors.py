@@ -38,7 +38,7 @@ def by_command(model: str, parts: Mapping[str, str], monkeypatch: pytest.MonkeyP
     found: list[TrainingPlan] = []
     monkeypatch.setattr(command, "_print_plan", lambda plan, *_: found.append(plan))
     options = [f"-o{name}={value}" for name, value in MODELS[model].items()]
-    flags = [f"--train-{name}={value}" for name, value in parts.items()]
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in parts.items()]
     line = ["train", "--model", model, *options, "--recipe", "ft", "--tasks", "raf_db", *flags]
     assert invoke(main, [*line, "--out", "out", "--dry-run"]) == 0
     return found[0].about
@@ -62,7 +62,7 @@ def by_study(model: str, parts: Mapping[str, str]) -> Any:
     return Planner(loaded, None).training(next(iter(trials_of(loaded))))[1].about
 
 
-@pytest.mark.parametrize("parts", [{}, {"parts": "full"}], ids=["nothing named", "full"])
+@pytest.mark.parametrize("parts", [{}, {"train_parts": "full"}], ids=["nothing named", "full"])
 @pytest.mark.parametrize("model", MODELS)
 def test_every_door_records_the_same_training(
     model: str, parts: dict[str, str], faces: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypedDict, Unpack
 
 from harness.analysis.results import Analysis
 from harness.api.runs import settings_for
-from harness.arguments import Device, Within, checked
+from harness.arguments import FORMER, Device, Within, checked
 from harness.config.settings import Settings
 from harness.config.tasks import installed_catalog, task_names
 from harness.descriptors import Json
@@ -24,6 +24,9 @@ from harness_analyses.mir import MirSettings, run_mir
 from harness_analyses.probe import ProbeSettings, run_probe
 from harness_analyses.splits import read_task
 from harness_analyses.transfer import run_transfer
+
+for _name in ("probe", "gradients", "mir"):
+    FORMER[_name] = {"say": "on_note"}
 
 __all__ = [
     "AnalysisOptions",
@@ -102,7 +105,7 @@ def probe(
     settings: ProbeSettings | None = None,
     limit: Annotated[int | None, Within(1)] = None,
     val_share: Annotated[float, Within(0, 0.5, above=True)] = 0.2,
-    say: Say | None = None,
+    on_note: Say | None = None,
     **shared: Unpack[AnalysisOptions],
 ) -> Analysis:
     """Measure what a linear classifier finds in frozen visual encoders.
@@ -113,7 +116,7 @@ def probe(
         settings: Layers, pooling, control, seed and batch size.
         limit: Use at most this many samples per split.
         val_share: Fraction of train clusters to validate on where a task has no validation split.
-        say: Called with notes on progress.
+        on_note: Called with notes on progress.
         shared: See :class:`AnalysisOptions`.
 
     Raises:
@@ -132,7 +135,7 @@ def probe(
         settings,
         results=general.results,
         cache=general.cache,
-        say=say or _silent,
+        say=on_note or _silent,
     )
 
 
@@ -146,7 +149,7 @@ def gradients(
     checkpoint: Path | str | None = None,
     form: str | None = None,
     limit: Annotated[int | None, Within(1)] = None,
-    say: Say | None = None,
+    on_note: Say | None = None,
     **shared: Unpack[AnalysisOptions],
 ) -> Analysis:
     """Measure whether the training gradients of tasks conflict in a model.
@@ -159,7 +162,7 @@ def gradients(
         checkpoint: Folder of a finished training, whose weights replace the model's own.
         form: A task's form for training.
         limit: Use at most this many train samples per task.
-        say: Called with notes on progress.
+        on_note: Called with notes on progress.
         shared: See :class:`AnalysisOptions`.
 
     Raises:
@@ -174,7 +177,7 @@ def gradients(
         limit=limit,
         checkpoint=None if checkpoint is None else Path(checkpoint),
         results=general.results,
-        say=say or _silent,
+        say=on_note or _silent,
     )
 
 
@@ -187,7 +190,7 @@ def mir(
     options: Mapping[str, Json] | None = None,
     checkpoint: Path | str | None = None,
     texts: Path | str | None = None,
-    say: Say | None = None,
+    on_note: Say | None = None,
     **shared: Unpack[AnalysisOptions],
 ) -> Analysis:
     """Measure a model's modality integration rate.
@@ -199,7 +202,7 @@ def mir(
         options: The model's options (``-o``).
         checkpoint: Folder of a finished training, whose weights replace the model's own.
         texts: A file with one text per line, in place of questions and answers.
-        say: Called with notes on progress.
+        on_note: Called with notes on progress.
         shared: See :class:`AnalysisOptions`.
 
     Raises:
@@ -213,7 +216,7 @@ def mir(
         checkpoint=None if checkpoint is None else Path(checkpoint),
         texts=None if texts is None else Path(texts),
         results=general.results,
-        say=say or _silent,
+        say=on_note or _silent,
     )
 
 

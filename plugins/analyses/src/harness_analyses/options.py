@@ -34,7 +34,7 @@ def analysis_arguments(flags: dict[str, Any]) -> dict[str, Any]:
         "results": flags["results"],
         "device": flags["device"],
         "dtype": flags["dtype"],
-        "say": commands.tell,
+        "on_note": commands.tell,
     }
 
 

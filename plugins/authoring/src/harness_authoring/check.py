@@ -96,8 +96,8 @@ def _checked(  # noqa: PLR0913, PLR0917  what the command line says
             changes=changes,
             device=flags["device"],
             dtype=flags["dtype"],
-            begin=None if quiet else _begin,
-            tell=None if quiet else _tell,
+            on_start=None if quiet else _begin,
+            on_outcome=None if quiet else _tell,
         )
         outcomes, data = report.outcomes, dict(report.data)
     else:

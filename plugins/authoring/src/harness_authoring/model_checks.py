@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness.arguments import Device, checked
+from harness.arguments import FORMER, Device, checked
 from harness.descriptors import Json
 from harness.models import Runtime
 
 from harness_authoring.contract import Outcome
 from harness_authoring.models.candidate import Candidate
 from harness_authoring.models.report import about, as_json, run_checks
+
+FORMER["check_model"] = {"begin": "on_start", "tell": "on_outcome"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ def check_model(  # noqa: PLR0913  one keyword for each flag
     changes: Mapping[str, Json] | None = None,
     device: Device = "cpu",
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
-    begin: Callable[[Mapping[str, Any]], None] | None = None,
-    tell: Callable[[Outcome], None] | None = None,
+    on_start: Callable[[Mapping[str, Any]], None] | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
 ) -> ModelReport:
     """Run every check of the contract on a model, which is loaded several times.
 
@@ -51,8 +53,8 @@ def check_model(  # noqa: PLR0913  one keyword for each flag
         changes: Another value of an option that must change the fingerprint; others are guessed.
         device: Where it runs.
         dtype: The weights'; checks are stricter in ``float32`` than in 16 bits.
-        begin: Called once with what the report says beside the checks.
-        tell: Called with each check that is done.
+        on_start: Called once with the report's contents besides the checks.
+        on_outcome: Called with each finished check.
 
     Raises:
         UserError: the model cannot be loaded at all.
@@ -62,7 +64,7 @@ def check_model(  # noqa: PLR0913  one keyword for each flag
     # A wrong path or a device that is not there ends the call, not each check.
     candidate.model().identity(candidate.runtime)
     candidate.answerer()
-    if begin is not None:
-        begin(about(candidate))
-    outcomes = run_checks(candidate, tell or (lambda _: None))
+    if on_start is not None:
+        on_start(about(candidate))
+    outcomes = run_checks(candidate, on_outcome or (lambda _: None))
     return ModelReport(outcomes, as_json(candidate, outcomes))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from harness.api.records import several
 from harness.api.runs import settings_for
-from harness.arguments import Within, checked
+from harness.arguments import FORMER, Within, checked
 from harness.config.data import refuse_unused
 from harness.config.settings import load_settings
 from harness.config.tasks import TaskName, installed_catalog, task_name
@@ -26,6 +26,8 @@ from harness.specs.yaml_loader import Document, read_yaml
 
 from harness_checks.data_check import SplitReport, check_task
 from harness_checks.references import reference_problems
+
+FORMER["data_check"] = {"tick": "on_progress"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def data_check(
     options: Mapping[str, Json] | None = None,
     data: Mapping[str, Path | str] | None = None,
     profile: str | None = None,
-    tick: Callable[[str, int, int | None], None] | None = None,
+    on_progress: Callable[[str, int, int | None], None] | None = None,
 ) -> DataReport:
     """Check a task's files, counts, ids, labels and images against its release.
 
@@ -64,7 +66,7 @@ def data_check(
         options: Named options of the spec.
         data: Task or benchmark id to the folder its data lie in.
         profile: ``demo`` or ``full``.
-        tick: Called with what is being done, how far it is, and of how many.
+        on_progress: Called with the step, how much of it is done, and the total.
 
     Raises:
         UserError: unknown task or option, or the data cannot be found at all.
@@ -73,7 +75,7 @@ def data_check(
     spec = installed_catalog().task(name, options or {})
     refuse_unused(data or {}, spec)
     prepared = Task(spec, settings_for(profile, None, data))
-    return DataReport(prepared, check_task(prepared, images, tick or (lambda *_: None)))
+    return DataReport(prepared, check_task(prepared, images, on_progress or (lambda *_: None)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def check(*, name: str, images: str, as_json: bool, **flags: Any) -> int:
             options=_chosen(name, flags),
             data=dict(data_paths(flags["data"])),
             profile=flags["profile"],
-            tick=bar,
+            on_progress=bar,
         )
     root = str(report.task.located.root)
     if as_json:

@@ -10,7 +10,7 @@ from harness.analysis.results import FOLDER, SEAL, Analysis, read_analysis
 from harness.api.records import OnSkipped, Skipped, newest_of, several, warn
 from harness.api.runs import settings_for
 from harness.api.tables import settled_options
-from harness.arguments import Within, checked
+from harness.arguments import FORMER, Within, checked
 from harness.config.tasks import installed_catalog
 from harness.errors import UserError
 from harness.runs.read import LeftOut
@@ -20,6 +20,8 @@ from harness.tables.layout import load_layout
 
 from harness_site.build import build_site as write
 from harness_site.questions import Sources
+
+FORMER["build_site"] = {"say": "on_note"}
 
 
 @checked
@@ -35,7 +37,7 @@ def build_site(
     profile: str | None = None,
     data: Mapping[str, Path | str] | None = None,
     on_skipped: OnSkipped | None = None,
-    say: Callable[[str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Path:
     """Write a static site of finished evaluations and return its first page.
 
@@ -50,7 +52,7 @@ def build_site(
         profile: ``demo`` or ``full``: where data are looked for.
         data: Task or benchmark id to the folder its data lie in.
         on_skipped: Called with what was damaged, unfinished or superseded; warns by default.
-        say: Called with notes, such as images that could not be read.
+        on_note: Called with notes, such as images that could not be read.
 
     Raises:
         UserError: no finished evaluation, or something else is in the folder.
@@ -70,7 +72,7 @@ def build_site(
         images=images,
         with_images=with_images,
         figures=figures,
-        say=say or (lambda _: None),
+        say=on_note or (lambda _: None),
         layouts=loaded,
     )
     options = settled_options(TableOptions(duplicates=duplicates), installed, None, None)

@@ -67,7 +67,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
         profile=options["profile"],
         data=dict(data_paths(options["data"])),
         on_skipped=skips,
-        say=tell,
+        on_note=tell,
     )
     click.echo(page)
     if options["strict"] and skips.left_out:
@@ -102,7 +102,12 @@ def serve(out: Path, port: int, *, live: bool, results: Path | None) -> None:
         )
     ended = threading.Event()
     build = partial(
-        harness.build_site, out, duplicates="newest", figures=False, say=tell, on_skipped=_nothing
+        harness.build_site,
+        out,
+        duplicates="newest",
+        figures=False,
+        on_note=tell,
+        on_skipped=_nothing,
     )
     with following(out, port, results, build, ended, tell) if live else server(out, port) as http:
         click.echo(f"http://127.0.0.1:{http.server_address[1]}/index.html")

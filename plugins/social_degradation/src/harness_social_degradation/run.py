@@ -28,7 +28,7 @@ from harness_training.steps import EachMinuteSteps
 
 from harness_social_degradation.study import BEFORE, DegradationStudy
 
-_APART = ("limit", "parts")  # what a file says beside the settings of a training
+_APART = ("limit", "train_parts")  # what a file says beside the settings of a training
 _CONTINUED_PARTS = "vision_tower,connector,lora"
 _VAL_SHARE = 0.2
 _DEVICE = "device"
@@ -101,7 +101,7 @@ class _Runner:
         settings = present_settings(self._study.training)
         if rate is not None:
             settings["learning_rate"] = rate
-        settings.setdefault("parts", _CONTINUED_PARTS)
+        settings.setdefault("train_parts", _CONTINUED_PARTS)
         return self._trained(label, "ft", tasks, seed, settings, None)
 
     def _trained(  # noqa: PLR0913, PLR0917  what a training is made of
@@ -113,9 +113,9 @@ class _Runner:
         chosen: Mapping[str, Any],
         tower: Path | None,
     ) -> Path:
+        chosen = present_settings(chosen)
         settings = TrainingSettings(
-            seed=seed,
-            **{key: value for key, value in present_settings(chosen).items() if key not in _APART},
+            seed=seed, **{key: value for key, value in chosen.items() if key not in _APART}
         )
         plan = harness.plan_training(
             self._study.model,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.arguments import checked
+from harness.arguments import FORMER, checked
 from harness.config.settings import load_settings
 from harness.descriptors import Json
 from harness.errors import UserError
@@ -15,6 +15,8 @@ from harness.workers.start import FoundExecutor, find_executor
 
 from harness_studies.files import open_study, read_study
 from harness_studies.pages import check_page
+
+FORMER["study"] = {"say": "on_note"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def study(
     page: Path | str | None = None,
     on: str | None = None,
     executor_options: Mapping[str, Json] | None = None,
-    say: Callable[[str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> StudyReport:
     """Train and evaluate what a study's file lists, and write its tables; continues what was begun.
 
@@ -108,10 +110,10 @@ def study(
         on: Id of an executor whose workers train and evaluate, each a trial at a time; this
             process does one after the other when ``None``.
         executor_options: Its options (``-e``).
-        say: Called with notes on progress.
+        on_note: Called with notes on progress.
 
     Raises:
         UserError: as :func:`plan_study`.
     """
     planned = plan_study(name, results=results, page=page, on=on, executor_options=executor_options)
-    return planned.run(None if out is None else Path(out), say)
+    return planned.run(None if out is None else Path(out), on_note)

@@ -25,7 +25,12 @@ from harness_training.settings import TrainingSettings, present_settings
 from harness_studies.study import Study, StudyTask, Trial, trials_of
 
 TRAININGS = "trainings"
-_APART = ("limit", "parts", "lora", "form")  # what a file says beside the settings of a training
+_APART = (
+    "limit",
+    "train_parts",
+    "lora",
+    "form",
+)  # keys beside the settings of a training
 
 _SPEED = "samples_per_second"
 

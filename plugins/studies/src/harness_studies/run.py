@@ -159,7 +159,7 @@ def _train(study: Study, plan: TrialPlan, watcher: StudyWatcher) -> None:
     if trial.data is None or plan.training == "sealed":
         return
     assert plan.folder is not None
-    arguments = {**teaching(study, trial), "settings": plan.settings, "watcher": watcher}
+    arguments = {**teaching(study, trial), "settings": plan.settings, "reporter": watcher}
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
     harness.train(
         trial.model.model, trial.recipe.recipe, trial.data.tasks, plan.folder, **arguments

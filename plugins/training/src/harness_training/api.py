@@ -41,7 +41,7 @@ class TrainOptions(TypedDict, total=False):
         settings: Epochs, batch size, learning rate and so on.
         form: A task's form for training; the first by default.
         limit: Train on at most this many samples per task.
-        parts: What trains: ``auto``, ``full`` or names.
+        train_parts: Parts that train: ``auto``, ``full`` or names separated by commas.
         lora: Shape of adapters, or a mapping of its ``rank``, ``alpha``, ``dropout``.
         tower: A training whose vision tower replaces the model's own.
         track: Ids of trackers that hear of the training: ``wandb``, ``mlflow``, ``tensorboard``.
@@ -55,7 +55,7 @@ class TrainOptions(TypedDict, total=False):
     settings: TrainingSettings | None
     form: str | None
     limit: Annotated[int | None, Within(1)]
-    parts: str
+    train_parts: str
     lora: LoraSettings | Mapping[str, Json] | None
     tower: Path | str | None
     track: str | Iterable[str] | None
@@ -131,8 +131,8 @@ def _plan(
         for name in (*names, *validated)
     }
     passed_on: dict[str, Any] = {
-        name: options[name]
-        for name in ("form", "limit", "parts", "lora", "tower")
+        name.removeprefix("train_"): options[name]
+        for name in ("form", "limit", "train_parts", "lora", "tower")
         if options.get(name) is not None
     }
     plan = plan_configured(
@@ -157,7 +157,7 @@ def train(
     tasks: str | Iterable[str],
     out: Path | str,
     *,
-    watcher: Watcher | None = None,
+    reporter: Watcher | None = None,
     **options: Unpack[TrainOptions],
 ) -> Path:
     """Train a model by a recipe and return the folder; continues what was begun there.
@@ -167,13 +167,13 @@ def train(
         recipe: A recipe's id.
         tasks: Tasks and groups on whose train splits the model is trained.
         out: Folder of the training.
-        watcher: Told of steps and epochs.
+        reporter: Receives steps and epochs.
         options: See :class:`TrainOptions`.
 
     Raises:
         UserError: whatever is wrong with the request, or the folder holds another training.
     """
-    return plan_training(model, recipe, tasks, **options).run(Path(out), watcher)
+    return plan_training(model, recipe, tasks, **options).run(Path(out), reporter)
 
 
 def record_of(out: Path) -> str:

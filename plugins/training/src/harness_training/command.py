@@ -163,7 +163,7 @@ def train(**flags: Any) -> int:
         settings=given(TrainingSettings, flags),
         form=flags["form"],
         limit=flags["limit"],
-        parts=flags["parts"],
+        train_parts=flags["parts"],
         tower=flags["tower"],
         track=flags["track"],
         lora=LoraSettings(**{name: flags[f"lora_{name}"] for name in _LORA}),

@@ -21,6 +21,8 @@ Schedule = Literal[
 _RECORDED = {"batch_size": "batch", "learning_rate": "rate", "weight_decay": "decay"}
 """Setting to its key in records, where both differ: fingerprints depend on the keys."""
 FORMER["TrainingSettings"] = {old: new for new, old in _RECORDED.items()}
+FORMER["plan_training"] = {"parts": "train_parts"}
+FORMER["train"] = {"parts": "train_parts", "watcher": "reporter"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ class TrainingSettings:
 
 def present_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings in a study's file by their present names; the file may use old ones."""
-    former = FORMER["TrainingSettings"]
+    former = {**FORMER["TrainingSettings"], **FORMER["train"]}
     return {former.get(name, name): value for name, value in settings.items()}
 
 
