@@ -34,7 +34,7 @@ KINDS: tuple[type[Descriptor], ...] = (
 def test_an_id_is_a_plain_name_since_files_are_named_after_it(
     kind: type[Descriptor], name: str
 ) -> None:
-    with pytest.raises(PluginError, match="is no plain name"):
+    with pytest.raises(PluginError, match="is not a plain name"):
         check_descriptor(kind(id=name, target="a:b", summary=""))
 
 

@@ -129,5 +129,5 @@ def test_a_folder_that_no_run_wrote_into_is_refused(capsys: Capture, tmp_path: P
     for command in (["list"], ["prune", "--yes"], ["rm", "x", "--yes"]):
         for folder in ("photos", "nowhere"):
             code, _, err = results(capsys, *command, "--results", folder)
-            assert (code, "no results folder" in err) == (2, True)
+            assert (code, "not a results folder" in err) == (2, True)
     assert (tmp_path / "photos").is_dir()

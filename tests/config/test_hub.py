@@ -87,7 +87,7 @@ def test_offline_without_a_copy_is_one_message(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match="is not on this machine") as caught:
         hub.hub_folder(NAME)
-    assert "name a folder" in caught.value.fix
+    assert "give a folder" in caught.value.fix
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def test_a_model_that_is_named_twice_is_asked_once(tmp_path: Path) -> None:
     ("models", "more", "said"),
     [
         ("random,nul", {}, "did you mean 'null'"),
-        ("random,null", {"options": {"a": "b"}}, "applies to one model, and 2"),
+        ("random,null", {"options": {"a": "b"}}, "applies to one model, and there are 2"),
         (",", {}, "no model is named"),
         ([], {}, "no model is named"),
     ],

@@ -102,7 +102,7 @@ def test_models_of_one_name_that_fail_are_each_counted(tmp_path: Path) -> None:
         (FirstOption(), {"options": {"seed": 1}}, "option of model 'first_option'"),
         (object(), {}, "an object with answer"),
         (type("Random", (FirstOption,), {})(), {}, "belongs to an installed model"),
-        (type("Odd", (FirstOption,), {"id": "../x"})(), {}, "no plain name"),
+        (type("Odd", (FirstOption,), {"id": "../x"})(), {}, "not a plain name"),
         (type("Odd", (FirstOption,), {"capabilities": 3})(), {}, "capabilities is int 3"),
         (type("Odd", (FirstOption,), {"identity": "x"})(), {}, "not a mapping"),
         ({"model": "random,null"}, {}, "needs one id as `model`"),

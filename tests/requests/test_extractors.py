@@ -138,9 +138,9 @@ def test_pixels_need_the_size_of_the_image() -> None:
     extractor = load_target(descriptor)({"scale": "pixels"}, ())
     assert extractor.needs_image_size
     assert not load_target(descriptor)({}, ()).needs_image_size
-    with pytest.raises(UserError, match="size of the image"):
+    with pytest.raises(UserError, match="size of an image"):
         extractor("1 2", {})
-    with pytest.raises(UserError, match="no scale"):
+    with pytest.raises(UserError, match="not a scale"):
         load_target(descriptor)({"scale": 0}, ())
 
 

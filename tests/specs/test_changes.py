@@ -81,7 +81,7 @@ def test_of_several_tasks_those_are_changed_that_can_be(tmp_path: Path) -> None:
         ),
         ("raf_db", {"prompt": "{{"}, "--prompt: line 1 of the template"),
         ("raf_db", {"prompt": "  "}, "the prompt is empty"),
-        ("raf_db", {"prompt": "{{ mood }}?"}, "names the field 'mood', which no"),
+        ("raf_db", {"prompt": "{{ mood }}?"}, "uses the field 'mood', which no"),
         ("raf_db", {"shots": 65}, "at most 64"),
         ("raf_db", {"limit": 0.0}, "limit of plan"),
     ],

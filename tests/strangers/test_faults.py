@@ -225,7 +225,7 @@ WRONG: list[tuple[str, Any, Sequence[str], str, int]] = [
     ("settled.tables", {"a": 1}, GROUPS, "from tables, not a list of Rows", 2),
     ("groups.beside", [1], GROUPS, "returned int 1 from beside, not Rows", 2),
     ("source.locate", "world", SOURCE, "returned str 'world' from locate, not a Path", 2),
-    ("source.locate", Path("gone"), SOURCE, "returned gone from locate, which is not a folder", 2),
+    ("source.locate", Path("gone"), SOURCE, "returned gone from locate, which is no folder", 2),
     ("format.call", None, TABLE, "returned None from a call, not text", 2),
     ("format.call", b"table", TABLE, "returned bytes b'table' from a call, not text", 2),
     ("format.call", "\ud800", TABLE, "returned text that cannot be written", 2),

@@ -173,7 +173,7 @@ def test_another_processor_is_a_mark_and_refused_when_bytes_must_be_equal(faces:
 def test_no_worker_that_may_take_part_is_one_message(faces: Faces) -> None:
     faces(10)
     executor = Inline(3, changes=lambda _, terms: {**terms, "versions": {}})
-    with pytest.raises(UserError, match=r"no worker can take part.*version of"):
+    with pytest.raises(UserError, match=r"no worker could join the run.*version of"):
         plan_of("r", executor).run()
     assert executor.closed
 

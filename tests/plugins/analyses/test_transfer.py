@@ -114,7 +114,7 @@ def test_what_cannot_be_paired_is_refused(
     assert "after both a single and a joint training" in capsys.readouterr().err
     evaluation(place, "joint", ["gazefollow", "raf_db"], 0, wrong=1, prompt="other")
     assert run("transfer", str(place)) == 2
-    assert "did not ask the same" in capsys.readouterr().err
+    assert "did not use the same questions" in capsys.readouterr().err
     evaluation(place, "single", ["raf_db"], 0, wrong=2)
     assert run("transfer", str(place)) == 2
     said = capsys.readouterr().err

@@ -38,7 +38,7 @@ class TestGood(ModelConformance):
         (models.Random, "determinism", "asked again: scores differ"),
         (models.Blind, "images", "four different images"),
         (models.Unpickles, "no_pickle", "loading unpickles"),
-        (models.OtherEachTime, "identity", "another one"),
+        (models.OtherEachTime, "identity", "identity changes"),
         (models.NotPlain, "identity", "not plain data"),
         (models.NamesFolder, "identity", "holds the folder given as 'path'"),
         (models.SameForAll, "fingerprint", "scale=2 does not change"),

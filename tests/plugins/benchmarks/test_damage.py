@@ -79,7 +79,7 @@ def test_a_cell_that_is_too_long_or_does_not_end_is_named(tmp_path: Path, cell: 
     (tmp_path / "fairface_label_val.csv").write_text(
         f"file,age,gender,race,service_test\n{cell},3-9,Male,White,False\n", encoding="utf-8"
     )
-    with pytest.raises(DataError, match="not a line of a CSV") as caught:
+    with pytest.raises(DataError, match="not valid CSV") as caught:
         list(made("fairface").samples(data_root(tmp_path), "val"))
     assert caught.value.where == f"{tmp_path / 'fairface_label_val.csv'}:2"
     assert json.dumps(str(caught.value))

@@ -231,7 +231,7 @@ def test_log_odds_of_every_kind_of_score() -> None:
     [
         ({"share": 0.0}, "is not a valid share"),
         ({"share": 1.0}, "is not a valid share"),
-        ({"resolution": 0.0}, "no width"),
+        ({"resolution": 0.0}, "not a valid width"),
         ({"resolution": float("nan")}, "not a finite number"),
     ],
 )

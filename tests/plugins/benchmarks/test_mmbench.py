@@ -184,7 +184,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     for text, said in (
         (whole.replace("question", "q"), "the column 'question' is missing"),
         (whole.replace("comment", "source"), "the column 'source' occurs twice"),
-        (whole[:-40], "cells, the header 14"),
+        (whole[:-40], "cells, the header has 14"),
     ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(DataError, match=said):

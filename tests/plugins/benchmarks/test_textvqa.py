@@ -66,7 +66,7 @@ def test_words_that_the_ocr_read(tmp_path: Path) -> None:
     [
         ({"answers": []}, "question 1 has no answers"),
         ({"answers": "stop"}, "should be a list"),
-        ({"answers": [1]}, "is no text"),
+        ({"answers": [1]}, "is not text"),
         ({"image_id": 3}, "image_id should be a text"),
         ({"question": None}, "question should be a text"),
         ({"question_id": None}, "should be a whole number"),

@@ -93,7 +93,7 @@ def test_the_human_row_stands_in_the_table_and_is_compared_with_models(
     monkeypatch.chdir(tmp_path)
     options: Any = {"profile": "demo", "limit": 40, "results": "results"}
     tasks = ["vqav2", "fer_plus"]
-    with pytest.raises(UserError, match="answers of two annotators"):
+    with pytest.raises(UserError, match="answers from two annotators"):
         harness.run("human", "raf_db", **options)
     people = harness.run("human", tasks, **options)
     model = harness.run("majority", tasks, **options)
@@ -125,7 +125,7 @@ def test_the_human_row_stands_in_the_table_and_is_compared_with_models(
     paired = human_row(model.records[0]).paired
     assert compared[0].main.paired.difference == pytest.approx(paired.difference)
     assert compared[0].samples == vqa.counts.scored
-    with pytest.raises(UserError, match="annotators have answered already"):
+    with pytest.raises(UserError, match="cannot change recorded answers of annotators"):
         harness.run("human", "vqav2", method="prompt_debias", **options)
 
 

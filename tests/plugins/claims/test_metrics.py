@@ -224,12 +224,12 @@ def test_logarithms_stay_finite_where_probabilities_round_to_zero() -> None:
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        (None, "no votes"),
+        (None, "votes must be counts"),
         ({"a": 1, "d": 2}, "'d', which is not a label"),
         ({"a": -1, "b": 2}, "at least 0"),
         ({"a": 0}, "nobody voted"),
         ([0.5, 0.4, 0.3], "sum to 1.2, not to 1"),
-        ([1, 2], "no votes"),
+        ([1, 2], "votes must be counts"),
         ({"a": "many"}, "at least 0"),
     ],
 )

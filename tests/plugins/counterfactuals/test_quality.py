@@ -181,7 +181,7 @@ def test_a_study_compares_sets_with_real_images(
     gone = STUDY.format(made=tmp_path / "mad", real=tmp_path / "real").replace("Same", "Other")
     file.write_text(gone, "utf-8")
     assert invoke(main, command) == 2
-    assert "there is no such folder" in capsys.readouterr().err
+    assert "the folder does not exist" in capsys.readouterr().err
 
 
 def test_fid_is_given_from_its_minimum_on() -> None:

@@ -143,7 +143,7 @@ def test_the_plane_joins_the_models_that_none_beats_in_both() -> None:
     expected = [(70, -0.1), (70, 0.1), (80, 0.4), (90, 0.8)]
     assert plane.front == tuple(pytest.approx(place) for place in expected)
     assert save.figure_bytes(draw.scatter, plane, ".svg")
-    with pytest.raises(UserError, match="is better than another"):
+    with pytest.raises(UserError, match="has no better or worse values"):
         records.with_front(shown, table.columns[0], replace(table.columns[1], direction="none"))
 
 

@@ -243,7 +243,7 @@ def test_a_way_that_would_change_numbers_is_turned_off(
     answerer = load(gemma)
     assert answerer._cached is False
     assert "a log-probability differs by 0.0002" in answerer.notes()[-1]
-    with pytest.raises(UserError, match="this model cannot be asked so"):
+    with pytest.raises(UserError, match="this way does not work for this model"):
         load(gemma, way="cached")
 
 
@@ -289,7 +289,7 @@ def test_a_task_of_the_demo_world_from_the_command_line(
     code = invoke(main, [*asked, "-o", f"path={tmp_path}"])
     said = capsys.readouterr()
     assert code == 2
-    assert "not a checkpoint" in said.err
+    assert "cannot read this checkpoint" in said.err
     assert "Traceback" not in said.err
 
 

@@ -67,7 +67,7 @@ def test_neither_descriptor_nor_identity_imports_torch(
     ("options", "message"),
     [
         ({}, "needs an encoder"),
-        ({"path": "/not/there"}, "no such folder"),
+        ({"path": "/not/there"}, "the folder does not exist"),
         ({"path": "nowhere"}, "there is no folder 'nowhere', and it is not a hub id"),
         ({"path": "package:not_a_package/encoder"}, "not installed"),
         ({"path": str(Path(__file__))}, "an encoder must be a folder, and this is a file"),

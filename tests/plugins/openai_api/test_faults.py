@@ -521,6 +521,6 @@ def test_a_key_in_an_option_is_refused(
     name: str, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", LONG_KEY)
-    with pytest.raises(UserError, match="holds the key") as caught:
+    with pytest.raises(UserError, match="contains the API key") as caught:
         model(**{name: json.dumps({"key": LONG_KEY})})
     assert LONG_KEY not in str(caught.value)

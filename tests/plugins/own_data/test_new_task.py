@@ -159,7 +159,7 @@ def test_what_does_not_fit_is_said_and_nothing_is_written(
 def test_a_spec_that_is_there_stays(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (faces / "faces.yaml").write_text("mine")
     assert invoke(main, ["new", "task", str(faces), "--yes"]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert (faces / "faces.yaml").read_text() == "mine"
 
 

@@ -284,7 +284,7 @@ def test_a_delimiter_that_does_not_fit(folder: Path) -> None:
 
 def test_rows_of_another_width(folder: Path) -> None:
     write(folder, *rows(), "f3,images/0.png")
-    assert "labels.csv:5: 2 cells, the header 6" in refused(folder, **FULL)
+    assert "labels.csv:5: the row has 2 cells, the header 6" in refused(folder, **FULL)
 
 
 def test_a_quote_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ BASE, CHANGED = (CASES["questions"][kind] for kind in KINDS)
     [
         ({"cf": CHANGED[:-1]}, "the list is longer than VLbias/occ_test_cf_ask_gender.json"),
         ({"cf": CHANGED[1:] + CHANGED[:1]}, "the question '2' is where '1' was expected"),
-        ({"base": [{**BASE[0], "gender": "man"}, *BASE[1:]]}, "'man' is no gender"),
+        ({"base": [{**BASE[0], "gender": "man"}, *BASE[1:]]}, "'man' is not a gender"),
         ({"base": [{**BASE[0], "gt_choices": ["one"]}, *BASE[1:]]}, "two choices and the number"),
         ({"base": [{"id": 1}]}, "the key 'query' is missing"),
         ({"base": [{**BASE[0], "query": "Who is it?"}, *BASE[1:]]}, "the query has no 'Options:'"),

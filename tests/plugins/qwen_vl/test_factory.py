@@ -64,7 +64,7 @@ def test_other_checkpoints_are_refused_with_what_fits(copy: Path) -> None:
         identity(copy / "gone")
     with pytest.raises(UserError, match="needs a checkpoint"):
         QwenVL({}).identity(Runtime())
-    with pytest.raises(UserError, match="min_pixels is for Qwen2-VL"):
+    with pytest.raises(UserError, match="min_pixels only applies to Qwen2-VL"):
         identity(copy, min_pixels=10)
     change(copy, visual=None)  # the language model Qwen-7B has the same model_type
     with pytest.raises(UserError, match="qwen_vl cannot read this checkpoint"):
@@ -108,5 +108,5 @@ def test_a_task_of_the_demo_world_from_the_command_line(
     code = invoke(main, [*asked, "-o", f"path={tmp_path}"])
     said = capsys.readouterr()
     assert code == 2
-    assert "not a checkpoint" in said.err
+    assert "cannot read this checkpoint" in said.err
     assert "Traceback" not in said.err

@@ -114,7 +114,7 @@ def test_a_page_that_is_out_of_date_decides_nothing(folder: Path) -> None:
         ({"verdict": "maybe"}, "yes, no or skip"),
         ({"verdict": "no"}, "needs a reason"),
         ({"reasons": ["because"]}, "from the list"),
-        ({"reasons": [REASONS[0]] * 2}, "each once"),
+        ({"reasons": [REASONS[0]] * 2}, "each at most once"),
         ({"reasons": [{}]}, "from the list"),
         ({"note": "x" * 3000}, "characters"),
         ({"seconds": "long"}, "a number"),

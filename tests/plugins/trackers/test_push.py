@@ -51,7 +51,7 @@ def test_nothing_is_sent_without_being_asked(
     ("arguments", "said"),
     [
         (["--to", "results"], "neither OWNER/NAME nor a folder"),
-        (["--to", "a/b", "--what", "cards"], "none of records, card, eval_results"),
+        (["--to", "a/b", "--what", "cards"], "not one of records, card, eval_results"),
         (["--to", "./x", "--dataset", "raf_db", "--what", "eval_results"], "not TASK=OWNER/NAME"),
         (
             ["--to", "./x", "--dataset", "raf=a/b", "--what", "eval_results"],

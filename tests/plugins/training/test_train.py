@@ -268,7 +268,7 @@ def test_weights_of_another_model_are_refused(
         "--data", f"raf_db={faces}", "--checkpoint", "out",
     ]  # fmt: skip
     assert train(*ask) == 2
-    assert f"of another model: {name} has the shape" in capsys.readouterr().err
+    assert f"belong to another model: {name} has the shape" in capsys.readouterr().err
     record = (tmp_path / "out" / "train.json").read_text()
     sha256 = json.loads(record)["model"]["identity"]["language_model"]["sha256"]
     (tmp_path / "out" / "train.json").write_text(record.replace(sha256, "0" * 64))
