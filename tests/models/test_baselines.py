@@ -193,7 +193,7 @@ def test_predictions_prefer_lines_of_the_task(tmp_path: Path) -> None:
         (
             {"id": "7", "scores": {"no_relation": 1, "no relation": 2}},
             "prediction_invalid",
-            "occurs twice",
+            "comes twice",
         ),
     ],
 )

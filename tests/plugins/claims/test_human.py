@@ -93,7 +93,7 @@ def test_the_human_row_stands_in_the_table_and_is_compared_with_models(
     monkeypatch.chdir(tmp_path)
     options: Any = {"profile": "demo", "limit": 40, "results": "results"}
     tasks = ["vqav2", "fer_plus"]
-    with pytest.raises(UserError, match="answers from two annotators"):
+    with pytest.raises(UserError, match="answers of two annotators"):
         harness.run("human", "raf_db", **options)
     people = harness.run("human", tasks, **options)
     model = harness.run("majority", tasks, **options)

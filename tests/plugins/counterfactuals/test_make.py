@@ -210,7 +210,7 @@ def test_an_image_that_was_changed_is_refused(made: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("model", "match"),
     [
-        ("{tiny}/unet", "no diffusers folder: it has no model_index"),
+        ("{tiny}/unet", "not a diffusers folder: it has no model_index"),
         ("{tiny}/model_index.json", "is a file, and no diffusers folder"),
         ("{tiny}/nothing", "the folder does not exist"),
         ("{pix}", "is a checkpoint of StableDiffusionUpscalePipeline"),

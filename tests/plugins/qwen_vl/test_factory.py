@@ -108,5 +108,5 @@ def test_a_task_of_the_demo_world_from_the_command_line(
     code = invoke(main, [*asked, "-o", f"path={tmp_path}"])
     said = capsys.readouterr()
     assert code == 2
-    assert "cannot read this checkpoint" in said.err
+    assert "not a checkpoint" in said.err
     assert "Traceback" not in said.err
