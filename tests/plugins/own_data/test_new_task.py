@@ -212,7 +212,7 @@ def table(path: str, label: str = "sad", subject: str = "s") -> str:
     [
         (table("img/{n}.PNG"), "img/0.png is there: the case and the ending of a name count"),
         (table("../img/{n}.png"), "leads out of the data folder"),
-        (table("https://host/{n}.png"), "is an address; nothing is fetched"),
+        (table("https://host/{n}.png"), "is a URL; the harness downloads no images"),
         (table("img\\{n}.png"), "write / in paths"),
         (table("img/{n}.png "), "remove the spaces around the cells"),
         (table("img/{n}.png;img/0.png"), "a cell with several images is a list"),

@@ -289,7 +289,7 @@ def test_rows_of_another_width(folder: Path) -> None:
 
 def test_a_quote_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder, *rows(), 'f3,"images/0.png,sad,F,s3,x')
-    assert "labels.csv:5: not a row of a CSV" in refused(folder, **FULL)
+    assert "labels.csv:5: not valid CSV" in refused(folder, **FULL)
     monkeypatch.setattr("harness_own_data.table.delimited.MAX_ROW", 2000)
     write(folder, 'f3,"images/0.png,sad,F,s3,x', *rows() * 100)
     assert "is a quote never closed?" in refused(folder, **FULL)
@@ -360,7 +360,7 @@ def test_options_of_another_shape(folder: Path, options: dict[str, Any], said: s
 
 def test_a_unit_needs_the_column_that_tells_it(folder: Path) -> None:
     write(folder, *rows())
-    with pytest.raises(DataError, match="the unit 'subject' needs the column"):
+    with pytest.raises(DataError, match="the unit 'subject' needs a column"):
         read(folder, unit="subject", file="labels.csv")
 
 
@@ -433,7 +433,7 @@ def test_spaces_after_delimiters_and_columns_without_a_name(folder: Path) -> Non
     write(folder, "0,images/0.png,", header=",path,")
     assert read(folder, file="labels.csv", image="path")[0].images[0].name == "images/0.png"
     write(folder, "images/0.png,a,b", header="path,label,label")
-    with pytest.raises(DataError, match="the column 'label' comes twice"):
+    with pytest.raises(DataError, match="the column 'label' occurs twice"):
         read(folder, file="labels.csv", image="path")
 
 
@@ -522,7 +522,7 @@ class TestParquet:
         pa = pytest.importorskip("pyarrow")
         self.write(folder, table=pa.table([["a"], ["b"], ["c"]], names=["id", "label", "label"]))
         assert self.read(folder, id="id")[0].id == "a"
-        with pytest.raises(DataError, match="the column 'label' comes twice"):
+        with pytest.raises(DataError, match="the column 'label' occurs twice"):
             self.read(folder, target="label")
 
     def test_images_that_are_names_without_bytes(self, folder: Path) -> None:

@@ -81,12 +81,12 @@ def _table(root: DataRoot) -> str:
         return tables[0]
     if tables:
         raise UserError(
-            f"there are several tables: {', '.join(tables[:_SHOWN])}", where=root,
+            f"the folder holds several tables: {', '.join(tables[:_SHOWN])}", where=root,
             fix=f"name one: harness new task {root}/{tables[0]}",
         )  # fmt: skip
     if any(map(is_image, every)):
         return "."
-    raise UserError("neither a table nor an image in this folder", where=root,
+    raise UserError("this folder holds neither a table nor an image", where=root,
                     fix="tables: .csv, .tsv, .json, .jsonl, .parquet")  # fmt: skip
 
 
