@@ -43,6 +43,7 @@ TIE = 1e-6
 """Cosines closer than this are tied: a float32 product of matrices rounds by its shape."""
 
 _CELLS = 1 << 24  # cosines in memory at once: 64 MB
+_BYTE = 255  # rows that a byte can count
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +143,19 @@ def ranks(images: Vectors, texts: Vectors, owner: Places) -> tuple[Ranks, Ranks]
     own_tied = np.add.reduceat((own_cosines >= best[owner] - TIE).astype(np.intp), starts)
     above_image, tied_image = np.zeros((2, len(images)), dtype=np.intp)
     above_text, tied_text = np.zeros((2, len(texts)), dtype=np.intp)
+    higher, lower = own_cosines + TIE, own_cosines - TIE
     for start in range(0, len(images), step):
-        rows = slice(start, start + step)
-        cosines = images[rows] @ texts.T
-        mine = best[rows, None]
-        above_image[rows] = np.count_nonzero(cosines > mine + TIE, axis=1)
-        tied_image[rows] = np.count_nonzero(cosines >= mine - TIE, axis=1)
-        above_text += np.count_nonzero(cosines > own_cosines + TIE, axis=0)
-        tied_text += np.count_nonzero(cosines >= own_cosines - TIE, axis=0)
+        cosines = images[start : start + step] @ texts.T
+        # One image at a time stays in the processor's cache; a bool is one byte, added as such.
+        for first in range(0, len(cosines), _BYTE):
+            above, tied = np.zeros((2, len(texts)), dtype=np.uint8)
+            for row, to_texts in enumerate(cosines[first : first + _BYTE], start + first):
+                above_image[row] = np.count_nonzero(to_texts > best[row] + TIE)
+                tied_image[row] = np.count_nonzero(to_texts >= best[row] - TIE)
+                above += to_texts > higher
+                tied += to_texts >= lower
+            above_text += above
+            tied_text += tied
     # What is tied so far holds what is above, and the right answers themselves.
     return (
         Ranks(above_image, np.maximum(0, tied_image - above_image - own_tied)),
