@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, Any, Literal
@@ -148,9 +149,9 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as one flat object."""
-        flat = asdict(self)
-        attributes, scores = flat.pop("attributes"), flat.pop("scores")
-        return {"file": flat.pop("file"), **attributes, **flat, **scores}
+        # By hand: asdict copies every value, which took most of the time of a large manifest.
+        flat = {name: getattr(self, name) for name in _COLUMNS}
+        return {"file": self.file, **self.attributes, **flat, **self.scores}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], attributes: Iterable[str], where: str) -> Row:
@@ -162,18 +163,18 @@ class Row:
         for name, kind in _KINDS.items():
             if type(data.get(name)) is not kind:
                 raise DataError(f"the key {name!r} is no {kind.__name__}", where=where)
-        values = {name: data.get(name) for name in attributes}
-        wanted = {name: intern(each) for name, each in values.items() if isinstance(each, str)}
-        if len(wanted) < len(values):
+        values = tuple((name, data.get(name)) for name in attributes)
+        if not all(isinstance(value, str) for _, value in values):
             raise DataError("an attribute has no value", where=where)
-        scores = {name: value for name, value in data.items() if "." in name}
-        plain = {name: _shared(data[name]) for name in _KINDS}
-        return cls(attributes=wanted, scores=scores, **plain)
+        scores = {intern(name): value for name, value in data.items() if "." in name}
+        # There may be 60,000 rows and more: what many of them have is one object.
+        plain = {name: intern(data[name]) if name in _REPEATED else data[name] for name in _KINDS}
+        return cls(attributes=_attributes(values), scores=scores, **plain)
 
 
-def _shared(value: Any) -> Any:
-    """Return a text that many rows have as one object: there may be 60,000 rows and more."""
-    return intern(value) if isinstance(value, str) else value
+@lru_cache(maxsize=4096)
+def _attributes(values: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    return dict(values)
 
 
 _KINDS: dict[str, type] = {
@@ -182,6 +183,10 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(("seed", "width", "height"), int),
     "is_source": bool,
 }
+_COLUMNS = tuple(
+    each.name for each in fields(Row) if each.name not in {"file", "attributes", "scores"}
+)
+_REPEATED = frozenset(name for name, kind in _KINDS.items() if kind is str) - {"file", "sha256"}
 RESERVED = frozenset({*_KINDS, "attributes", "scores", "id", "image"})
 """Names that no attribute may have."""
 
