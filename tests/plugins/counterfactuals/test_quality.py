@@ -12,10 +12,11 @@ import pytest
 from harness_counterfactuals.filters.encoder import shared_encoder
 from harness_counterfactuals.quality.distances import Moments, fewest_for_fid, frechet, kid
 from harness_counterfactuals.quality.features import EncoderFeatures, resized
-from harness_counterfactuals.quality.images import ImageFolder
+from harness_counterfactuals.quality.images import ImageFolder, TaskImages
 from harness_counterfactuals.quality.measure import Measured, balance, distances, measure
 from PIL import Image
 
+import harness
 from harness.cli.main import invoke, main
 from harness.errors import UserError
 from tests.plugins.counterfactuals.folders import RACES, made
@@ -182,6 +183,22 @@ def test_a_study_compares_sets_with_real_images(
     file.write_text(gone, "utf-8")
     assert invoke(main, command) == 2
     assert "the folder does not exist" in capsys.readouterr().err
+
+
+def test_a_study_takes_images_of_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(main, ["study", "cmsc_quality_demo", "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    assert "of the task scounter" in text
+    assert "cannot be had" not in text
+    images = TaskImages(harness.load_task("pairs", profile="demo"))
+    names = [name for batch in images.batches() for name in batch.names]
+    assert len(names) == len(set(names)) == len(images) > 0
+    file = tmp_path / "wrong.yaml"
+    study = STUDY.format(made=tmp_path, real=tmp_path)
+    for wrong, message in (("task: pair", "pairs"), ("task: pairs, path: x", "wrong.yaml:5:")):
+        file.write_text(study.replace(f"path: {tmp_path}", wrong, 1), "utf-8")
+        invoke(main, ["study", str(file), "--dry-run"])
+        assert message in "".join(capsys.readouterr())
 
 
 def test_fid_is_given_from_its_minimum_on() -> None:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from harness.errors import DataError, SampleError, UserError
 from harness.samples.images import LoadedImage, open_image
-from harness.samples.roots import DataRoot, data_root
+from harness.samples.roots import data_root
 from harness.samples.sample import ImageRef
 
 from harness_counterfactuals.folder import SetFolder
 from harness_counterfactuals.manifest import MADE, MANIFEST, Row
 
 if TYPE_CHECKING:
+    from harness.evaluation.task import Task
     from PIL import Image
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -66,17 +67,17 @@ class ImageFolder:
                                 fix="harness make counterfactuals ... --filter-only")  # fmt: skip
             self.made_rows = self.made.manifest()
             self.rows = [row for row in self.made_rows if everything or not row.dropped]
-        self._root = data_root(path)
-        self._names = [] if self.made else [
-            name for name in self._root.walk() if name.lower().endswith(_ENDINGS)
+        root = data_root(path)
+        self._images = [] if self.made else [
+            ImageRef(name, root) for name in root.walk() if name.lower().endswith(_ENDINGS)
         ]  # fmt: skip
-        if not self.rows and not self._names:
+        if not self.rows and not self._images:
             dropped = " that filters keep" if self.made_rows else ""
             fix = "--all counts those that filters dropped, too" if dropped else ""
             raise UserError(f"the folder holds no image{dropped}", where=path, fix=fix)
 
     def __len__(self) -> int:
-        return len(self.rows) or len(self._names)
+        return len(self.rows) or len(self._images)
 
     def batches(self) -> Iterator[Batch]:
         """Yield the images: whole sets where there are sets."""
@@ -87,18 +88,37 @@ class ImageFolder:
                 yield Batch(images, [row.sha256 for row in listed],
                             [row.file for row in listed], listed)  # fmt: skip
             return
-        for start in range(0, len(self._names), _AT_ONCE):
-            opened = [(name, self._open(self._root, name))
-                      for name in self._names[start : start + _AT_ONCE]]  # fmt: skip
+        for start in range(0, len(self._images), _AT_ONCE):
+            opened = [(image.name, self._open(image))
+                      for image in self._images[start : start + _AT_ONCE]]  # fmt: skip
             readable = [(name, image) for name, image in opened if image is not None]
             if readable:
                 names, loaded = zip(*readable, strict=True)
                 yield Batch([each.pixels for each in loaded], [each.sha256 for each in loaded],
                             names, ())  # fmt: skip
 
-    def _open(self, root: DataRoot, name: str) -> LoadedImage | None:
+    def _open(self, image: ImageRef) -> LoadedImage | None:
         try:
-            return open_image(ImageRef(name, root))
+            return open_image(image)
         except (SampleError, DataError) as error:
             self.unreadable.append(error.message)
             return None
+
+
+class TaskImages(ImageFolder):
+    """The images of the split that a task evaluates, each once, as its reader gives them.
+
+    Args:
+        task: The task; images that are missing are counted as unreadable.
+
+    Raises:
+        UserError: its data cannot be had, or have no images.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.path, self.made, self.rows, self.made_rows = Path(task.id), None, [], []
+        self.unreadable = []
+        images = (image for sample in task.read() for image in sample.images)
+        self._images = list({image.name: image for image in images}.values())
+        if not self._images:
+            raise UserError("its samples have no images", where=f"task {task.id!r}")

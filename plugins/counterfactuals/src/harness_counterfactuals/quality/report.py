@@ -23,9 +23,9 @@ from harness_counterfactuals.quality.measure import (
 
 
 def quality_report(  # noqa: PLR0913  a keyword for each flag
-    folders: Sequence[Path],
+    folders: Sequence[Path | ImageFolder],
     *,
-    reference: Path | None,
+    reference: Path | ImageFolder | None,
     inception: Path | None,
     encoder: str | None,
     everything: bool = False,
@@ -35,7 +35,7 @@ def quality_report(  # noqa: PLR0913  a keyword for each flag
     """Return settings, what there is of the reference, and the numbers of each folder.
 
     Args:
-        folders: Sets, or any folders of images.
+        folders: Sets, or any folders of images; paths, or opened ones.
         reference: Folder of real images: gives FID and KID.
         inception: File of the network whose features are compared; the encoder's without it.
         encoder: Dual encoder for prompts, diversity and consistency.
@@ -46,8 +46,8 @@ def quality_report(  # noqa: PLR0913  a keyword for each flag
     Raises:
         UserError: a folder, network or encoder that cannot be used.
     """
-    opened = [ImageFolder(home_path(path), everything=everything) for path in folders]
-    real = None if reference is None else ImageFolder(home_path(reference), everything=True)
+    opened = [_opened(folder, everything=everything) for folder in folders]
+    real = None if reference is None else _opened(reference, everything=True)
     shared = None if encoder is None else shared_encoder(encoder, device)
     network: Network
     if inception is not None:
@@ -61,6 +61,12 @@ def quality_report(  # noqa: PLR0913  a keyword for each flag
         "reference": None if measured is None else _counts(measured),
         "sets": [_report(_measured(folder, network, shared, say), measured) for folder in opened],
     }
+
+
+def _opened(folder: Path | ImageFolder, *, everything: bool) -> ImageFolder:
+    if isinstance(folder, ImageFolder):
+        return folder
+    return ImageFolder(home_path(folder), everything=everything)
 
 
 def _measured(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import harness
 from harness.contracts import StudyPlan, StudyReport
 from harness.descriptors import Json
 from harness.errors import UserError
@@ -20,6 +21,8 @@ from harness.tables.formats import markdown
 from harness.tables.table import Cell, Column, Row, Section, Table
 from harness_studies.pages import check_page, marker
 
+from harness_counterfactuals.quality.images import ImageFolder, TaskImages
+
 SCHEMA = ("harness_counterfactuals.quality", "study.schema.json")
 _COLUMNS = (
     ("fid", "FID", "lower", 1, 2),
@@ -31,10 +34,38 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """A folder of images and its name in the table."""
+    """Images and their name in the table.
+
+    Attributes:
+        path: Their folder; ``None`` where a task has them.
+        task: Whose evaluated split they are; empty for a folder.
+    """
 
     label: str
-    path: Path
+    path: Path | None
+    task: str = ""
+
+    @classmethod
+    def of(cls, raw: Mapping[str, str]) -> Images:
+        """Return what a study's file names."""
+        path = raw.get("path")
+        return cls(raw["label"], None if path is None else home_path(path), raw.get("task", ""))
+
+    def __str__(self) -> str:
+        """Return the folder, or the task."""
+        return f"of the task {self.task}" if self.path is None else str(self.path)
+
+    def open(self, profile: str | None) -> ImageFolder:
+        """Open them.
+
+        Raises:
+            UserError: no such folder, task or data, or no image in it.
+        """
+        if self.path is None:
+            return TaskImages(harness.load_task(self.task, profile=profile))
+        if not self.path.is_dir():
+            raise UserError("the folder does not exist", where=self.path, fix=near_file(self.path))
+        return ImageFolder(self.path)
 
 
 def load(document: Document) -> QualityStudy:
@@ -60,22 +91,25 @@ class QualityStudy:
     def __init__(self, raw: Mapping[str, Any], text: str) -> None:
         self.id, self.title, self.profile = raw["study"], raw["title"], raw.get("profile")
         self._note, self._text = raw.get("note", ""), text
-        self._sets = [Images(each["label"], home_path(each["path"])) for each in raw["sets"]]
-        self._reference = Images(raw["reference"]["label"], home_path(raw["reference"]["path"]))
+        self._sets = [Images.of(each) for each in raw["sets"]]
+        self._reference = Images.of(raw["reference"])
         self._encoder, inception = raw.get("encoder"), raw.get("inception")
         self._inception = None if inception is None else home_path(inception)
 
     def plan(self, results: Path | None) -> StudyPlan:  # noqa: ARG002  as the contract has it
         """Return which folders are compared, and which are not there."""
-        rows = [(one.label, str(one.path)) for one in (*self._sets, self._reference)]
+        rows = [(one.label, str(one)) for one in (*self._sets, self._reference)]
         problems = [str(error).replace("\n", "") for error in self._missing()]
         data: list[Json] = [{"label": label, "path": path} for label, path in rows]
-        return StudyPlan(("images", "folder"), rows, (self._note,), problems, data)
+        return StudyPlan(("set", "images"), rows, (self._note,), problems, data)
 
     def _missing(self) -> list[UserError]:
-        folders = [one.path for one in (*self._sets, self._reference)]
-        missing = [UserError("the folder does not exist", where=path, fix=near_file(path))
-                   for path in folders if not path.is_dir()]  # fmt: skip
+        missing = []
+        for one in (*self._sets, self._reference):
+            try:
+                one.open(self.profile)
+            except UserError as error:
+                missing.append(error)
         if self._inception is not None and not self._inception.is_file():
             fix = near_file(self._inception)
             missing.append(UserError("the file does not exist", where=self._inception, fix=fix))
@@ -97,8 +131,8 @@ class QualityStudy:
         for error in self._missing():
             raise error
         report = quality_report(
-            [one.path for one in self._sets],
-            reference=self._reference.path,
+            [one.open(self.profile) for one in self._sets],
+            reference=self._reference.open(self.profile),
             inception=self._inception,
             encoder=self._encoder,
             say=say,
