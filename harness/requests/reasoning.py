@@ -27,9 +27,22 @@ KNOWN: Tags = (
     ("[THINK]", "[/THINK]"),
     ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
     ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+    ("<unused94>thought", "<unused95>"),
+    ("<analysis>", "</analysis>"),
+    ("<reflection>", "</reflection>"),
+    ("<scratchpad>", "</scratchpad>"),
 )
 """Markers of released models: Qwen3, GLM-4.1V, R1 and others; Seed; Sky-T1; Command A; Magistral;
-Kimi-VL; gpt-oss, in this order from the first. Their case does not matter."""
+Kimi-VL; gpt-oss; MedGemma, in this order from the first. Their case does not matter."""
+_AROUND_ANSWERS: Tags = (
+    ("<answer>", "</answer>"),
+    ("<conclusion>", "</conclusion>"),
+    ("<|begin_of_solution|>", "<|end_of_solution|>"),
+    ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    ("<|begin_of_box|>", "<|end_of_box|>"),
+)
+"""What such models put around the answer itself (R1 and its kin, LLaVA-CoT, Sky-T1, Command A,
+GLM-4.1V), from the outermost."""
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -118,7 +131,8 @@ def split(text: str, tags: Tags, *, opened: bool = False) -> Split:
     """Take the reasoning out of a text.
 
     Without an opening marker all that stands before a closing one is reasoning: chat templates may
-    open it at the end of the prompt. A text without markers is returned as it is.
+    open it at the end of the prompt. Where an answer has markers of its own (``<answer>``), it is
+    what stands in the last of them. A text without markers is returned as it is.
 
     Args:
         text: What a model wrote.
@@ -131,7 +145,7 @@ def split(text: str, tags: Tags, *, opened: bool = False) -> Split:
     pattern = "|".join(map(re.escape, marks))
     matches = list(re.finditer(pattern, text, re.IGNORECASE)) if marks else []
     if not matches and not opened:
-        return Split(text)
+        return Split(_unwrapped(text) if tags else text)
     answer: list[str] = []
     inside: list[str] = []
     awaited = closes if opened else set()  # what would close the reasoning that is open
@@ -152,7 +166,16 @@ def split(text: str, tags: Tags, *, opened: bool = False) -> Split:
         start = match.end()
     (inside if awaited else answer).append(text[start:])
     reasoning = "\n".join(stripped for piece in inside if (stripped := piece.strip()))
-    return Split("".join(answer).strip(), reasoning, bool(awaited))
+    return Split(_unwrapped("".join(answer).strip()), reasoning, bool(awaited))
+
+
+def _unwrapped(text: str) -> str:
+    """Return what stands in the last markers around an answer; a text without them as it is."""
+    for opening, closing in _AROUND_ANSWERS:
+        *_, inside = re.split(re.escape(opening), text, flags=re.IGNORECASE)
+        if inside != text:
+            text = re.split(re.escape(closing), inside, flags=re.IGNORECASE)[0].strip()
+    return text
 
 
 def holds_reasoning(text: str) -> str:
@@ -160,7 +183,7 @@ def holds_reasoning(text: str) -> str:
     if not any(sign in text for sign in "<[\u25c1"):  # of most answers that is all
         return ""
     text = text.casefold().lstrip()
-    for opening, closing in KNOWN:
+    for opening, closing in KNOWN + _AROUND_ANSWERS:
         if closing.casefold() in text or text.startswith(opening.casefold()):
             return f"{opening} ... {closing}"
     return ""

@@ -39,6 +39,26 @@ def test_reasoning_is_taken_out_of_a_text(text: str, found: Split) -> None:
     assert split(text, THINK) == found
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>A</think><answer>B</answer>", "B"),
+        ("<think>A</think>\n<Answer> B </Answer>\nso it is B", "B"),
+        ("<answer>A</answer> no <answer>B</answer>", "B"),
+        ("<think>A</think><answer>B", "B"),
+        ("<think>A</think><answer><|begin_of_box|>B<|end_of_box|></answer>", "B"),
+        ("<think>A</think><|START_RESPONSE|>B<|END_RESPONSE|>", "B"),
+        ("<summary>S</summary><reasoning>A</reasoning><conclusion>B</conclusion>", "B"),
+        ("<think>The <answer>A</answer></think>B", "B"),
+        ("<answer></answer>", ""),
+    ],
+)
+def test_an_answer_is_taken_out_of_its_own_markers(text: str, answer: str) -> None:
+    assert split(text, KNOWN).answer == answer
+    assert split(text, ()) == Split(text)
+    assert holds_reasoning(text)
+
+
 def test_a_prompt_may_have_opened_reasoning() -> None:
     assert split("A? no.</think>B", THINK, opened=True) == Split("B", "A? no.")
     assert split("A? no. B", THINK, opened=True) == Split("", "A? no. B", True)
