@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.descriptors import Json
 from harness.errors import DataError, UserError, nearest
+from harness.evaluation.collectors import check_metrics
 from harness.evaluation.task import PLUGIN_CODE, Task
 from harness.plugins import contract_of, find, plugins
 from harness.samples import Sample
@@ -132,6 +133,7 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
         UserError: data missing, a sample id asked for that is not there, no sample at all.
         DataError: annotations that cannot be read, or two samples with one id.
     """
+    check_metrics(task.spec)
     parts = task.parts()
     narrowed = selection.narrowed(task)
     digest = hashlib.sha256()

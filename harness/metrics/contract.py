@@ -55,7 +55,9 @@ class AdditiveMetric(Protocol):
     """A metric computed from sums over samples, so that a bootstrap is one matrix product.
 
     A metric of any kind may declare its range, ``range = (0.0, 1.0)`` (``None`` for an open
-    end): intervals are clipped to it, and a value outside it is an error of the plugin.
+    end): intervals are clipped to it, and a value outside it is an error of the plugin. It may
+    declare the fields of a sample that it reads, ``reads = ("scene",)``: a spec that does not keep
+    one of them is refused before a model is asked.
 
     A metric whose statistics are correct answers at 0 (or fractions from 0 to 1) and answers at
     1, and whose value is their ratio, may set ``proportion = True``: it gets a Wilson interval

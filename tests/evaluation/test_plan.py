@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.config.tasks import installed_catalog
 from harness.errors import DataError, UserError
+from harness.evaluation.collectors import check_metrics, make_metric
 from harness.evaluation.plan import BLOCK_IMAGES, Selection, plan_task
+from harness.plugins import plugins
 
 Faces = Callable[[int], Path]
 
@@ -77,3 +80,36 @@ def test_the_fingerprint_follows_data_and_options(faces: Faces) -> None:
     labels.write_text(labels.read_text().replace("test_0001.jpg 2", "test_0001.jpg 3"))
     after = plan_task(harness.load_task("raf_db", data=root), Selection())
     assert {name for name in before.parts if before.parts[name] != after.parts[name]} == {"data"}
+
+
+def test_every_task_keeps_what_its_metrics_read() -> None:
+    specs = installed_catalog().tasks
+    assert len(specs) > 30
+    for spec in specs.values():
+        check_metrics(spec)
+
+
+def test_a_metric_says_which_fields_it_reads() -> None:
+    """An option that names a field is told in the plan; a field that is nowhere is no value."""
+    tried = 0
+    for name, descriptor in plugins().metrics().items():
+        fields = [o.name for o in descriptor.options if o.help.startswith("Field")]
+        needed = {"first": "a", "second": "b", "against": "votes"}
+        options = {o.name: needed.get(o.name, o.default) for o in descriptor.options}
+        for field in fields:
+            made = make_metric(name, {**options, field: "nowhere"}, ("yes", "no"))
+            assert "nowhere" in made.reads, f"{name}: {field}"
+            tried += 1
+    assert tried > 20
+
+
+def test_options_of_every_metric_are_refused_before_a_model_is_asked(tmp_path: Path) -> None:
+    spec = (Path(harness.__file__).parents[1] / "task_specs/bias/pairs.yaml").read_text()
+    spec = spec.replace("id: pairs", "id: other_pairs", 1)
+    for old, new, said in (
+        ("second: black}", "second: black, answer: prefered}", "reads the field 'prefered'"),
+        ("first: man, second: woman", "first: man", "two values are compared"),
+    ):
+        (tmp_path / "spec.yaml").write_text(spec.replace(old, new))
+        with pytest.raises(UserError, match=said):
+            harness.plan("random", str(tmp_path / "spec.yaml"), profile="demo")

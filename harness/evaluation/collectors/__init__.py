@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.descriptors import Json
+from harness.errors import PluginError, UserError, nearest
 from harness.evaluation.collectors.base import Collector, Shared
 from harness.evaluation.collectors.groups import GroupCollector
 from harness.evaluation.collectors.ranks import RankCollector
@@ -22,6 +23,7 @@ __all__ = [
     "RankCollector",
     "Shared",
     "SumCollector",
+    "check_metrics",
     "collector_of",
     "guarded_metric",
     "make_metric",
@@ -49,6 +51,26 @@ def collector_of(metric: MetricSpec, task: TaskSpec, shared: Shared) -> Collecto
     kind = _kind_of(made)
     assert kind is not None
     return kind(metric, made, shared, needs_target=needs_target)
+
+
+def check_metrics(spec: TaskSpec) -> None:
+    """Make each metric of a task, so that a wrong option is told before a model is asked.
+
+    Raises:
+        PluginError: a metric's plugin fails.
+        UserError: options that a metric refuses, or a field that it reads and the spec drops.
+    """
+    for metric in spec.metrics:
+        made = make_metric(metric.id, metric.options, spec.labels)
+        reads: Any = getattr(made, "reads", ())
+        if not isinstance(reads, tuple | list | frozenset | set):
+            raise PluginError(f"metric {metric.id!r}: reads is {described(reads)}, not a tuple")
+        for name in sorted(set(map(str, reads)) - set(spec.data.keep)):
+            raise UserError(
+                f"the metric {metric.id!r} reads the field {name!r}, which the spec does not keep",
+                where=f"task {spec.id!r}",
+                fix=nearest(name, spec.data.keep) or f"add {name} to data.keep",
+            )
 
 
 def make_metric(name: str, options: Mapping[str, Json], labels: Sequence[str]) -> Any:

@@ -62,6 +62,7 @@ class _InSets:
         del labels
         self._choice = options["elicitation"] == "choice"
         self._field = str(options["concept"])
+        self.reads = () if self._choice else (self._field,)
         self._attributes = listed(options.get("attributes"))
 
     def concept(self, sample: ScoredSample) -> str:

@@ -64,6 +64,7 @@ class CircularAccuracy:
     """
 
     range = (0.0, 1.0)
+    reads = ("round", "rounds")
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options, labels
@@ -115,6 +116,7 @@ class VanillaAccuracy:
     size = 2
     proportion = True
     range = (0.0, 1.0)
+    reads = ("round",)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options, labels

@@ -123,6 +123,8 @@ class _Retrieval(ABC):
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels
         self._field = str(options["concept"])
+        # A spec without concepts has one ranking, and need not say so.
+        self.reads = () if self._field == CONCEPT.default else (self._field,)
         text = str(options["attribute"])
         self._attributes = tuple(name.strip() for name in text.split(",") if name.strip())
         k = options.get("k")
@@ -142,6 +144,12 @@ class _Retrieval(ABC):
                 continue
             if not sample.scores:
                 raise DataError("the record has no score to rank by", where=f"sample {sample.id!r}")
+            if self._field not in sample.fields and sample.source not in {"", sample.id}:
+                raise DataError(
+                    f"the record has no concept in its field {self._field!r}",
+                    where=f"sample {sample.id!r}",
+                    fix=f"add {self._field} to data.keep of the spec",
+                )
             concept = str(sample.fields.get(self._field, ""))
             value = " ".join(groups[name] for name in self._attributes)
             by_concept.setdefault(concept, []).append((index, sample.scores[0], value))

@@ -415,6 +415,7 @@ class MinSkew:
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self.counts = self.count(options, labels)
+        self.reads = () if self.counts.choice else (str(options["concept"]),)
         self._rule = rule_of(options)
         self._single = options["unit"] == "single"
         self._least = float(str(options["min_assigned"]))

@@ -111,6 +111,7 @@ class _Mean(ABC):
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._votes = str(options["votes"])
+        self.reads: tuple[str, ...] = (self._votes,)
         if not labels:
             raise UserError("probabilities need the labels of a choice task")
 
@@ -138,6 +139,7 @@ class Brier(_Mean):
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)
         self._soft = options.get("against") == "votes"
+        self.reads = (self._votes,) if self._soft else ()
 
     def of(self, sample: ScoredSample) -> float:
         """Return one sample's squared distance."""

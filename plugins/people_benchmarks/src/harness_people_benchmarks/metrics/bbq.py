@@ -84,6 +84,7 @@ class Disambiguated:
         self._context, self._biased, self._unknown = (
             str(options[name]) for name in ("context", "biased", "unknown")
         )
+        self.reads = self._context, self._biased, self._unknown
 
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
         """Return answers: biased at 0, that name somebody at 1, right at 2, all at 3."""
@@ -130,6 +131,7 @@ class ContextAccuracy:
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels
         self._context, self._kind = str(options["context"]), str(options["kind"])
+        self.reads = (self._context,)
 
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
         """Return right answers at 0 and samples at 1; nothing for other contexts."""

@@ -133,6 +133,7 @@ class Overall:
     """Mean over pairs of ``|B_pair|``, in ``[0, 1]``; a pair's questions are drawn together."""
 
     range = (0.0, 1.0)
+    reads = ("asked", "order", "kind", "occupation", "rival", "base_gender")
     part: Literal["bias", "accuracy", "ipss"] = "bias"
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:

@@ -61,6 +61,7 @@ class ProbabilityGap:
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._concept, self._positive = str(options["concept"]), str(options["positive"])
         self._attribute = str(options["attribute"])
+        self.reads = (self._concept,)
         self._values = [str(options["first"]), str(options["second"])]
         if not all(self._values) or self._values[0] == self._values[1]:
             raise UserError(

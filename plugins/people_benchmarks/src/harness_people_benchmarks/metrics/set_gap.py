@@ -61,6 +61,7 @@ class SetGap:
         del labels
         self._set, self._answer = str(options["set"]), str(options["answer"])
         self._attribute = str(options["attribute"])
+        self.reads = self._set, self._answer
         self._values = str(options["first"]), str(options["second"])
         if not all(self._values) or self._values[0] == self._values[1]:
             raise UserError("set_gap needs two different values", where="options first, second")
