@@ -34,6 +34,11 @@ _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOF
 _LARGE = 64 << 20
 
 
+def is_litter(name: str) -> bool:
+    """Whether a file manager left a file beside those of a release (``._a.jpg``, ``.DS_Store``)."""
+    return name.startswith("._") or name in {".DS_Store", "__MACOSX", "Thumbs.db", "desktop.ini"}
+
+
 def stem(name: str) -> str:
     """Return an archive's name without its ending; empty for other files."""
     return next(
@@ -124,6 +129,11 @@ class Archive:
             entries = self._of_zip() if is_zip else self._of_tar()
         except (*_DAMAGE, OSError) as error:
             self._refuse(f"cannot be read: {error}")
+        entries = {
+            name: entry
+            for name, entry in entries.items()
+            if not any(map(is_litter, name.split("/")))
+        }
         # An archive of a folder mostly holds that folder as its one top entry.
         top = f"{stem(self.path.name)}/"
         if entries and all(name.startswith(top) for name in entries):
@@ -177,7 +187,9 @@ class Archive:
 
     def _safe(self, name: str) -> str:
         pure = PurePosixPath(name)
-        if pure.is_absolute() or ".." in pure.parts or "\\" in name or "\x00" in name:
+        if "\\" in name:
+            self._refuse(f"{name!r} has backslashes, as old Windows tools write them")
+        if pure.is_absolute() or ".." in pure.parts or "\x00" in name:
             self._refuse(f"{name!r} leads out of the archive")
         return str(pure)
 

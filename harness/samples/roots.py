@@ -22,6 +22,10 @@ _INSTEAD = {
 }  # fmt: skip
 
 
+_LINK_OUT = "a link leads out of the data folder"
+_PUT_INSIDE = "put the file itself there, or give a folder that holds all of the data"
+
+
 class FileMissing(DataError):
     """No file or folder of that name."""
 
@@ -164,11 +168,14 @@ class DataRoot:
     def list(self, folder: str = "") -> list[str]:
         """Return the files and folders right in a folder, sorted, by their names from the root.
 
-        An archive that stands for a folder is there under both names.
+        An archive that stands for a folder is there under both names. What file managers leave
+        behind (``._a.jpg``, ``.DS_Store``) is no file of a release.
 
         Raises:
             DataError: there is no such folder, it cannot be read, or a name is not UTF-8.
         """
+        from harness.samples.archives import is_litter  # listing tasks loads this module
+
         if not self.is_dir(folder):
             self._find(folder)  # says so if the name leads out
             raise FileMissing("there is no such folder", where=self.where(folder))
@@ -182,6 +189,7 @@ class DataRoot:
                 names |= set(self._archives)
         else:
             names = set(where[0].children(where[1]))
+        names = {name for name in names if not is_litter(name)}
         start = f"{PurePosixPath(folder)}/" if PurePosixPath(folder).parts else ""
         for name in names:
             if not name.isascii() and name != os.fsencode(name).decode("utf-8", "replace"):
@@ -277,11 +285,7 @@ class DataRoot:
         except RuntimeError as error:  # a loop of links
             raise OSError(str(error)) from None
         if not path.is_relative_to(self._bounds):
-            raise LeadsOut(
-                "a link leads out of the data folder",
-                where=self.where(name),
-                fix="put the file itself there, or give a folder that holds all of the data",
-            )
+            raise LeadsOut(_LINK_OUT, where=self.where(name), fix=_PUT_INSIDE)
         return path
 
     def _entry(self, archive: Archive, inside: str, name: str) -> Entry:
@@ -348,12 +352,21 @@ def data_root(path: Path) -> DataRoot:
                 "there is no such folder" if missing else "neither a folder nor an archive",
                 where=path,
             )
-        archives = {
-            name: Archive(part)
-            for part in path.iterdir()
-            if (name := stem(part.name)) and part.is_file() and not (path / name).exists()
-        }
-        folder = path.resolve()
+        folder, archives = path.resolve(), dict[str, Archive]()
+        for part in sorted(path.iterdir()):
+            name = stem(part.name)
+            if not name or not part.is_file() or (path / name).exists():
+                continue
+            if not part.resolve().is_relative_to(_bounds(folder)):
+                raise LeadsOut(_LINK_OUT, where=part, fix=_PUT_INSIDE)
+            if name in archives:
+                raise NotReadable(
+                    f"two archives stand for the folder {quoted(name)}: "
+                    f"{archives[name].path.name} and {part.name}",
+                    where=path,
+                    fix="keep one of them here",
+                )
+            archives[name] = Archive(part)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no name of a file"
         raise NotReadable(f"cannot be read: {reason}", where=str(path)) from None

@@ -92,6 +92,33 @@ def test_a_folder_that_is_there_wins_over_the_archive_beside_it(tmp_path: Path) 
     assert data_root(tmp_path).read_bytes("image/1.jpg") == b"unpacked"
 
 
+def test_two_archives_for_one_folder_and_one_outside_are_refused(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    pack(data / "image.zip", {"1.jpg": b"zip"})
+    (data / "linked.zip").symlink_to(pack(tmp_path / "other.zip", {"1.jpg": b"out"}))
+    with pytest.raises(DataError, match="a link leads out of the data folder"):
+        data_root(data)
+    (data / "linked.zip").unlink()
+    pack(data / "image.tar", {"1.jpg": b"tar"})
+    with pytest.raises(DataError, match="for the folder 'image': image.tar and image.zip"):
+        data_root(data)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_what_file_managers_leave_behind_is_no_file(tmp_path: Path, kind: str) -> None:
+    files = {f"r/{name}": data for name, data in FILES.items()}
+    litter = dict.fromkeys(("r/.DS_Store", "r/image/._a.jpg", "__MACOSX/r/._b", "r/Thumbs.db"), b"")
+    if kind == "folder":
+        for name, data in (files | litter).items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(data)
+        root = data_root(tmp_path / "r")
+    else:
+        root = data_root(pack(tmp_path / f"r.{kind}", files | litter))
+    assert walk(root) == FILES
+
+
 def spread(kind: str, folder: Path) -> DataRoot:
     """Return the same files, as a folder, an archive, or a folder with an archive in it."""
     if kind == "folder":
