@@ -101,7 +101,7 @@ def test_two_archives_for_one_folder_and_one_outside_are_refused(tmp_path: Path)
         data_root(data)
     (data / "linked.zip").unlink()
     pack(data / "image.tar", {"1.jpg": b"tar"})
-    with pytest.raises(DataError, match="for the folder 'image': image.tar and image.zip"):
+    with pytest.raises(DataError, match=r"for the folder 'image': image.tar and image.zip"):
         data_root(data)
 
 
@@ -259,7 +259,7 @@ def test_images_are_opened_out_of_archives_and_nowhere_else(tmp_path: Path, endi
 @pytest.mark.parametrize("ending", [".zip", ".tar"])
 def test_names_that_lead_out_are_refused(tmp_path: Path, ending: str, name: str) -> None:
     path = pack(tmp_path / f"bad{ending}", {"fine.txt": b"", name: b"x"})
-    with pytest.raises(DataError, match="leads out of the archive"):
+    with pytest.raises(DataError, match=r"leads out of the archive|has backslashes"):
         data_root(path)
 
 
