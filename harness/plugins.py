@@ -559,3 +559,8 @@ def contract_of(descriptor: Descriptor, kind: type[PluginError] = PluginError) -
     return Contract(
         f"{noun} {descriptor.id!r}", "" if info is None else str(info), descriptor.target, kind
     )
+
+
+def is_heard(method: object, name: str) -> bool:
+    """Whether a method is marked as one that hears an event, under the name of one."""
+    return hasattr(hookspecs, name) and hasattr(method, f"{GROUP}_impl")

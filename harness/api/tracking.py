@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from harness.errors import FAULTS, error_text, show_traceback
 from harness.events import Tracker
-from harness.plugins import contract_of, find, plugins
+from harness.plugins import contract_of, find, is_heard, plugins
 from harness.tables.known import listed
 from harness.targets import load_target
 
@@ -23,8 +23,16 @@ def find_trackers(names: str | Iterable[str]) -> dict[str, Tracker]:
     for name in listed(names):
         descriptor = find("tracker", name, plugins().trackers())
         factory = load_target(descriptor)
-        with contract_of(descriptor).calling("make"):
-            trackers[name] = factory()
+        contract = contract_of(descriptor)
+        with contract.calling("make"):
+            tracker = trackers[name] = factory()
+            hooks = [name for name in dir(tracker) if name.startswith("harness_")]
+            heard = [name for name in hooks if is_heard(getattr(tracker, name), name)]
+        if not callable(getattr(tracker, "close", None)):
+            raise contract.returned(tracker, "make", "a tracker with a method close")
+        if not heard:
+            about = f"its {hooks[0]} is no event or lacks hookimpl" if hooks else "it has no hook"
+            raise contract.wrong(f"would hear nothing of a run: {about}")
     return trackers
 
 

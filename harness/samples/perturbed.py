@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.errors import SampleError
+from harness.errors import FAULTS, SampleError
 from harness.plugins import contract_of, find, plugins
 from harness.samples.sample import Box
 from harness.samples.views import Corners, placed
@@ -83,7 +84,9 @@ def perturbed(
         fits and isinstance(changed_pixels[0], Image.Image) and changed_pixels[0].mode == "RGB"
     ):
         raise contract.returned(changed_pixels, "show", "an RGB image and its boxes")
-    pixels, moved = changed_pixels
+    pixels, moved = changed_pixels[0], _boxes(changed_pixels[1])
+    if moved is None:
+        raise contract.returned(changed_pixels[1], "show", "boxes of four finite numbers")
     if len(moved) != len(corners):
         raise contract.wrong(f"returned {len(moved)} boxes from show, not {len(corners)}")
     digest = hashlib.sha256(f"{pixels.size}".encode() + pixels.tobytes()).hexdigest()
@@ -94,9 +97,17 @@ def perturbed(
     if not corners:
         return otherwise, sample.boxes
     pairs = zip(sample.boxes, moved, strict=True)
-    return otherwise, tuple(
-        Box(box.name, float(x1), float(y1), float(x2), float(y2)) for box, (x1, y1, x2, y2) in pairs
-    )
+    return otherwise, tuple(Box(box.name, x1, y1, x2, y2) for box, (x1, y1, x2, y2) in pairs)
+
+
+def _boxes(moved: Any) -> list[Corners] | None:
+    """Return a plugin's boxes as numbers; ``None`` for what are none, or lie inside out."""
+    try:
+        boxes = [(float(x1), float(y1), float(x2), float(y2)) for x1, y1, x2, y2 in moved]
+    except FAULTS:
+        return None
+    good = all(math.isfinite(sum(box)) and box[0] <= box[2] and box[1] <= box[3] for box in boxes)
+    return boxes if good else None
 
 
 def refuse_moved(kind: str, texts: Iterable[str], target: object) -> None:

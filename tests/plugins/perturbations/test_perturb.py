@@ -17,7 +17,7 @@ from harness_studies.robustness import build_robustness
 from PIL import Image
 
 import harness
-from harness.errors import SampleError, UserError
+from harness.errors import PluginError, SampleError, UserError
 from harness.runs.sample_record import read_samples
 from harness.samples import Box, Sample
 from harness.samples.images import LoadedImage
@@ -117,6 +117,23 @@ def test_boxes_stand_round_what_they_stood_round(kind: str) -> None:
     inside = values(image.pixels)[max(0, top) : bottom, max(0, left) : right]
     height, width = inside.shape[:2]
     assert (inside == values(picture())[30 - height : 30, 24 - width : 24]).all()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None, [], "text", picture(), (picture(),), (picture().convert("L"), ()), (picture(), None),
+        (picture(), 3), (picture(), ()), (picture(), [None]), (picture(), [(1, 2, 3)]),
+        (picture(), [(0, 0, float("nan"), 5)]), (picture(), [(9, 0, 2, 5)]),
+        (picture(), [("a", "b", "c", "d")]), (picture(), [(0, 0, 1, 1)] * 2),
+    ],
+)  # fmt: skip
+def test_what_a_plugin_returns_wrongly_is_one_message(
+    given: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.samples.perturbed.load_target", lambda _: lambda *_: given)
+    with pytest.raises(PluginError, match=r"perturbation 'flip' returned .* from show, not "):
+        shown("flip")
 
 
 def test_backgrounds_and_people_are_told_apart_by_the_samples_boxes() -> None:

@@ -16,8 +16,11 @@ from harness_trackers.tracker import LogTracker
 
 import harness
 from harness.api.runs import NullReporter
+from harness.api.tracking import find_trackers
 from harness.cli.main import invoke, main
+from harness.errors import PluginError
 from harness.evaluation.run import RunResult
+from harness.plugins import hookimpl
 
 
 class Memory:
@@ -129,6 +132,47 @@ def test_a_tracker_that_is_not_there_is_refused_before_the_run(
     assert invoke(main, [*command, "--track", "tensorboard,mlflow"]) == 2
     assert "pip install 'social-harness-trackers[mlflow]'" in capsys.readouterr().err
     assert not [*tmp_path.rglob("evaluation.json")]
+
+
+class Hears:
+    @hookimpl
+    def harness_run_finished(self, event: Any) -> None: ...
+
+
+class Unmarked:
+    def harness_run_finished(self, event: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Misspelt:
+    @hookimpl
+    def harness_run_finishd(self, event: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Closes:
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: None, "returned None from make, not a tracker with a method close"),
+        (Hears, "not a tracker with a method close"),
+        (Unmarked, "hear nothing of a run: its harness_run_finished is no event or lacks hookimpl"),
+        (Misspelt, "its harness_run_finishd is no event"),
+        (Closes, "would hear nothing of a run: it has no hook"),
+        (lambda: 1 / 0, "raised in make: ZeroDivisionError"),
+    ],
+)
+def test_a_tracker_that_would_hear_nothing_is_refused_before_the_run(
+    make: Any, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.api.tracking.load_target", lambda _: make)
+    with pytest.raises(PluginError, match=said):
+        find_trackers("tensorboard")
 
 
 @pytest.mark.slow
