@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.descriptors import ExtractorDescriptor, Option
+from harness.descriptors import ExtractorDescriptor
 
 EXTRACTORS: tuple[ExtractorDescriptor, ...] = (
     ExtractorDescriptor(
@@ -16,34 +16,5 @@ EXTRACTORS: tuple[ExtractorDescriptor, ...] = (
         target="harness.requests.extractors.verbatim:VerbatimExtractor",
         summary="The text itself, for scorers that read free text.",
         version=2,
-    ),
-    ExtractorDescriptor(
-        id="option_letter",
-        target="harness.requests.extractors.option_letter:OptionLetterExtractor",
-        summary="The letter of one of the sample's options (fields A, B, ...), by rules.",
-        version=3,
-        options=(
-            Option(
-                name="rule",
-                default="by_language",
-                choices=(
-                    "by_language",
-                    "vlmevalkit_bounded",
-                    "chinese",
-                    "vlmevalkit_2026_08",
-                    "vlmevalkit_2026_02",
-                    "vlmevalkit_2025_04",
-                    "lmms_eval",
-                ),
-                help="Whose rules, and as of when; by_language takes chinese for cn, and "
-                "vlmevalkit_bounded otherwise.",
-            ),
-            Option(
-                name="language",
-                default="en",
-                choices=("en", "cn"),
-                help="Of the questions; read by by_language.",
-            ),
-        ),
     ),
 )

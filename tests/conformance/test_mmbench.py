@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_benchmarks.extractors.option_letter import RULES, OptionLetterExtractor
 from harness_benchmarks.metrics.mmbench import CircularAccuracy
 
 from harness.metrics import ScoredSample
-from harness.requests.extractors.option_letter import RULES, OptionLetterExtractor
 
 CASES = json.loads((Path(__file__).parent / "mmbench_cases.json").read_text(encoding="utf-8"))
 GROUPS = CASES["circular"]["groups"]

@@ -108,7 +108,7 @@ def test_options_of_every_metric_are_refused_before_a_model_is_asked(tmp_path: P
     spec = spec.replace("id: pairs", "id: other_pairs", 1)
     for old, new, said in (
         ("second: black}", "second: black, answer: prefered}", "reads the field 'prefered'"),
-        ("first: man, second: woman", "first: man", "two values are compared"),
+        ("first: man, second: woman", "first: man", "needs two different values"),
     ):
         (tmp_path / "spec.yaml").write_text(spec.replace(old, new))
         with pytest.raises(UserError, match=said):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from harness_benchmarks.extractors.option_letter import RULES, OptionLetterExtractor
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.requests.extractor import Extracted
-from harness.requests.extractors.option_letter import RULES, OptionLetterExtractor
 from harness.requests.extractors.verbatim import VerbatimExtractor
 
 FIELDS: dict[str, Json] = {

@@ -1,4 +1,4 @@
-"""Twelve benchmarks: readers of their release layouts, and the metrics that belong to them."""
+"""Twelve benchmarks: readers of their release layouts, with their extractors and metrics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def harness_readers() -> Sequence[ReaderDescriptor]:
 
 @hookimpl
 def harness_extractors() -> Sequence[ExtractorDescriptor]:
-    """Offer the reader of points; it is not imported."""
+    """Offer what reads points and letters of options; none is imported."""
     from harness.descriptors import ExtractorDescriptor, Option
 
     return [
@@ -47,7 +47,36 @@ def harness_extractors() -> Sequence[ExtractorDescriptor]:
                     "image.",
                 ),
             ),
-        )
+        ),
+        ExtractorDescriptor(
+            id="option_letter",
+            target="harness_benchmarks.extractors.option_letter:OptionLetterExtractor",
+            summary="The letter of one of the sample's options (fields A, B, ...), by rules.",
+            version=3,
+            options=(
+                Option(
+                    name="rule",
+                    default="by_language",
+                    choices=(
+                        "by_language",
+                        "vlmevalkit_bounded",
+                        "chinese",
+                        "vlmevalkit_2026_08",
+                        "vlmevalkit_2026_02",
+                        "vlmevalkit_2025_04",
+                        "lmms_eval",
+                    ),
+                    help="Whose rules, and as of when; by_language takes chinese for cn, and "
+                    "vlmevalkit_bounded otherwise.",
+                ),
+                Option(
+                    name="language",
+                    default="en",
+                    choices=("en", "cn"),
+                    help="Of the questions; read by by_language.",
+                ),
+            ),
+        ),
     ]
 
 
