@@ -15,7 +15,7 @@ from harness.samples.roots import data_root
 
 from harness_own_data.new.sources import SPLITS, in_order, source
 from harness_own_data.table.files import TableFiles, is_image
-from harness_own_data.table.folders import ImageFolder
+from harness_own_data.table.folders import ImageFolder, UnlabelledImageError
 from harness_own_data.table.images import inside, looks_like_base64
 from harness_own_data.table.rows import MissingKey, text_of
 
@@ -182,7 +182,7 @@ def _columns(result: Look, tables: Sequence[Any]) -> None:
             for cells, cell in zip(seen.values(), row.cells, strict=True):
                 cells.add(cell)
     except DataError as error:
-        if not result.is_folder or "no label's folder" not in error.message:
+        if not isinstance(error, UnlabelledImageError):
             raise
         names.remove("label")
     for name in names:

@@ -12,6 +12,10 @@ from harness_own_data.table.rows import Row
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
+class UnlabelledImageError(DataError):
+    """An image of the folder is in no folder of a label."""
+
+
 class ImageFolder:
     """Every image below a folder; see :class:`harness_own_data.table.rows.Table`.
 
@@ -44,7 +48,7 @@ class ImageFolder:
                 "id": below,
             }
             if "label" in names and not file_name:
-                raise DataError(
+                raise UnlabelledImageError(
                     f"the image {file!r} is not in the folder of a label",
                     where=self.root.where(path),
                     fix="one folder for each label: label/image.jpg",
