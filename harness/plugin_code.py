@@ -103,11 +103,7 @@ def _roots(module: str) -> Iterator[Path]:
         name = ".".join(parts[:depth])
         try:
             spec = importlib.util.find_spec(name)
-        except (
-            ImportError,
-            ValueError,
-            AttributeError,
-        ):  # made by hand, or its parent is no package
+        except (ImportError, ValueError, AttributeError):  # made by hand, or in no package
             spec = None
         if spec is None:
             file = getattr(sys.modules.get(name), "__file__", None)

@@ -372,11 +372,8 @@ def with_run_files(
     Raises:
         UserError: a file that is wrong, or that says a model which a flag names too.
     """
-    ctx, models_file, run_file = (
-        click.get_current_context(),
-        flags["models_file"],
-        flags["run_file"],
-    )
+    ctx = click.get_current_context()
+    models_file, run_file = flags["models_file"], flags["run_file"]
     if models_file is None and run_file is None:
         return arguments
     from harness.api.run_files import read_models_file, read_run_file

@@ -38,6 +38,7 @@ def score_options(
         return -(-2 * length // layers)
 
     def score(prefilled: PrefilledRows, prefixes: Sequence[Prefix]) -> None:
+        # The prefix's last position predicts the first token of every option.
         firsts = torch.log_softmax(prefilled.logits, dim=-1)
         items = [(row, trie) for row, prefix in enumerate(prefixes) for trie in prefix.tries]
         length = prefilled.mask.shape[1]

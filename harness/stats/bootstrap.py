@@ -81,7 +81,7 @@ def of_proportion(rows: DistinctRows, level: float = LEVEL) -> Interval | None:
     if bool(np.isin(pairs, (0.0, 1.0)).all()) and len(np.unique(rows.strata)) == 1:
         totals = rows.counts @ pairs
         return wilson(float(totals[0]), float(totals[1]), level)
-    with_trials = trials > 0
+    with_trials = trials > 0  # a cluster without a trial carries no information
     clusters = int(rows.counts[with_trials].sum())
     for ends, successes in ((right == 0, 0), (right == trials, clusters)):
         if clusters > 1 and bool(ends[with_trials].all()):
@@ -136,6 +136,7 @@ def narrow(chunk: Floats, width: int) -> Iterator[Floats]:
         chunk: ``(draws, rows)``.
         width: Numbers that one draw takes.
     """
+    # The totals of a piece (float64) may take eight times what its weights do.
     step = max(1, 8 * CHUNK_BYTES // (8 * max(1, width)))
     for start in range(0, len(chunk), step):
         yield chunk[start : start + step]
@@ -231,7 +232,7 @@ def ranks_resampled(  # noqa: PLR0913  the twin of resampled, with codes
     values = value(np.ones((1, len(codes))))[0]
     if draws is None:
         draws = enough_of_ranks(max(len(codes), numbers))
-    if rows.clusters < 2:
+    if rows.clusters < 2:  # a single cluster does not vary, and has no interval
         draws = 0
     chunks = rows.draws(draws, seed, width=2 * len(codes))
     return _gathered(

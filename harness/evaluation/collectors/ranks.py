@@ -107,6 +107,7 @@ class RankCollector(Collector):
             units = self._units(prepared[position]) if len(used_clusters) > 1 else None
             interval = None if units is None else of_units(units, codes, strata)
             if interval is None:
+                # A part rests on its own clusters only, and BCa needs enough of them.
                 interval = drawn.at(position).interval(clusters=len(used_clusters))
             intervals.append(interval and interval.within(ranges[position]))
         labelled = taken.labelled(parts, frame)
@@ -132,6 +133,7 @@ class RankCollector(Collector):
             pairs = zip(prepared, members, strict=True)
             return np.stack([metric.value(held, weights[:, part]) for held, part in pairs], axis=-1)
 
+        # Both evaluations are ranked as one list: weights of 1 and 0 pick either half of it.
         ones, zeros = np.ones((1, n)), np.zeros((1, n))
         paired = paired_ranks(
             values,

@@ -59,6 +59,7 @@ class SumCollector(Collector):
 
     def add(self, sample: ScoredSample) -> None:
         """Add the next sample's statistics; none where the metric must not see it."""
+        # An empty row keeps rows and samples in step, for slices and paired comparisons.
         self.statistics.add(self.metric.statistics(sample) if self.takes(sample) else {})
 
     def point(self, frame: Frame) -> float:
@@ -87,6 +88,7 @@ class SumCollector(Collector):
         rows = labelled.distinct(names)
 
         def values(totals: Floats) -> Floats:
+            # A row of totals holds the statistics of all parts, one part after the other.
             return metric.finalize(totals.reshape(*totals.shape[:-1], len(names), size))
 
         drawn = resampled(values, rows, seed=seed, numbers=parts.pairs)

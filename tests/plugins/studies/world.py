@@ -79,7 +79,7 @@ class World:
         tasks: Iterable[str],
         out: Path,
         *,
-        watcher: Any,
+        reporter: Any,
         **asked: Any,
     ) -> Path:
         settings = asked["settings"]
@@ -88,7 +88,7 @@ class World:
             raise self.crash("the recipe broke")
         names = tuple(tasks)
         steps = self.plan_training(model, recipe, names, **asked).steps
-        watcher.epoch(0, {"loss": 0.5, "steps": steps})
+        reporter.epoch(0, {"loss": 0.5, "steps": steps})
         out.mkdir(exist_ok=True)
         shares = dict.fromkeys(names, SAMPLES * settings.epochs)
         held = {
@@ -160,7 +160,7 @@ class World:
 
 
 class Heard:
-    """A watcher that keeps what it hears."""
+    """A reporter that keeps what it hears."""
 
     def __init__(self) -> None:
         self.trials: list[str] = []

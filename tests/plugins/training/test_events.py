@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from harness_trackers.tracker import LogTracker
 from harness_training.events import Telling, TrainingFinished, TrainingStarted
-from harness_training.run import NullWatcher
+from harness_training.run import NullTrainingReporter
 
 from harness.api.tracking import tracked
 from harness.descriptors import Json
@@ -17,7 +17,7 @@ from tests.plugins.trackers.test_trackers import Memory
 from .test_train import flags, record, train
 
 
-class Notes(NullWatcher):
+class Notes(NullTrainingReporter):
     def __init__(self) -> None:
         self.notes: list[str] = []
 
@@ -41,18 +41,18 @@ def begun(telling: Telling) -> None:
 
 def log_of(*finished: TrainingFinished, failing: str = "") -> tuple[Memory, list[str]]:
     """Return the log of a training, and what was said."""
-    watcher, logs = Notes(), list[Memory]()
+    reporter, logs = Notes(), list[Memory]()
 
     def opened(event: Any) -> Memory:
         logs.append(Memory(event, failing))
         return logs[-1]
 
-    with tracked({"memory": LogTracker(opened)}, watcher.say):
-        telling = Telling(watcher)
+    with tracked({"memory": LogTracker(opened)}, reporter.say):
+        telling = Telling(reporter)
         begun(telling)
         for event in finished:
             telling.tell("harness_training_finished", event)
-    return logs[0], watcher.notes
+    return logs[0], reporter.notes
 
 
 def test_a_log_has_steps_over_all_epochs_and_the_numbers_of_epochs() -> None:

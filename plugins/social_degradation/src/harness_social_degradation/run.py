@@ -133,8 +133,8 @@ class _Runner:
         if not (folder / RECORD).is_file():
             self._say(f"train {name}, seed {seed}: {plan.steps} steps")
             folder.parent.mkdir(parents=True, exist_ok=True)
-            watcher = EachMinuteSteps(self._say, name, plan.steps)
-            run_training(plan, folder, watcher)
+            reporter = EachMinuteSteps(self._say, name, plan.steps)
+            run_training(plan, folder, reporter)
         return folder
 
     # --- probes -----------------------------------------------------------------------------------

@@ -57,7 +57,9 @@ class MatrixStudy:
     def run(self, out: Path, results: Path | None, say: Say) -> StudyReport:
         """Train and evaluate what is missing; write the tables."""
         plans = self._plans or plan_study(self._study, results)
-        return self._report(run_study(self._study, plans, out, results, _Watcher(say, plans)))
+        return self._report(
+            run_study(self._study, plans, out, results, _ConsoleReporter(say, plans))
+        )
 
     def run_on(
         self, workers: FoundExecutor, source: str, out: Path, results: Path | None, say: Say
@@ -65,13 +67,14 @@ class MatrixStudy:
         """Do the same by workers, each a trial at a time."""
         from harness_studies.on_workers import TrialCoordinator
 
-        plans, watcher = self._plans or plan_study(self._study, results), _Watcher(say, plans=())
+        plans = self._plans or plan_study(self._study, results)
+        reporter = _ConsoleReporter(say, plans=())
         folder = load_settings(profile=self.profile, results=results).results
 
         def outcomes() -> list[Outcome]:
-            return TrialCoordinator(self._study, plans, folder, workers, watcher).run(source)
+            return TrialCoordinator(self._study, plans, folder, workers, reporter).run(source)
 
-        return self._report(run_study(self._study, plans, out, results, watcher, outcomes))
+        return self._report(run_study(self._study, plans, out, results, reporter, outcomes))
 
     def _report(self, result: StudyResult) -> StudyReport:
         return StudyReport(
@@ -161,7 +164,7 @@ def _plan_json(plan: TrialPlan) -> dict[str, Any]:
     }
 
 
-class _Watcher:
+class _ConsoleReporter:
     """Says a line for each trial, epoch and evaluation, and one a minute within them."""
 
     def __init__(self, say: Say, plans: Sequence[TrialPlan]) -> None:

@@ -17,7 +17,7 @@ from harness.workers.start import FoundExecutor, here
 from harness_studies.files import DEFAULT
 from harness_studies.items import ItemCoordinator
 from harness_studies.plan import Planner, TrialPlan
-from harness_studies.run import Outcome, StudyWatcher, run_trial
+from harness_studies.run import Outcome, StudyReporter, run_trial
 from harness_studies.study import Study
 
 
@@ -29,7 +29,7 @@ class TrialCoordinator:
         plans: Its trials.
         results: Folder of trainings and records, which all workers must see.
         found: Starts the workers.
-        watcher: Told of trials that begin and end, and of workers.
+        reporter: Told of trials that begin and end, and of workers.
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class TrialCoordinator:
         plans: Sequence[TrialPlan],
         results: Path,
         executor: FoundExecutor,
-        watcher: StudyWatcher,
+        reporter: StudyReporter,
     ) -> None:
         self._study, self._plans, self._results = study, plans, results
-        self._found, self._watcher = executor, watcher
+        self._found, self._reporter = executor, reporter
         self._outcomes: dict[int, Outcome] = {}
         self.pending: list[int] = []
 
@@ -59,13 +59,13 @@ class TrialCoordinator:
         """
         for at, plan in enumerate(self._plans):
             if plan.done or plan.problem:
-                self._outcomes[at] = run_trial(self._study, plan, self._results, self._watcher)
+                self._outcomes[at] = run_trial(self._study, plan, self._results, self._reporter)
             else:
                 self.pending.append(at)
         # The longest first: nothing that is long should begin when the others are done.
         self.pending.sort(key=lambda at: -(self._plans[at].seconds or 0.0))
         if self.pending:
-            ItemCoordinator(self._found, self._order(source), self, self._watcher.say).run()
+            ItemCoordinator(self._found, self._order(source), self, self._reporter.say).run()
         return [self._outcomes[at] for at in range(len(self._plans))]
 
     def _order(self, source: str) -> WorkOrder:
@@ -88,13 +88,13 @@ class TrialCoordinator:
     def begin(self, item: int, worker: str) -> None:
         """Say that a worker is asked for a trial."""
         number = f"[{item + 1}/{len(self._plans)}]"
-        self._watcher.say(f"{number} {self._plans[item].trial.name}: worker {worker}")
+        self._reporter.say(f"{number} {self._plans[item].trial.name}: worker {worker}")
 
     def take(self, item: int, event: Answered) -> None:
         """Read what a worker made of a trial."""
         (document,) = event.records
         for note in event.notes:
-            self._watcher.say(f"  {self._plans[item].trial.name}: {note}")
+            self._reporter.say(f"  {self._plans[item].trial.name}: {note}")
         outcome = Outcome(self._plans[item], seconds=event.seconds)
         outcome.records += [read_evaluation(Path(str(one))) for one in _listed(document, "folders")]
         outcome.failed += [str(line) for line in _listed(document, "failed")]
@@ -108,7 +108,7 @@ class TrialCoordinator:
         self._outcomes[at] = outcome
         name, left = outcome.trial.name, len(self._plans) - len(self._outcomes)
         how = f"failed: {'; '.join(outcome.failed)}" if outcome.failed else "done"
-        self._watcher.say(f"  {name}: {how}, {outcome.seconds:.0f} s; {left} left")
+        self._reporter.say(f"  {name}: {how}, {outcome.seconds:.0f} s; {left} left")
 
 
 def _writes(plan: TrialPlan) -> str:

@@ -18,7 +18,7 @@ from harness.runs.lock import writing
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_json
 from harness.tables.table import Table
-from harness_training.run import Watcher
+from harness_training.run import TrainingReporter
 
 from harness_studies.compare import Gain, gain_table, gains_of
 from harness_studies.plan import TrialPlan, asking, rounds, said, teaching
@@ -30,7 +30,7 @@ RECORD = "study.json"
 FORMAT = 1
 
 
-class StudyWatcher(Reporter, Watcher, Protocol):
+class StudyReporter(Reporter, TrainingReporter, Protocol):
     """Watches a study, its trainings and its evaluations."""
 
     def trial(self, number: int, total: int, plan: TrialPlan) -> None:
@@ -83,7 +83,7 @@ def run_study(  # noqa: PLR0913, PLR0917  what a study is run with
     plans: Sequence[TrialPlan],
     out: Path,
     results: Path | None,
-    watcher: StudyWatcher,
+    reporter: StudyReporter,
     by_workers: Callable[[], list[Outcome]] | None = None,
 ) -> StudyResult:
     """Train and evaluate what is missing, then write tables and record into a folder.
@@ -95,7 +95,7 @@ def run_study(  # noqa: PLR0913, PLR0917  what a study is run with
         plans: Its trials.
         out: Folder of the tables.
         results: Folder of trainings and records.
-        watcher: Hears how it goes.
+        reporter: Hears how it goes.
         by_workers: Has the trials run by others; this process runs one after the other otherwise.
 
     Raises:
@@ -109,9 +109,9 @@ def run_study(  # noqa: PLR0913, PLR0917  what a study is run with
             return _written(study, by_workers(), out)
         outcomes = []
         for number, plan in enumerate(plans, 1):
-            watcher.trial(number, len(plans), plan)
-            outcome = run_trial(study, plan, results, watcher)
-            watcher.ended(plan, "; ".join(outcome.failed))
+            reporter.trial(number, len(plans), plan)
+            outcome = run_trial(study, plan, results, reporter)
+            reporter.ended(plan, "; ".join(outcome.failed))
             outcomes.append(outcome)
         return _written(study, outcomes, out)
 
@@ -130,7 +130,7 @@ def _refuse_other(study: Study, out: Path) -> None:
 
 
 def run_trial(
-    study: Study, plan: TrialPlan, results: Path | None, watcher: StudyWatcher
+    study: Study, plan: TrialPlan, results: Path | None, reporter: StudyReporter
 ) -> Outcome:
     """Return a trial's result; an exception becomes one of its lines."""
     outcome = Outcome(plan)
@@ -139,13 +139,13 @@ def run_trial(
         return outcome
     started = time.monotonic()
     try:
-        _train(study, plan, watcher)
+        _train(study, plan, reporter)
         for tasks in rounds(plan.trial.tasks):
             arguments = asking(study, plan.trial, tasks, results)
             if plan.folder is not None:
                 arguments["checkpoint"] = plan.folder
             names = [task.task for task in tasks]
-            result = harness.run(plan.trial.model.model, names, reporter=watcher, **arguments)
+            result = harness.run(plan.trial.model.model, names, reporter=reporter, **arguments)
             outcome.records += result.records
             outcome.failed += result.failed
     except Exception as error:  # noqa: BLE001  a plugin's fault costs its own trial only
@@ -154,12 +154,12 @@ def run_trial(
     return outcome
 
 
-def _train(study: Study, plan: TrialPlan, watcher: StudyWatcher) -> None:
+def _train(study: Study, plan: TrialPlan, reporter: StudyReporter) -> None:
     trial = plan.trial
     if trial.data is None or plan.training == "sealed":
         return
     assert plan.folder is not None
-    arguments = {**teaching(study, trial), "settings": plan.settings, "reporter": watcher}
+    arguments = {**teaching(study, trial), "settings": plan.settings, "reporter": reporter}
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
     harness.train(
         trial.model.model, trial.recipe.recipe, trial.data.tasks, plan.folder, **arguments

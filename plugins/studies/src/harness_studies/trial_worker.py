@@ -10,7 +10,7 @@ from harness.config.tasks import include
 from harness.descriptors import Json
 from harness.workers.contract import Answered, BlockRequest, Event, Hello, Ready, WorkOrder
 from harness.workers.terms import with_device
-from harness_training.run import NullWatcher
+from harness_training.run import NullTrainingReporter
 
 from harness_studies.loader import load_study
 from harness_studies.plan import Planner, TrialPlan
@@ -64,7 +64,7 @@ class TrialWorker:
         """Free nothing: a trial does."""
 
 
-class _Notes(NullReporter, NullWatcher):
+class _Notes(NullReporter, NullTrainingReporter):
     """Keeps what a user should know of a trial."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from harness_training.events import Telling, TrainingFinished, TrainingStarted
 from harness_training.parts import LoraSettings
 from harness_training.plan import TrainingPlan
 from harness_training.plan import plan_training as plan_configured
-from harness_training.run import RECORD, NullWatcher, Watcher, run_training
+from harness_training.run import RECORD, NullTrainingReporter, TrainingReporter, run_training
 from harness_training.settings import TrainingSettings
 from harness_training.validation import named_task
 
@@ -79,13 +79,13 @@ class PlannedTraining(TrainingPlan):
         """Return what an earlier training of the kind says of sizes and time, if there is one."""
         return estimate.estimate(self, out)
 
-    def run(self, out: Path, watcher: Watcher | None = None) -> Path:
+    def run(self, out: Path, reporter: TrainingReporter | None = None) -> Path:
         """Train into a folder and return it; continues what was begun there.
 
         Raises:
             UserError: the folder holds another training.
         """
-        heard = watcher or NullWatcher()
+        heard = reporter or NullTrainingReporter()
         if not self.is_first():
             return run_training(self, out, heard)
         telling = Telling(heard)
@@ -157,7 +157,7 @@ def train(
     tasks: str | Iterable[str],
     out: Path | str,
     *,
-    reporter: Watcher | None = None,
+    reporter: TrainingReporter | None = None,
     **options: Unpack[TrainOptions],
 ) -> Path:
     """Train a model by a recipe and return the folder; continues what was begun there.

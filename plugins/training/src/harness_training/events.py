@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from harness.descriptors import Json
 from harness.plugins import plugins
 
-from harness_training.run import Watcher
+from harness_training.run import TrainingReporter
 
 _NOT_IN_NAMES = re.compile(r"[^\w\-. :/]")
 """Characters that a store may refuse in the name of a number; a recipe's keys are answers, too."""
@@ -59,14 +59,14 @@ class HearsTrainings(Protocol):
 
 
 class Telling:
-    """Passes on to a watcher what it hears, and tells trackers of the numbers.
+    """Passes on to a reporter what it hears, and tells trackers of the numbers.
 
     Args:
-        watcher: Hears everything, and who failed to hear an event.
+        reporter: Hears everything, and who failed to hear an event.
     """
 
-    def __init__(self, watcher: Watcher) -> None:
-        self._watcher = watcher
+    def __init__(self, reporter: TrainingReporter) -> None:
+        self._reporter = reporter
         self._before = 0
 
     def tell(self, hook: str, event: object) -> None:
@@ -76,21 +76,21 @@ class Telling:
 
     def step(self, figures: Mapping[str, float]) -> None:
         """Hear a step; the trainer's log has numbers of some of them."""
-        self._watcher.step(figures)
+        self._reporter.step(figures)
         values = {name: float(value) for name, value in figures.items() if name not in _COUNTS}
         if values and "step" in figures:
             self._log(int(figures["step"]), values)
 
     def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
         """Hear what an epoch will see, or its numbers when it has ended."""
-        self._watcher.epoch(number, figures)
+        self._reporter.epoch(number, figures)
         if isinstance(steps := figures.get("steps"), int):
             self._log(steps, {**dict(_numbers("epoch", figures)), "epoch/number": number + 1})
             self._before += steps
 
     def say(self, note: str) -> None:
         """Pass on a note."""
-        self._watcher.say(note)
+        self._reporter.say(note)
 
     def _log(self, step: int, values: Mapping[str, float]) -> None:
         self.tell("harness_training_logged", TrainingLogged(self._before + step, values))

@@ -47,7 +47,7 @@ TOWER = "vision_tower"
 Found = TypeVar("Found")
 
 
-class Watcher(Protocol):
+class TrainingReporter(Protocol):
     """Hears how a training goes."""
 
     def step(self, figures: Mapping[str, float]) -> None:
@@ -63,7 +63,7 @@ class Watcher(Protocol):
         ...
 
 
-class NullWatcher:
+class NullTrainingReporter:
     """Hears and forgets."""
 
     def step(self, figures: Mapping[str, float]) -> None:
@@ -76,7 +76,7 @@ class NullWatcher:
         """Ignore a note."""
 
 
-def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) -> Path:
+def run_training(plan: TrainingPlan, out: Path, reporter: TrainingReporter | None = None) -> Path:
     """Train, from wherever the folder's last state is, and return the folder.
 
     The same command again continues, and at the end returns at once.
@@ -85,7 +85,7 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
         UserError: the folder holds another training, or another process writes into it.
     """
     ranks = processes(plan.settings.device)
-    heard: Watcher = (watcher if ranks.first else None) or NullWatcher()
+    heard: TrainingReporter = (reporter if ranks.first else None) or NullTrainingReporter()
     _refuse_other(plan, out)
     if (out / RECORD).is_file():
         return out
@@ -154,7 +154,9 @@ def _plain(value: Json) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _begin(plan: TrainingPlan, out: Path, heard: Watcher, ranks: Processes) -> tuple[Stage, Any]:
+def _begin(
+    plan: TrainingPlan, out: Path, heard: TrainingReporter, ranks: Processes
+) -> tuple[Stage, Any]:
     """Load the model, prepare it, and bring back the last finished epoch's state."""
     from harness_training import loop
     from harness_training.batches import Reference
@@ -330,7 +332,7 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
     optimiser: Any,
     items: Items | PairItems,
     number: int,
-    heard: Watcher,
+    heard: TrainingReporter,
 ) -> dict[str, Json]:
     """Train one epoch unless it is done; return its record."""
     from harness_training import loop
@@ -432,7 +434,7 @@ def _finish(  # noqa: PLR0913, PLR0917  all that is known in the end
     out: Path,
     epochs: Sequence[Mapping[str, Json]],
     started: float,
-    heard: Watcher,
+    heard: TrainingReporter,
 ) -> None:
     """Put the weights in place, then the record: with it the training is done."""
     from harness_training.weights import restore, save

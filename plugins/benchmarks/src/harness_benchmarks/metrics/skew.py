@@ -264,6 +264,7 @@ class Rule:
         # Over the values of one attribute: images without a value for it take no part.
         k = assigned.sum(axis=-2, keepdims=True)
         if self.zero == "add_alpha":
+            # A Dirichlet prior of weight alpha and mean p: no share of zero, whose log is infinite.
             share = ratio(assigned + self.alpha * desired, k + self.alpha)
         else:
             # Sums of probabilities may stay below one image: no share exceeds all of them.
@@ -362,7 +363,7 @@ class Settled:
             least[places - 1] = self._rule.shares(self._asked[places])
         most = np.full(least.size, np.inf)
         np.log(least.T.reshape(-1), out=most, where=least.T.reshape(-1) > 0)
-        most = np.abs(most)
+        most = np.abs(most)  # p_hat is at most 1, so ln(p_hat / p) is at most -ln(p)
         return np.full(most.shape, -np.inf), most
 
     def range(self) -> Range:

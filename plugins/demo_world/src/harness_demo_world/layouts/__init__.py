@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-__all__ = ["LAYOUTS", "Layout"]
+__all__ = ["LAYOUTS", "ReleaseLayout"]
 
 
-class Layout(Protocol):
+class ReleaseLayout(Protocol):
     """One benchmark's release layout; paths are relative to its root."""
 
     @property
@@ -44,7 +44,7 @@ class Layout(Protocol):
         ...
 
 
-LAYOUTS: dict[str, Layout] = {
+LAYOUTS: dict[str, ReleaseLayout] = {
     "hagridv2": HagridV2(),
     "pisc": Pisc(),
     "gazefollow": GazeFollow(),
