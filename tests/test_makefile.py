@@ -56,6 +56,7 @@ def test_the_demo_is_run_again_when_the_code_has_changed(clone: Path, changed: s
     touch(clone / changed, 0)
     said = would(clone, "demo")
     assert "harness run --model socialfusion" in said
+    assert "harness run --model majority,random,human" in said
     assert "pip" not in said
 
 
