@@ -110,6 +110,24 @@ def test_a_metric_with_other_options_in_each_section_has_one_column(world: World
     assert all(row.cells[0] for row in table.rows)
 
 
+def test_a_study_shows_numbers_as_shares_of_the_annotators(world: World) -> None:
+    path = Path(named(models="human_share: true\nmodels:"))
+    human = "- {model: human, label: People, tasks: [raf_db]}\n  - {model: majority"
+    path.write_text(path.read_text().replace("- {model: majority", human, 1))
+    study = load_study(str(path))
+    people, *_, model = (trial for trial in trials_of(study) if trial.recipe.label == "Base")
+    held = [
+        (people, record("human", "raf_db", metric(0.8), marks=("human",), fingerprint="people")),
+        (model, record("majority", "raf_db", metric(0.6), fingerprint="model")),
+    ]
+    table = study_table(study, held, [])
+    shares = {row.model: [cell and cell.value for cell in row.cells[:2]] for row in table.rows}
+    assert shares == {"People": [80, 100], "Model": [60, pytest.approx(75)]}
+    alone = study_table(study, held[1:], [])
+    assert [cell and cell.value for cell in alone.rows[0].cells] == [60, None]
+    assert "No row stands for annotators" in alone.notes[-1]
+
+
 def test_every_format_and_the_record_are_written(world: World) -> None:
     result = done()
     names = ["table.md", "table.csv", "table.json", "table.tex", "study.json"]

@@ -74,6 +74,7 @@ class _Reader:
             evaluation=raw.get("evaluation", {}),
             layout=raw.get("layout", ""),
             interval=raw.get("interval", "brackets"),
+            human_share=raw.get("human_share", False),
             transfer=Transfer(**raw["transfer"]) if "transfer" in raw else None,
             compare=tuple(Comparison(**held) for held in raw.get("compare", ())),
             environment=raw.get("environment", {}),

@@ -103,6 +103,7 @@ class Study:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     layout: str = ""
     interval: Literal["brackets", "half", "none"] = "brackets"
+    human_share: bool = False
     transfer: Transfer | None = None
     compare: tuple[Comparison, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_whole
 from harness.stats.intervals import over_seeds
 from harness.tables.build import TableOptions, build_table
+from harness.tables.human_share import HUMAN
 from harness.tables.layout import Layout, LayoutColumn, LayoutRows, Match, load_layout
 from harness.tables.render import render
 from harness.tables.table import Column, Row, Section, Table, TableStyle
@@ -32,8 +33,12 @@ def study_table(
         failed: What could not be had.
     """
     layout = _layout(study, evaluations)
+    people = any(HUMAN in record.marks for _, record in evaluations)
     options = TableOptions(
-        duplicates="mean", looks=replace(layout.looks, label=study.id), seed_interval=over_seeds
+        duplicates="mean",
+        looks=replace(layout.looks, label=study.id),
+        seed_interval=over_seeds,
+        human_share=study.human_share and people,
     )
     table = build_table([record for _, record in evaluations], layout=layout, options=options)
     table = replace(table, sections=tuple(_titled(study, table, evaluations)))
@@ -41,6 +46,8 @@ def study_table(
         table = _merged(table)
     notes = [*table.notes, *_rows_said(study), *([study.note] if study.note else [])]
     notes += [f"Not there: {line}" for line in failed]
+    if study.human_share and not people:
+        notes.append("No row stands for annotators, so no share of the human ceiling is shown.")
     return replace(table, notes=tuple(notes))
 
 
