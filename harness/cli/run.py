@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 
 _SETTINGS, _RUNTIME = defaults(RunSettings), defaults(Runtime)
 _MEGA = 1_000_000
-_PASSED_ON: tuple[Any, ...] = (
-    "profile", "results", "limit", "device", "dtype", "deterministic", "seed", "variants",
-    "max_errors", "retry_errors", "again", "keep_prompts", "workers", "checkpoint", "method",
-    "on", "shots", "options_order", "max_new_tokens", "temperature", "track",
-)  # fmt: skip
 
 
 @click.command(
@@ -126,8 +121,11 @@ def run(**flags: Any) -> int:
 
     Finished evaluations are not computed again: the same command continues, or returns at once.
     """
+    from harness.api.runs import RunOptions
+
     console = Console(stderr=bool(flags["as_json"]), highlight=False)
     arguments = {
+        **{name: flags[name] for name in RunOptions.__annotations__ if name in flags},
         "model": flags["model"],
         "tasks": flags["tasks"],
         "options": dict(pairs(flags["options"], "-o")),
@@ -140,7 +138,6 @@ def run(**flags: Any) -> int:
         "max_pixels": flags["max_megapixels"] * _MEGA,
         "method_options": dict(pairs(flags["method_options"], "--method-option")),
         "executor_options": dict(pairs(flags["executor_options"], "-e")),
-        **{name: flags[name] for name in ("prompt", "system", *_PASSED_ON)},
     }
     arguments = _options.with_run_files(arguments, flags, {"max_pixels": "max_megapixels"})
     for name in ("prompt", "system"):

@@ -81,7 +81,7 @@ def test_a_data_path_is_read_alike_by_every_command(
         for mistakes, said in (
             (("rafdb=x",), "did you mean 'raf_db'?"),
             (("raf_db=x", "raf_db=y"), "gives 'raf_db' twice"),
-            (("raf_db=",), "gives 'raf_db' no path"),
+            (("raf_db=",), "gives no path for 'raf_db'"),
         ):
             flags = [word for mistake in mistakes for word in ("--data", mistake)]
             assert invoke(main, [*command, *flags]) == 2
