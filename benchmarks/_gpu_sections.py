@@ -11,13 +11,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 from harness_training.module import Item
+from harness_training.weights import Trained
 
 from benchmarks._engine_models import RandomLlava
 from benchmarks._engine_models import choices as small_choices
@@ -41,6 +43,7 @@ from harness.requests import Choose, Request, Scores
 
 Figures = dict[str, Any]
 GESTURES = tuple(f"gesture{at}" + " of hand" * (at % 3 > 0) for at in range(34))
+PARTS = ("encoding", "measuring", "training")  # of an epoch's time, as its record tells it
 OCCUPATIONS = tuple(f"work{at}" + " at home" * (at % 2) for at in range(156))
 
 
@@ -232,54 +235,90 @@ def budget(machine: Machine, name: str) -> Figures:
 
 
 def training(machine: Machine, name: str) -> Figures:
-    """Time a step of LoRA and connector, with and without computing activations again."""
+    """Time an epoch by plain fine-tuning and by ASD, each with and without checkpointing.
+
+    ASD measures skews first, which is scoring every example's options, and weighs each example.
+    """
+    ways = {
+        "FT, connector": (Trained(("connector",)), False),
+        "FT, LoRA and connector": (LORA, False),
+        "ASD, LoRA and connector": (LORA, True),
+    }
     figures: Figures = {}
-    for title, again in (("kept activations", False), ("checkpointing", True)):
+    for (title, (trained, weighs)), again in product(ways.items(), (False, True)):
         machine.free()
         model = ShapedModel(machine.shape(name), machine.device, machine.dtype)
-        items = _examples(model, 16 if machine.full else 4)
+        count = 16 if machine.full else 4
+        items, questions = _examples(model, count), choices(model.shape, count, 1)
+        answerer = EngineAnswerer(model, machine.runtime())
+        measuring = machine.seconds(partial(_in_blocks, answerer, questions)) if weighs else None
+        weights = [1.0 + at % 3 for at in range(count)] if weighs else None
         with tempfile.TemporaryDirectory() as folder:
             stage, optimiser = staged(
                 model,
                 Path(folder),
-                len(items) // 2,
+                count // 2,
                 None,
                 100,
                 device=str(machine.device),
                 precision="bfloat16" if machine.full else "float32",
+                trained=trained,
             )
             if again:
                 stage.module.recompute()
-            work = partial(run_epoch, stage, optimiser, 0, *epoch_of(items))
+            epoch, item_of = epoch_of(items)
+            work = partial(run_epoch, stage, optimiser, 0, replace(epoch, weights=weights), item_of)
             seconds = machine.seconds(work)
-        figures[title] = {
-            "samples_per_second": len(items) / seconds,
+        figures[f"{title}, {'checkpointing' if again else 'kept activations'}"] = {
+            "samples_per_second": count / seconds,
+            "measuring_share": None if measuring is None else measuring / (measuring + seconds),
             "peak_bytes": machine.peak(),
-            "rank": LORA.rank,
         }
     return figures
 
 
+def commands(machine: Machine) -> Figures:
+    """Train the demo's model by the command, by FT and ASD, in the timed dtype."""
+    figures: Figures = {}
+    for recipe in ("ft", "asd"):
+        with tempfile.TemporaryDirectory() as folder:
+            command = ["train", "--model", "socialfusion", "--recipe", recipe]
+            command += ["--tasks", "scounter", "--task-option", "scounter.min_assigned=2"]
+            command += ["--limit", "64", "--batch-size", "16", "--out", f"{folder}/trained"]
+            command += ["--precision", str(machine.dtype).removeprefix("torch.")]
+            seconds = _harness(machine, *command)
+            (path,) = Path(folder).glob("trained/epoch-*/record.json")
+            record = json.loads(path.read_text(encoding="utf-8"))
+        parts = {f"{part}_seconds": record.get(f"{part}_seconds") for part in PARTS}
+        figures[recipe] = {"seconds": seconds, "steps": record["steps"], **parts}
+    return figures
+
+
 def kernels(machine: Machine, name: str) -> Figures:
-    """Time the first workload with other attention kernels and with ``torch.compile``."""
+    """Time the first workload with other kernels, with ``torch.compile`` and in 4 bits."""
     cuda = machine.device.type == "cuda"
     lacking: Figures = {}
     if not cuda or not importlib.util.find_spec("flash_attn"):
         lacking["flash_attention_2"] = "left out: needs a GPU and the package flash_attn"
     figures: Figures = {}
-    for way in ("sdpa", "eager", "compile", "flash_attention_2"):
+    if not importlib.util.find_spec("bitsandbytes"):
+        lacking["4bit"] = "left out: needs the package bitsandbytes"
+    for way in ("sdpa", "eager", "compile", "flash_attention_2", "4bit"):
         if way in lacking:
             figures[way] = lacking[way]
             continue
         machine.free()
-        attention = "sdpa" if way == "compile" else way
+        attention = "sdpa" if way in {"compile", "4bit"} else way
         model = ShapedModel(machine.shape(name), machine.device, machine.dtype, attention)
         if way == "compile":
             # Making kernels for a CPU takes longer than the whole script; tracing does not.
             model.language_model.compile(dynamic=True, backend="inductor" if cuda else "aot_eager")
+        if way == "4bit":
+            _in_4_bits(model)
         requests = choices(model.shape, max(2, machine.images // 4), 24)
         answerer = EngineAnswerer(model, machine.runtime())
         figures[way] = {
+            "language_model_bytes": _bytes(model.language_model),
             "first_seconds": machine.seconds(partial(_in_blocks, answerer, requests[:48])),
             "seconds": machine.seconds(partial(_in_blocks, answerer, requests)),
         }
@@ -292,22 +331,54 @@ def two_workers(machine: Machine) -> Figures:
         seconds = {}
         for workers in (1, 2):
             results = Path(folder) / str(workers)
-            command = [sys.executable, "-m", "harness", "run", "--model", "socialfusion"]
-            command += ["--tasks", "raf_db", "--limit", "100", "--deterministic"]
-            command += ["--device", str(machine.device), "--results", str(results)]
+            command = ["run", "--model", "socialfusion", "--tasks", "raf_db", "--limit", "100"]
+            command += ["--deterministic", "--results", str(results)]
             if workers > 1:
                 command += ["--on", "processes", "-e", f"workers={workers}"]
-            start = time.perf_counter()
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                return {"failed": done.stderr[-300:]}
-            seconds[workers] = time.perf_counter() - start
+            seconds[workers] = _harness(machine, *command)
         paths = [sorted(Path(folder, at).rglob("samples.jsonl*")) for at in ("1", "2")]
         equal = bool(paths[0]) and len(paths[0]) == len(paths[1])
         equal = equal and all(
             filecmp.cmp(one, other, shallow=False) for one, other in zip(*paths, strict=True)
         )
     return {"seconds": seconds, "samples_byte_equal": equal}
+
+
+def _harness(machine: Machine, *command: str) -> float:
+    """Return the seconds of a command on this device."""
+    start = time.perf_counter()
+    whole = [sys.executable, "-m", "harness", *command, "--device", str(machine.device)]
+    done = subprocess.run(whole, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-300:])
+    return time.perf_counter() - start
+
+
+def _in_4_bits(model: ShapedModel) -> None:
+    """Put the language model's matrices, its head excepted, into NF4."""
+    import bitsandbytes
+
+    layers: Any = bitsandbytes.nn
+    for module in list(model.language_model.model.modules()):
+        for name, child in list(module.named_children()):
+            if not isinstance(child, torch.nn.Linear):
+                continue
+            weight, bias = child.weight.data, child.bias
+            device = weight.device
+            linear = layers.Linear4bit(
+                child.in_features,
+                child.out_features,
+                bias=bias is not None,
+                compute_dtype=weight.dtype,
+                quant_type="nf4",
+            )
+            linear.weight = layers.Params4bit(weight.cpu(), requires_grad=False, quant_type="nf4")
+            linear.bias = bias
+            setattr(module, name, linear.to(device))  # moving it quantises it
+
+
+def _bytes(part: Any) -> int:
+    return sum(weight.numel() * weight.element_size() for weight in part.parameters())
 
 
 def _in_blocks(answerer: EngineAnswerer, requests: Sequence[Request]) -> dict[str, Any]:

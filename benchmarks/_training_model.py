@@ -82,12 +82,13 @@ def staged(  # noqa: PLR0913  each is another setting of a training
     *,
     device: str = "cpu",
     precision: Literal["float32", "bfloat16"] = "float32",
+    trained: Trained = LORA,
 ) -> tuple[Stage, Optimiser]:
-    """Return a training of LoRA and connector that is ready for its first epoch."""
-    prepare(model, LORA)
+    """Return a training, of LoRA and connector by default, that is ready for its first epoch."""
+    prepare(model, trained)
     stage = Stage(
         module=TrainingModule(model, features),
-        trained=LORA,
+        trained=trained,
         recipe=Recipe(),
         settings=TrainingSettings(
             batch_size=batch,

@@ -1,7 +1,8 @@
 """What the engine costs beside the model: processor time outside `forward`, `encode` and `connect`.
 
 The first scoring workload (24 questions x 4 options an image) and short answers (4 questions, 8 new
-tokens) on the random LLaVA, one thread. `--profile` lists where the rest goes.
+tokens) on the random LLaVA, one thread. `--profile` lists where the rest goes, `--kernels` what
+share of the time each kind of kernel takes.
 
 Example: python benchmarks/engine_overhead.py --images 16
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -26,6 +28,11 @@ from harness.engine.answerer import EngineAnswerer
 from harness.models import Runtime
 from harness.requests import Request
 
+KERNELS = {
+    "matrix products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::mkldnn_convolution"),
+    "attention": ("aten::_scaled_dot_product",),
+    "copies of tensors": ("aten::cat", "aten::copy_", "aten::index"),
+}
 WORK = ("forward", "encode", "connect", "embed")
 
 
@@ -69,13 +76,35 @@ def measure(
     )
 
 
+def kernels(name: str, model: RandomLlava, requests: Sequence[Request]) -> None:
+    """Print what share of the time of some requests each kind of kernel takes."""
+    answerer = EngineAnswerer(model, Runtime(device="cpu"))
+    answerer.answer(requests)  # the check of a task's first answers, and warm caches
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        answerer.answer(requests)
+    events: Any = profiler.key_averages()
+    total = sum(event.self_cpu_time_total for event in events)
+    shares = dict.fromkeys(KERNELS, 0.0)
+    for event in events:
+        for kind, names in KERNELS.items():
+            if event.key.startswith(names):
+                shares[kind] += event.self_cpu_time_total / total
+    parts = [f"{kind} {share:.1%}" for kind, share in shares.items()]
+    print(f"{name:<24}{', '.join(parts)}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--kernels", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = RandomLlava()
+    if arguments.kernels:
+        kernels("24 questions x 4", model, choices(arguments.images))
+        kernels("8 new tokens", model, writings(arguments.images))
+        return
     clock = Clock(model)
     print(f"{'workload':<24}{'requests':>9}{'seconds':>9}{'model':>9}{'beside':>9}")
     watch = cProfile.Profile()

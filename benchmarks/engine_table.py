@@ -3,10 +3,11 @@
 All ways take turns in every round and the medians of the rounds' ratios are printed, so that other
 work on the machine meets all of them; a busy machine is refused all the same. CPU time of one
 thread. A slope is the difference of two sizes over the difference of their answers, so that start
-and load do not count. `--demo` also times the commands that need the demo's drawings.
+and load do not count. `--demo` also times the commands that need the demo's drawings. JSON and page
+are written anew after each round, so that what is measured outlives an interruption.
 
-Example, 15 minutes on a quiet machine:
-python benchmarks/engine_table.py --rounds 3 --demo --out table.json
+Example, 10 minutes on a quiet machine:
+python benchmarks/engine_table.py --rounds 3 --demo --out docs/results/engine_table
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import argparse
 import json
 import os
 import resource
+import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -48,13 +50,22 @@ def slope(sizes: Sequence[int], run: Callable[[int], tuple[float, int]]) -> list
     return [1000 * (more - less) / (many - few) for (more, many), (less, few) in pairwise(points)]
 
 
+def cpu_name() -> str:
+    """Return the CPU's name, where the system tells it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        return text.partition("model name")[2].partition("\n")[0].strip("\t :") or "CPU"
+    except OSError:
+        return "CPU"
+
+
 def bound(requests: Sequence[Request], model: RandomLlava, answers: int, tokens: int = 0) -> float:
     """Return the least milliseconds an answer, at the speed of a matrix product measured now."""
     return 1000 * least_work(model, requests, tokens) / matmul_speed() / answers
 
 
-def engine_rows(model: RandomLlava, rounds: int, sizes: Sequence[int]) -> list[Row]:
-    """Measure options and short answers; every round asks every way once."""
+def engine_rounds(model: RandomLlava, rounds: int, sizes: Sequence[int]) -> Iterator[list[Row]]:
+    """Measure options and short answers; yield the rows so far after each round."""
     large = f"slope of {sizes[0]} against {sizes[1]} images"
     small = f"slope of {sizes[1]} against {sizes[2]} images"
     titles = {
@@ -74,6 +85,8 @@ def engine_rows(model: RandomLlava, rounds: int, sizes: Sequence[int]) -> list[R
     answerer = EngineAnswerer(model, Runtime(device="cpu"))
     for block in (asked[:24], written[:4], labels[:1], single[:2]):
         answerer.answer(block)  # the check of a task's first answers
+    for tokens in (0, TOKENS):
+        through_the_harness(model, 1, tokens)  # what the first run of a process loads
     sample = {name: scorings(model, requests, 32) for name, requests in
               {"asked": asked, "labels": labels, "single": single}.items()}  # fmt: skip
     for _ in range(rounds):
@@ -99,10 +112,10 @@ def engine_rows(model: RandomLlava, rounds: int, sizes: Sequence[int]) -> list[R
         rows = 1000 * timed(lambda: batched(model, sample["single"], ROWS)) / len(sample["single"])
         ours = 1000 * timed(lambda: answerer.answer(single)) / (4 * len(single))
         values["single"].append(rows / ours)
-    return [
-        (title, values[name], required, aim, "%" if name.endswith("bound") else "x")
-        for name, (title, required, aim) in titles.items()
-    ]
+        yield [
+            (title, values[name], required, aim, "%" if name.endswith("bound") else "x")
+            for name, (title, required, aim) in titles.items()
+        ]
 
 
 def command_rows(rounds: int) -> list[Row]:
@@ -130,14 +143,27 @@ def command_rows(rounds: int) -> list[Row]:
     return rows
 
 
+def page(rows: Sequence[Row], about: str) -> str:
+    """Return the table in Markdown, under how it was measured."""
+    command = f"python benchmarks/engine_table.py {shlex.join(sys.argv[1:])}"
+    lines = ["# The engine's ratios", "", f"`{command}`", "", about, ""]
+    lines += ["| | median | rounds | required | aim |", "|---|---|---|---|---|"]
+    for title, values, required, aim, unit in rows:
+        rounds = ", ".join(f"{value:.3g}" for value in values)
+        median = f"{statistics.median(values):.3g} {unit}"
+        lines.append(f"| {title} | {median} | {rounds} | {required} | {aim} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs=3, default=(64, 16, 4), help="images, falling")
     parser.add_argument("--demo", action="store_true", help="time the demo's commands too")
     parser.add_argument("--load", type=float, default=0.5, help="largest load average to begin at")
+    parser.add_argument("--minutes", type=float, default=15, help="no round may end after these")
     parser.add_argument("--tiny", action="store_true", help="a tiny model: to see that it runs")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, help="path without a suffix, for JSON and page")
     given = parser.parse_args()
     load = os.getloadavg()[0]
     if load > given.load:
@@ -146,24 +172,28 @@ def main() -> None:
     model = RandomLlava(2, 2, 56) if given.tiny else RandomLlava()
     model.ends = frozenset()
     start = time.time()
-    rows = engine_rows(model, given.rounds, given.sizes)
-    rows += command_rows(given.rounds) if given.demo else []
-    print(f"load average {load:.1f} before, {os.getloadavg()[0]:.1f} after; "
-          f"{given.rounds} rounds, {time.time() - start:.0f} s\n")  # fmt: skip
-    print("| | median | rounds | required | aim |\n|---|---|---|---|---|")
-    for title, values, required, aim, unit in rows:
-        rounds = ", ".join(f"{value:.3g}" for value in values)
-        print(
-            f"| {title} | {statistics.median(values):.3g} {unit} | {rounds} | {required} | {aim} |"
+    rows = command_rows(given.rounds) if given.demo else []
+    began = time.time()
+    for number, measured in enumerate(engine_rounds(model, given.rounds, given.sizes), 1):
+        tiny = "A tiny model: no figure counts. " if given.tiny else ""
+        about = (
+            f"{tiny}{cpu_name()}, one thread, torch {torch.__version__}; load average {load:.1f} "
+            f"before, {os.getloadavg()[0]:.1f} after; {number} rounds, {time.time() - start:.0f} s."
         )
-    if given.out:
-        table = [
-            dict(zip(("title", "values", "required", "aim", "unit"), row, strict=True))
-            for row in rows
-        ]
-        given.out.write_text(
-            json.dumps({"load": load, "tiny": given.tiny, "rows": table}, indent=2) + "\n"
-        )
+        text = page([*measured, *rows], about)
+        if given.out:
+            table = [
+                dict(zip(("title", "values", "required", "aim", "unit"), row, strict=True))
+                for row in [*measured, *rows]
+            ]
+            contents = {"about": about, "load": load, "tiny": given.tiny, "rows": table}
+            given.out.with_suffix(".json").write_text(json.dumps(contents, indent=2) + "\n")
+            given.out.with_suffix(".md").write_text(text)
+        print(f"round {number} of {given.rounds}: {time.time() - start:.0f} s", file=sys.stderr)
+        # Another round takes about as long as the mean of those before it.
+        if time.time() - start + (time.time() - began) / number > 60 * given.minutes:
+            break
+    print(text)
 
 
 if __name__ == "__main__":

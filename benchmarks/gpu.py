@@ -40,7 +40,8 @@ def plan(machine: Machine) -> dict[str, Callable[[], Figures]]:
         work[f"Options, {name}"] = lambda name=name: sections.scoring(machine, name)  # type: ignore[misc]
     work[f"Short answers, {LARGEST}"] = lambda: sections.generation(machine, LARGEST)
     work["Memory under a budget"] = lambda: sections.budget(machine, LARGEST)
-    work["A training of LoRA and connector"] = lambda: sections.training(machine, LARGEST)
+    work["Trainings by FT and ASD"] = lambda: sections.training(machine, LARGEST)
+    work["Trainings by the command"] = lambda: sections.commands(machine)
     work["Two workers on one device"] = lambda: sections.two_workers(machine)
     work["Kernels"] = lambda: sections.kernels(machine, LARGEST)
     return work

@@ -22,12 +22,14 @@ from harness.evaluation.task import PLUGIN_CODE, Task
 from harness.plugins import contract_of, find, plugins
 from harness.samples import Sample
 from harness.samples.hashes import id_number
-from harness.specs import fingerprint
+from harness.specs import GenerateSpec, fingerprint
 from harness.specs.prompt import prompt_fields, refuse_unrenderable
 
 # A block is whole images: at most the first number, and fewer where their samples pass the second.
 BLOCK_IMAGES = 64
 BLOCK_SAMPLES = 4096
+BLOCK_TOKENS = 1 << 16
+"""Tokens that a block's answers may take: about a minute of a GPU, so that a kill loses no more."""
 IDS = "sample ids"
 """The part of a fingerprint that is the SHA-256 of every id, each followed by a newline."""
 
@@ -138,12 +140,13 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
     narrowed = selection.narrowed(task)
     digest = hashlib.sha256()
     blocks, hashes = array("q"), array("q")
+    most = _block_samples(task)
     open_size = open_images = 0
     for names in _ids(task, narrowed):
         size = len(names)
         digest.update("".join(f"{name}\n" for name in names).encode())
         hashes.extend(map(hash, names))
-        if open_images == BLOCK_IMAGES or (open_size and open_size + size > BLOCK_SAMPLES):
+        if open_images == BLOCK_IMAGES or (open_size and open_size + size > most):
             blocks.append(open_size)
             open_size = open_images = 0
         open_size += size
@@ -178,6 +181,14 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
             len(hashes) // len(task.endings) if selection.is_everything else None,
         ),
     )
+
+
+def _block_samples(task: Task) -> int:
+    """Return the most samples of a block; fewer where a long answer is written for each."""
+    ask = task.spec.ask
+    if not isinstance(ask, GenerateSpec):
+        return BLOCK_SAMPLES
+    return min(BLOCK_SAMPLES, max(1, BLOCK_TOKENS // (ask.max_new_tokens + ask.reasoning.tokens)))
 
 
 def _ids(task: Task, selection: Selection) -> Iterator[list[str]]:

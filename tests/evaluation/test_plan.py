@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from harness.errors import DataError, UserError
 from harness.evaluation.collectors import check_metrics, make_metric
 from harness.evaluation.plan import BLOCK_IMAGES, Selection, plan_task
 from harness.plugins import plugins
+from harness.specs import GenerateSpec
 
 Faces = Callable[[int], Path]
 
@@ -24,6 +26,17 @@ def test_blocks_hold_every_sample_once(faces: Faces) -> None:
     assert max(plan.blocks) <= BLOCK_IMAGES
     ids = [sample.id for block in plan.stream() for sample in block]
     assert ids == [sample.id for sample in task.samples()]
+
+
+@pytest.mark.parametrize(("tokens", "largest"), [(16, BLOCK_IMAGES), (8192, 8)])
+def test_a_block_of_long_answers_holds_fewer_samples(
+    tokens: int, largest: int, faces: Faces
+) -> None:
+    task = harness.load_task("raf_db", data=faces(150))
+    ask = GenerateSpec(max_new_tokens=tokens - 8, extractor="verbatim")
+    ask = replace(ask, reasoning=replace(ask.reasoning, tokens=8))
+    written = replace(task, spec=replace(task.spec, ask=ask))
+    assert max(plan_task(written, Selection()).blocks) == largest
 
 
 def test_no_image_is_split_between_blocks() -> None:
