@@ -96,11 +96,11 @@ def _checked(samples: Any, contract: Contract) -> Iterator[Sample]:
                 and isinstance(sample.cluster, str)
                 and isinstance(sample.stratum, str)
                 and (sample.id.isascii() or not not_plain(sample.id))
-                and isinstance(sample.fields, Mapping)
-                and isinstance(sample.groups, Mapping)
-                and all(type(held) is ImageRef for held in sample.images)
-                and all(type(held) is Box for held in sample.boxes)
-                and all(type(held) is Group for held in sample.groups.values())
+                and (type(sample.fields) is dict or isinstance(sample.fields, Mapping))
+                and (type(sample.groups) is dict or isinstance(sample.groups, Mapping))
+                and {ImageRef}.issuperset(map(type, sample.images))
+                and {Box}.issuperset(map(type, sample.boxes))
+                and {Group}.issuperset(map(type, sample.groups.values()))
             ):
                 raise contract.wrong(f"yielded a sample whose {_fault(sample)}")
             yield sample
