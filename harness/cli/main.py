@@ -89,6 +89,7 @@ VERBOSE = "--verbose"
 def _with_verbose(command: click.Command) -> click.Command:
     """Give a command and those in it the flag that shows tracebacks, where it has none."""
     if not any(VERBOSE in parameter.opts for parameter in command.params):
+        _refuse_repeated(command)
         command.params.append(
             click.Option(
                 [VERBOSE],
@@ -102,6 +103,34 @@ def _with_verbose(command: click.Command) -> click.Command:
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         _with_verbose(inner)
     return command
+
+
+def _refuse_repeated(command: click.Command) -> None:
+    """Let a command refuse an option that is given twice, of which click takes the last alone."""
+    make_parser = command.make_parser
+
+    def parser(ctx: click.Context) -> Any:
+        made = make_parser(ctx)
+        parse = made.parse_args
+
+        def once(args: list[str]) -> Any:
+            values, remaining, order = parse(args)
+            for option in filter(_is_single, order):
+                if order.count(option) > 1:
+                    message = f"{option.opts[0]} is given twice"
+                    raise UserError(message, fix="several values, where it takes them, as A,B")
+            return values, remaining, order
+
+        made.parse_args = once  # type: ignore[method-assign]
+        return made
+
+    command.make_parser = parser  # type: ignore[method-assign]
+
+
+def _is_single(option: click.Parameter) -> bool:
+    return isinstance(option, click.Option) and not (
+        option.multiple or option.is_flag or option.count
+    )
 
 
 def _block(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...]) -> None:

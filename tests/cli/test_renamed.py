@@ -16,6 +16,7 @@ from harness_training.settings import TrainingSettings, present_settings
 
 import harness
 from harness.arguments import FORMER, plain
+from harness.cli.main import invoke, main
 from harness.errors import UserError
 
 TRAIN = ["--model", "m", "--recipe", "ft", "--out", "out"]
@@ -123,3 +124,18 @@ def test_a_shell_completes_names(option: str, begun: str, expected: str) -> None
     complete = ShellComplete(main, {}, "harness", "_HARNESS_COMPLETE")
     found = [item.value for item in complete.get_completions([*words, option], begun)]
     assert expected in found
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--model", "random", "--tasks", "raf_db", "--model", "null"],
+        ["leaderboard", "--tasks", "raf_db", "--tasks=fairface"],
+        ["results", "list", "--results", "a", "--results", "b"],
+    ],
+)
+def test_an_option_that_is_given_twice_is_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(main, arguments) == 2
+    assert "is given twice" in capsys.readouterr().err
