@@ -13,7 +13,7 @@ from uuid import uuid4
 from harness.arguments import checked
 from harness.descriptors import Capability, Json, ModelDescriptor
 from harness.errors import UserError
-from harness.guard import check_descriptor
+from harness.guard import check_descriptor, described
 from harness.models.contract import Runtime
 from harness.plugins import plugins
 from harness.requests import Request, Response, Text
@@ -145,7 +145,10 @@ class Asked:
             ValueError: texts, and not one for each request.
         """
         with _without_gradients():
-            answered = [*self._about.answers.answer(requests)]
+            returned = self._about.answers.answer(requests)
+            if not isinstance(returned, Iterable):
+                raise TypeError(f"it returned {described(returned)}, not an answer to each request")
+            answered = [*returned]
         if not any(isinstance(answer, str) for answer in answered):
             return answered
         if len(answered) != len(requests):
