@@ -49,9 +49,10 @@ class Clusters:
             return np.zeros(0, dtype=np.int64)
         halves = self._halves()
         order = np.lexsort((halves[:, 0], halves[:, 1]))
-        return _first_come(order, _starts(halves, order))[np.asarray(self._runs)]
+        codes: Codes = _first_come(order, _starts(halves, order))[np.asarray(self._runs)]
+        return codes
 
-    def sorted(self, ids: Sequence[int]) -> tuple[Codes, Codes]:
+    def sorted(self, ids: Sequence[int] | NDArray[np.uint64]) -> tuple[Codes, Codes]:
         """Return positions and clusters of samples in an order independent of how they came.
 
         Args:

@@ -236,7 +236,13 @@ def doubts_of(records: Iterable[EvaluationRecord], one_sided: float) -> Doubts:
         if record.variant and Variant.named(record.variant).perturbs:
             continue  # the question is the same
         parts = {**record.task_parts, "variant": ""}
-        asked = [record.model_fingerprint, record.task, parts, {**record.settings}, record.method]
+        asked: list[Json] = [
+            record.model_fingerprint,
+            record.task,
+            parts,
+            {**record.settings},
+            record.method and {**record.method},
+        ]
         for metric in record.metrics:
             if metric.direction == "zero" and metric.value is not None:
                 number = metric.value, record.fingerprint, metric.column

@@ -93,7 +93,7 @@ def test_studies_take_both_spellings() -> None:
 
 def test_old_names_of_arguments_stand_for_those_of_now() -> None:
     with pytest.raises(UserError), pytest.warns(FutureWarning, match="parts of train is train_p"):
-        harness.train("null", "ft", "raf_db", "out", parts="full")  # type: ignore[arg-type]
+        harness.train("null", "ft", "raf_db", "out", parts="full")
     names = {"probe", "gradients", "mir", "build_site", "study", "data_check", "check_model"}
     for name in names:
         known = inspect.signature(getattr(harness, name)).parameters

@@ -168,7 +168,9 @@ class Row:
             raise DataError("an attribute has no value", where=where)
         scores = {intern(name): value for name, value in data.items() if "." in name}
         # There may be 60,000 rows and more: what many of them have is one object.
-        plain = {name: intern(data[name]) if name in _REPEATED else data[name] for name in _KINDS}
+        plain: dict[str, Any] = {
+            name: intern(data[name]) if name in _REPEATED else data[name] for name in _KINDS
+        }
         return cls(attributes=_attributes(values), scores=scores, **plain)
 
 

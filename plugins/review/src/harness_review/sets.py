@@ -151,7 +151,7 @@ def _told(seen: Look, columns: Columns, technical: frozenset[str]) -> Columns:
     for flag, name in (("--set", columns.sets), ("--id", columns.id)):
         if name and name not in seen.columns:
             raise unknown("column", name, seen.columns, where=flag)
-    image = columns.image or seen.image()
+    image = columns.image or next(iter(seen.images()), "")
     if not image and not seen.is_folder:
         raise UserError(
             "no column names existing images", where=seen.root.where(seen.file),
