@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from harness_benchmarks.readers.gazefollow import DROPPED
 from harness_checks.data_check import SplitReport, check_task
+from harness_people_benchmarks.readers.fer_plus import _HEADER as FER_HEADER
 from PIL import Image
 
 import harness
@@ -78,6 +79,22 @@ def test_missing_annotations_are_listed_by_name(tmp_path: Path) -> None:
     (report, *_) = check_task(harness.load_task("scounter", data=tmp_path), 0, lambda *_: None)
     assert problems(report) == {"annotation file missing": 2}
     assert report.problems[0].examples[0] == "data/train-00001-of-00003.parquet"
+
+
+def test_a_split_that_is_there_in_part_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "Attribute" / "vaw").mkdir(parents=True)
+    (tmp_path / "Attribute" / "vaw" / "action.json").write_text("[]", encoding="utf-8")
+    reports = check_task(harness.load_task("vl_checklist", data=tmp_path), 0, lambda *_: None)
+    assert [report.split for report in reports] == ["people", "attribute"]
+    assert all(list(problems(report)) == ["annotation file missing"] for report in reports)
+
+
+def test_a_file_that_breaks_after_the_checked_split_is_a_problem_too(tmp_path: Path) -> None:
+    cut = f"{','.join(FER_HEADER)}\nTraining,fer0000000.png,{'0,' * 9}0\nPublicTest,fer"
+    (tmp_path / "fer2013new.csv").write_text(cut, encoding="utf-8")
+    for report in check_task(harness.load_task("fer_plus", data=tmp_path), 0, lambda *_: None):
+        assert problems(report) == {"annotations broken": 1}
+        assert "fer2013new.csv:3" in report.problems[0].examples[0]
 
 
 def test_the_images_opened_are_the_same_every_time(tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ def test_a_part_of_the_classes_is_read_and_said(tmp_path: Path) -> None:
         ("n01440764/a", "tench"), ("n01440764/b", "tench"), ("n07930864/c", "tea cup"),
     ]  # fmt: skip
     assert reader.notes(root, "val") == ["2 of 1000 classes have a folder"]
-    assert list(reader.passed_over(root, "val").values()) == [1]
+    (tmp_path / "val" / "n01440764" / "dead.JPEG").symlink_to(tmp_path / "nowhere.JPEG")
+    assert list(reader.passed_over(root, "val").values()) == [1, 1]
+    assert (reader.annotations(root, "val"), reader.annotations(root, "train")) == ([], ["train"])
 
 
 @pytest.mark.parametrize(

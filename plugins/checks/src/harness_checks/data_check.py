@@ -126,11 +126,15 @@ def _note_shared(report: SplitReport, other: SplitReport) -> None:
 
 
 def _is_there(task: Task, split: str) -> bool:
+    """Whether a split is there, be it in part, by the files that the evaluated one does not use."""
     try:
         root = task.located.root
-        return all(map(root.is_file, task.reader.annotations(root, split)))
+        files = list(task.reader.annotations(root, split))
+        shared = {*task.reader.annotations(root, task.spec.data.split)}
     except UserError:
         return False
+    only_its = [name for name in files if name not in shared]
+    return any(map(root.is_file, only_its)) if only_its else all(map(root.is_file, files))
 
 
 def _check_split(task: Task, split: str, images: int | None, tick: Tick) -> SplitReport:
@@ -150,9 +154,9 @@ def _check_split(task: Task, split: str, images: int | None, tick: Tick) -> Spli
     boxes: _BoxesOf = {}
     try:
         chosen, boxes = _walk(task, report, images, tick)
+        _note_what_the_reader_says(task, report)
     except DataError as error:
         report.problems.append(Finding("annotations broken", 1, [str(error)]))
-    _note_what_the_reader_says(task, report)
     differs, unreadable = Finding("count differs"), Finding("image unreadable")
     for unit, number in report.published.items():
         if report.counts and report.counts[unit] != number:

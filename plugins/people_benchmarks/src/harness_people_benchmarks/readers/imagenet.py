@@ -37,10 +37,9 @@ class ImageNet:
         records.choice(options, "unit", ("image",))
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
-        """Return none: the folders are the labels."""
-        del root
+        """Return none, as folders are labels; or the folder of training images that is missing."""
         records.known_split(split, SPLITS)
-        return []
+        return [] if split == SPLITS[0] or root.is_dir(split) else [split]
 
     def notes(self, root: DataRoot, split: str) -> list[str]:
         """Return how many of the classes are there, where some are not."""
@@ -48,10 +47,16 @@ class ImageNet:
         return [] if present == every else [f"{present} of {every} classes have a folder"]
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
-        """Return how many files of the classes' folders are no images by their names."""
-        paths = (path for one in _classes(root, split) for path in root.walk(f"{split}/{one}"))
-        others = sum(not path.lower().endswith(_ENDINGS) for path in paths)
-        return {f"files that end in none of {', '.join(_ENDINGS)}": others}
+        """Return how many files are no images by their names, and how many links are dead."""
+        others = dead = 0
+        for folder in (f"{split}/{name}" for name in _classes(root, split)):
+            files = set(root.walk(folder))
+            others += sum(not path.lower().endswith(_ENDINGS) for path in files)
+            dead += sum(path.lower().endswith(_ENDINGS) for path in {*root.list(folder)} - files)
+        return {
+            f"files that end in none of {', '.join(_ENDINGS)}": others,
+            "links that lead nowhere, or out of the folder": dead,
+        }
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield images by class and name.
