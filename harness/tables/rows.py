@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.descriptors import Json
 from harness.requests.reasoning import AUTO
@@ -236,17 +237,12 @@ def doubts_of(records: Iterable[EvaluationRecord], one_sided: float) -> Doubts:
         if record.variant and Variant.named(record.variant).perturbs:
             continue  # the question is the same
         parts = {**record.task_parts, "variant": ""}
-        asked: list[Json] = [
-            record.model_fingerprint,
-            record.task,
-            parts,
-            {**record.settings},
-            record.method and {**record.method},
-        ]
+        asked: list[Any] = [record.model_fingerprint, {**record.settings}, record.method]
         for metric in record.metrics:
             if metric.direction == "zero" and metric.value is not None:
                 number = metric.value, record.fingerprint, metric.column
-                signed.setdefault(canonical([*asked, metric.column]), []).append(number)
+                key = canonical([*asked, record.task, parts, metric.column])
+                signed.setdefault(key, []).append(number)
     turning = {
         (fingerprint, column)
         for over_prompts in signed.values()
