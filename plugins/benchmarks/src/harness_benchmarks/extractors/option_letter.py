@@ -175,7 +175,7 @@ class OptionLetterExtractor:
         del labels
         name = str(options.get("rule") or BY_LANGUAGE)
         if name == BY_LANGUAGE:
-            name = _OF_LANGUAGE.get(str(options.get("language") or "en"), "vlmevalkit_bounded")
+            name = _OF_LANGUAGE.get(str(options.get("language")), "vlmevalkit_bounded")
         if name not in RULES:
             raise unknown("value", name, RULES, where="option 'rule'")
         self._rule = RULES[name]
