@@ -49,7 +49,7 @@ OPTIONS: tuple[Option, ...] = (
         name="reasoning",
         default="auto",
         choices=MODES,
-        help="reasoning before an answer: auto strips what stands between the markers of the "
+        help="reasoning before an answer: auto strips the text between the markers of the "
         "model's own tokenizer or chat template, strip also between the usual ones, keep nothing",
     ),
     Option(

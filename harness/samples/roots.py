@@ -168,8 +168,8 @@ class DataRoot:
     def list(self, folder: str = "") -> list[str]:
         """Return the files and folders right in a folder, sorted, by their names from the root.
 
-        An archive that stands for a folder is there under both names. What file managers leave
-        behind (``._a.jpg``, ``.DS_Store``) is no file of a release.
+        An archive that stands for a folder is listed under both names. Files that file managers
+        leave (``._a.jpg``, ``.DS_Store``) are not files of a release.
 
         Raises:
             DataError: there is no such folder, it cannot be read, or a name is not UTF-8.

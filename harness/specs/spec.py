@@ -57,7 +57,7 @@ class DataSpec:
     Attributes:
         options: The reader's, named options already filled in.
         each: Values that every sample is asked about, if any.
-        keep: Fields that stand in the record of each sample, for metrics to read.
+        keep: Fields that each sample's record keeps, for metrics to read.
         counts: Split to unit (``samples``, ``images``, ``clusters``) to the number published;
             ``harness data check`` holds a folder against it.
     """

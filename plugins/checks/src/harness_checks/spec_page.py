@@ -42,7 +42,7 @@ Templates put fields into text: `{{{{ name }}}}`, `{{% if %}}`, `{{% for %}}` ov
 `mean_point(1)` as shares.
 Calls, assignments, macros, imports and names that start with an underscore are refused when the
 spec is loaded. A list a filter reads has at most {MAX_ITEMS:,} items, a rendered text at most
-{MAX_TEXT:,} characters; a field that is not there is an error, never an empty text. `prompt`
+{MAX_TEXT:,} characters; a missing field is an error, never an empty text. `prompt`
 templates see the sample's fields, `answer` sees `target`, and `ask.choose.text` sees `label` and
 the fields; all see named options. A prompt that reads `options` lists the options as sent:
 `harness run --variants rotations,shuffles` changes their order there.
