@@ -31,6 +31,8 @@ def equivalence(paired: Paired, margin: float, direction: Direction) -> Equivale
     """
     if not 0 < margin < math.inf:
         raise UserError(f"{margin:g} is not a margin", where="margin", fix="a number above 0: 0.5")
+    if paired.largest is not None and margin >= paired.largest:  # such as one in another unit
+        return Equivalence(margin, why="the margin is as wide as the metric's range")
     interval, spread = paired.interval, paired.spread
     if paired.difference is None or not spread or paired.units < 2:
         return Equivalence(margin, why="the difference does not vary over draws")

@@ -54,6 +54,7 @@ class Paired:
         units: Number of the clusters or seeds.
         fdr: p value corrected for the false discovery rate of its family of tests.
         equivalence: What a margin tells, where one was named.
+        largest: The largest difference within the metric's range; ``None`` where it has no ends.
     """
 
     difference: float | None
@@ -65,6 +66,7 @@ class Paired:
     units: int = 0
     fdr: float | None = None
     equivalence: Equivalence | None = None
+    largest: float | None = None
 
 
 def paired_sums(  # noqa: PLR0913  two evaluations and the settings of a test
@@ -188,6 +190,7 @@ def _one(resampled_value: Resampled, swapped: Floats, possible: Range) -> Paired
         detectable=reach * spread if spread > 0 and resampled_value.clusters > 1 else None,
         spread=spread if spread > 0 else None,
         units=resampled_value.clusters,
+        largest=possible[1],
     )
 
 

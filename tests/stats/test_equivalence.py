@@ -112,3 +112,21 @@ def test_a_true_difference_of_the_margin_is_called_equivalent_in_five_percent() 
         found = equivalence(one, 0.1, "lower")
         alarms += (found.no_worse or 1.0) < 0.05
     assert 0.04 <= alarms / trials <= 0.065
+
+
+def test_a_margin_as_wide_as_the_range_claims_nothing() -> None:
+    random = np.random.default_rng(0)
+    first, second = (random.random((2, 100)) < 0.7).astype(float)
+    ones = np.ones(100)
+    sums = [csr_array(np.stack([right, ones], axis=1)) for right in (first, second)]
+    [outcome] = paired_sums(
+        lambda totals: ratio(totals[..., 0], totals[..., 1])[..., np.newaxis],
+        *sums, draws=200, swaps=50, possible=(0.0, 1.0),
+    )  # fmt: skip
+    # Half a point, said as 0.5, is within the range of a share; 50 is beyond every difference.
+    assert equivalence(outcome, 0.5, "higher").equivalent is not None
+    for margin in (1.0, 50.0):
+        tested = equivalence(outcome, margin, "higher")
+        assert tested.equivalent is tested.no_worse is None
+        [told] = with_margin([outcome], [margin], ["higher"])
+        assert claim_of(told, "higher").endswith("the margin is as wide as the metric's range")

@@ -102,6 +102,8 @@ def test_declared_samples_need_no_data_and_assumptions_are_said() -> None:
         (["raf_db", "--effect", "1", "--pilot", "one"], "a pilot needs two runs"),
         (["raf_db", "--effect", "1", "--pilot", "a,b", "--value", "70"], "--value is assumed"),
         (["raf_bd", "--effect", "1"], "raf_db"),
+        (["raf_db", "--effect", "200"], "--effect: 200 is as wide as the metric's range, 100"),
+        (["raf_db", "--effect", "1", "--margin", "100"], "--margin: 100 is as wide as"),
     ],
 )
 def test_what_says_nothing_is_refused(words: list[str], message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,12 +25,14 @@ class Design:
         scale: What a table multiplies the metric with.
         error: Standard error of the difference with all clusters, in the table's units.
         how: Where the error comes from, in sentences.
+        largest: The largest difference that the metric's range allows.
     """
 
     sizes: Sequence[int]
     scale: float
     error: float
     how: Sequence[str]
+    largest: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ def design_of(task: str, flags: dict[str, Any]) -> Design:
     )
     size = f"{sum(sizes) / len(sizes):.1f} samples on average"
     how = assumed, f"Clusters of {size}: design effect {effect:.2f}."
-    return Design(sizes, scale, error, how)
+    return Design(sizes, scale, error, how, largest=scale)
 
 
 def _sizes(spec: Any, flags: dict[str, Any]) -> list[int]:
@@ -231,7 +234,11 @@ def _pilot(task: str, runs: str) -> Design:
         f"From {names[0]} and {names[1]}: the standard error of their difference in {main.column} "
         f"on {samples} samples in {counts} clusters."
     )
-    return Design(sizes, main.scale, main.paired.spread * main.scale, [how])
+    most = main.paired.largest
+    return Design(
+        sizes, main.scale, main.paired.spread * main.scale, [how],
+        largest=math.inf if most is None else most * main.scale,
+    )  # fmt: skip
 
 
 def needs_of(task: str, design: Design, flags: dict[str, Any]) -> Needs:
@@ -244,8 +251,16 @@ def needs_of(task: str, design: Design, flags: dict[str, Any]) -> Needs:
 
     effect, wanted = flags["effect"], flags["wanted"] / 100
     for name in ("effect", "margin", "seed_spread"):
-        if flags[name] is not None:
-            formulas.refuse_out_of(f"--{name.replace('_', '-')}", flags[name], 0, float("inf"))
+        if flags[name] is None:
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        formulas.refuse_out_of(flag, flags[name], 0, math.inf)
+        if flags[name] >= design.largest:
+            raise UserError(
+                f"{flags[name]:g} is as wide as the metric's range, {design.largest:g}",
+                where=flag,
+                fix="a difference in the table's units",
+            )
     formulas.refuse_out_of("--power", flags["wanted"], 5, 100)
     clusters, error = len(design.sizes), design.error
     alone = error * clusters**0.5  # of one cluster; more clusters are like these

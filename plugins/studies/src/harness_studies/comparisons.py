@@ -152,7 +152,7 @@ def compare_all(
 
 
 def claim_of(outcome: Paired, direction: Direction) -> str:
-    """Return what may be said of a difference in a few words; ``not shown`` where nothing may."""
+    """Return what may be said of a difference in a few words, and why a margin tells nothing."""
     tested, alpha = outcome.equivalence, 1 - LEVEL
     if tested is None:
         return ""
@@ -166,4 +166,5 @@ def claim_of(outcome: Paired, direction: Direction) -> str:
         words.append("≈")
     elif tested.no_worse is not None and tested.no_worse < alpha and "better" not in words:
         words.append("no worse")
-    return ", ".join(words) or tested.why or "not shown"
+    words += [tested.why] * bool(tested.why)
+    return ", ".join(words) or "not shown"

@@ -144,6 +144,7 @@ def _difference(
         detectable=None,
         spread=float(np.std(differences, ddof=1)) / math.sqrt(n) if vary else None,
         units=n,
+        largest=of_difference(head.range)[1],
     )
     first, second = (math.fsum(held) / n for held in zip(*defined, strict=True))
     return SeedDifference(*named, first, second, paired, head.direction)
