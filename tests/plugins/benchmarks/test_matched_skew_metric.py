@@ -187,12 +187,22 @@ def test_a_model_that_always_says_the_same_has_no_value(name: str, answer: str) 
 
 
 @pytest.mark.parametrize("name", RANKED)
-def test_one_group_alone_is_at_parity_and_ties_are_taken_alike(name: str) -> None:
+def test_one_group_alone_has_no_value_and_ties_are_taken_alike(name: str) -> None:
     alone = [asked("nurse", float(place), gender="female") for place in range(8)]
-    found = value(make(name), alone)
-    assert found == 0 or (name == "auc_gap" and math.isnan(found))
+    metric = make(name)
+    assert math.isnan(value(metric, alone))
+    assert metric.counts.notes()["attributes with one value alone, which compare nobody"] == 1
     tied = [asked("nurse", float(place % 2), gender=g) for g in ("a", "b") for place in range(8)]
     assert value(make(name), tied) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", RANKED)
+def test_images_without_a_value_of_an_attribute_have_no_value_and_no_table(name: str) -> None:
+    metric = make(name)
+    samples = [asked("nurse", float(place)) for place in range(8)]
+    settled, totals = counted(metric, samples)
+    assert math.isnan(value(metric, samples))
+    assert settled.tables(settled.components(totals)) == []
 
 
 def test_the_order_of_samples_changes_nothing() -> None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import numpy as np
     from harness.metrics.contract import ScoredSample
     from harness.stats.interval import Range
-    from harness.stats.types import Floats
+    from harness.stats.types import Floats, Label
     from numpy.typing import NDArray
 
 SHARES = tuple(step / 20 for step in range(1, 20))
@@ -129,6 +129,7 @@ class RankedCounts(SkewCounts):
         self._at = 0 if self.choice else self._labels.index(self._positive)
         self._bins: dict[tuple[str, int], int] = {}
         self._sliced: tuple[int, tuple[tuple[str, ...], list[slice]]] = 0, ((), [])
+        self._values: dict[str, set[str]] = {name: set() for name in self._attributes}
         self.key = ("ranked", self._width, *self.key)
 
     @property
@@ -159,6 +160,13 @@ class RankedCounts(SkewCounts):
             for position, label in enumerate(self._labels)
             if label in self._names
         }
+
+    def label(self, sample: ScoredSample) -> Label:
+        """Return the values of the attributes; one that the sample lacks is left out."""
+        label = super().label(sample)
+        for name, value in label:
+            self._values.setdefault(name, set()).add(value)
+        return label
 
     def merge(self, other: RankedCounts) -> None:
         """Know the bins of another evaluation too, so that both have the same positions."""
@@ -228,10 +236,15 @@ class RankedCounts(SkewCounts):
         return np.array([(bins > 0).sum() > 1 for bins in self.histograms(totals[0])], dtype=bool)
 
     def notes(self) -> Mapping[str, int]:
-        """Return how many concepts have no value since their answers are all tied."""
+        """Return how many concepts and attributes have no value, and why."""
         bins = Counter(concept for concept, _ in self._bins)
-        tied = sum(number == 1 for number in bins.values())
-        return {"concepts whose answers are all tied, which rank nobody": tied} if tied else {}
+        values = Counter(len(names) for names in self._values.values())
+        notes = {
+            "concepts whose answers are all tied, which rank nobody": Counter(bins.values())[1],
+            "attributes with one value alone, which compare nobody": values[1],
+            "attributes that no image has a value of": values[0] if bins else 0,
+        }
+        return {note: number for note, number in notes.items() if number}
 
 
 def log_odds(sample: ScoredSample, labels: Sequence[str]) -> list[float]:
@@ -265,6 +278,14 @@ class _Ranking(Settled):
 
     rate = ""
     counts: RankedCounts
+
+    def skew_of(self, asked: Floats, assigned: Floats) -> Floats:
+        """Return skews; NaN where an attribute has one value, which has no other beside it."""
+        skews = super().skew_of(asked, assigned)
+        for places in self.kinds:
+            if len(places) == 1:
+                skews[..., places - 1, :] = math.nan
+        return skews
 
     def assigned(self, totals: Floats) -> Floats:
         """Return the images asked about: all of them are ranked."""

@@ -382,6 +382,8 @@ class Settled:
         """Return skew by attribute value, by concept, and by both."""
         import numpy as np
 
+        if len(self._parts) == 1 and self.counts.concepts:
+            return []  # no image has a value of an attribute
         by_concept, parts = self._by_concept(components), self._parts[1:]
         concepts = self.counts.concepts
         asked, assigned = self._asked, self._assigned
