@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from harness.api.runs import plan_for_worker
@@ -144,19 +145,23 @@ class Worker:
 
 
 class _Blocks:
-    """The samples of an evaluation's blocks, read from the start, forwards."""
+    """The samples of an evaluation's blocks, read from the start, forwards.
+
+    A block that another worker lost lies before those that are read: a second stream reads it and
+    stays there for the next one, so that all losses cost one more pass over the annotations.
+    """
 
     def __init__(self, job: Job) -> None:
         self._plan = job.plan
-        self._stream = job.plan.stream()
-        self._next = 0
+        self._streams: dict[int, Iterator[list[Sample]]] = {}  # by the block that each yields next
 
     def samples(self, block: int) -> list[Sample]:
-        """Return a block's samples; one before the last that was read costs reading anew."""
-        if block < self._next:
-            self._stream, self._next = self._plan.stream(), 0
-        for samples in self._stream:
-            self._next += 1
-            if self._next > block:
-                return samples
-        raise HarnessError(f"the plan has no block {block}", where=self._plan.task.id)
+        """Return a block's samples; its stream reads over those that lie between."""
+        position = max((at for at in self._streams if at <= block), default=0)
+        stream = self._streams.pop(position, None) or self._plan.stream()
+        samples = next(islice(stream, block - position, None), None)
+        if samples is None:
+            raise HarnessError(f"the plan has no block {block}", where=self._plan.task.id)
+        furthest = sorted(self._streams.items())[-1:]
+        self._streams = {**dict(furthest), block + 1: stream}
+        return samples

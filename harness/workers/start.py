@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.config.hub import is_hub_id
 from harness.config.tasks import known_sources
 from harness.descriptors import ExecutorDescriptor, Json, parse_options
 from harness.errors import PluginError, UserError
@@ -178,17 +179,17 @@ def find_workers(model: str, tasks: Iterable[str], options: Mapping[str, Any]) -
         PluginError: its plugin cannot be had.
     """
     executor = find_executor(options.get("on"), options.get("executor_options") or {})
-    plain = {key: _as_json(value) for key, value in options.items() if key not in _OWN}
+    plain = {key: as_json(value) for key, value in options.items() if key not in _OWN}
     return ExecutorPlan(executor.descriptor, executor.executor, model, tuple(tasks), plain)
 
 
-def _as_json(value: Any) -> Json:
+def as_json(value: Any) -> Json:
     """Return an argument as JSON: paths as absolute texts, collections as lists."""
     if isinstance(value, Path):
-        return str(value.absolute())
+        return str(value if is_hub_id(value) else value.absolute())
     if isinstance(value, Mapping):
-        return {str(key): _as_json(entry) for key, entry in value.items()}
+        return {str(key): as_json(entry) for key, entry in value.items()}
     if isinstance(value, str) or not isinstance(value, Iterable):
         return value
     entries = sorted(value) if isinstance(value, frozenset | set) else value
-    return [_as_json(entry) for entry in entries]
+    return [as_json(entry) for entry in entries]

@@ -8,9 +8,31 @@ from pathlib import Path
 
 import pytest
 
+from harness.workers.descriptors import EXECUTORS
+from harness.workers.start import FoundExecutor
 from tests.plugins.training.conftest import built, faces
+from tests.workers.inline import Inline
 
 __all__ = ["built", "faces"]
+
+
+def written(results: str) -> dict[str, bytes]:
+    """Return the files of the analyses in a folder but for when they were made."""
+    files = sorted(Path(results).rglob("analyses/*/*/*"))
+    return {path.name: path.read_bytes() for path in files if path.name != "timings.json"}
+
+
+@pytest.fixture
+def by_workers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Inline]:
+    """Return what makes ``--on processes`` start workers of this process."""
+
+    def start(number: int, *arguments: object, kind: type[Inline] = Inline) -> Inline:
+        executor = kind(number, *arguments)  # type: ignore[arg-type]
+        found = FoundExecutor(EXECUTORS[0], executor, number)
+        monkeypatch.setattr("harness_analyses.api.find_executor", lambda *_: found)
+        return executor
+
+    return start
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from harness.analysis.results import RECORD, read_analysis
 from harness.cli.main import entry
 from harness.errors import UserError
 from harness.evaluation.task import Task
+from tests.plugins.analyses.conftest import written
+from tests.workers.inline import Inline
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -141,14 +143,14 @@ def twice(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a task's name stand for two tasks that ask the same."""
     from harness_analyses import api as analyses
 
-    settled = analyses._prepared
+    settled = analyses.prepared
 
     def settled_twice(tasks: Any, given: Any) -> Any:
         held, found, runtime = settled(tasks, given)
         again = replace(found[0].spec, id="again")
         return held, [*found, Task(again, held.with_data({"again": faces}))], runtime
 
-    monkeypatch.setattr(analyses, "_prepared", settled_twice)
+    monkeypatch.setattr(analyses, "prepared", settled_twice)
 
 
 def test_one_task_has_no_conflict(
@@ -178,6 +180,22 @@ def test_a_task_agrees_with_itself_under_another_name(
     assert run(*asked, "--limit", "12") == 0
     marks = [read_analysis(path.parent).about["marks"] for path in (tmp_path / "r").rglob(RECORD)]
     assert sorted(marks, key=str) == [["limited"], []]
+
+
+@pytest.mark.usefixtures("twice")
+def test_the_gradients_of_workers_are_those_of_one_process(
+    built: Path, faces: Path, by_workers: Callable[..., Inline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "harness_analyses.gradients.minibatches",
+        lambda pool, _, settings: minibatches(pool, "raf_db", settings),
+    )
+    asked = flags(built, "--tasks", "raf_db", "--data", f"raf_db={faces}", "--limit", "12")
+    assert run(*asked) == 0
+    executor = by_workers(2, lambda name, _: name == "1")
+    assert run(*asked, "--on", "processes", "--results", "many") == 0
+    assert sorted(set(executor.blocks())) == [(0, block) for block in range(8)]
+    assert written("many") == written("r")
 
 
 @pytest.mark.usefixtures("twice")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ import harness
 from harness.analysis.results import Analysis, read_analysis
 from harness.cli.main import entry
 from harness.errors import UserError
+from harness.workers.contract import WorkOrder
+from tests.plugins.analyses.conftest import written
+from tests.workers.inline import Inline
 
 pytest.importorskip("sklearn")
 FACES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
@@ -234,6 +238,50 @@ def test_a_tower_taken_out_is_the_encoder_it_was(
     assert (found.directory / "analysis.json").stat().st_mtime_ns == stamp
     assert run(*asked, "--layers", "-1", "--seed", "1") == 0
     assert " 0 images to encode" in capsys.readouterr().err
+
+
+def asked_of_workers(built: Path, many: Path, results: str, monkeypatch: Any) -> list[str]:
+    monkeypatch.setenv("HARNESS_CACHE", f"cache of {results}")
+    return [
+        "probe", "--encoder", f"open_clip:local-dir:{built / 'encoder'}", "--encoder",
+        f"model:socialfusion,path={built / 'saved'}", "--tasks", "raf_db", "--data",
+        f"raf_db={many}", "--results", results, "--limit", "30", "--on", "processes",
+    ]  # fmt: skip
+
+
+@pytest.mark.torch
+def test_the_features_of_workers_are_those_of_one_process(
+    built: Path, many: Path, by_workers: Callable[..., Inline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(*asked_of_workers(built, many, "r", monkeypatch)[:-2]) == 0
+    executor = by_workers(3, lambda name, _: name == "1")
+    assert run(*asked_of_workers(built, many, "many", monkeypatch)) == 0
+    assert len(set(executor.blocks())) == 8  # 60 images in minibatches of 16, by two encoders
+    assert written("many") == written("r")
+
+
+@pytest.mark.torch
+def test_a_worker_with_another_image_is_refused(
+    built: Path,
+    many: Path,
+    by_workers: Callable[..., Inline],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Elsewhere(Inline):
+        def start(self, order: WorkOrder) -> None:
+            for path in many.rglob("train_00003*.jpg"):
+                Image.new("RGB", (16, 16), "red").save(path)
+            super().start(order)
+
+        def alive(self) -> int:
+            return 0
+
+    by_workers(1, kind=Elsewhere)
+    assert run(*asked_of_workers(built, many, "many", monkeypatch)) == 2
+    said = capsys.readouterr().err
+    assert "worker 1 is refused: it has another image of sample 'train_00003' of 'raf_db'" in said
+    assert "no worker can take part" in said
 
 
 @pytest.mark.torch

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
 
 from harness.analysis.results import Analysis
 from harness.api.runs import settings_for
@@ -16,14 +17,18 @@ from harness.evaluation.model import ConfiguredModel, configure_model
 from harness.evaluation.run import task_options
 from harness.evaluation.task import Task
 from harness.models import Runtime, threads
+from harness.workers.start import FoundExecutor, as_json, find_executor
 from harness_training.checkpoint import open_trained
 
 from harness_analyses.encoders import find_encoder
-from harness_analyses.gradients import GradientSettings, run_gradients
+from harness_analyses.gradients import GradientSettings, plan_gradients, run_gradients
 from harness_analyses.mir import MirSettings, run_mir
 from harness_analyses.probe import ProbeSettings, run_probe
 from harness_analyses.splits import read_task
 from harness_analyses.transfer import run_transfer
+
+if TYPE_CHECKING:
+    from harness_analyses.on_workers import AnalysisWorkers
 
 for _name in ("probe", "gradients", "mir"):
     FORMER[_name] = {"say": "on_note"}
@@ -66,9 +71,10 @@ def _silent(_: str) -> None:
     pass
 
 
-def _prepared(
+def prepared(
     tasks: str | Iterable[str], shared: AnalysisOptions
 ) -> tuple[Settings, list[Task], Runtime]:
+    """Return the settings, tasks and runtime of an analysis."""
     threads.wait_passively()
     named = task_names(tasks)
     settings = settings_for(shared.get("profile"), shared.get("results"), shared.get("data"))
@@ -84,17 +90,47 @@ def _prepared(
     return settings, [Task(spec, settings) for spec in specs], runtime
 
 
-def _with_model(
+def with_model(
     model: str,
     tasks: str | Iterable[str],
     options: Mapping[str, Json] | None,
     checkpoint: Path | str | None,
     shared: AnalysisOptions,
 ) -> tuple[Settings, list[Task], ConfiguredModel]:
-    settings, prepared, runtime = _prepared(tasks, shared)
+    """Return the settings and tasks of an analysis, and the model that it is of."""
+    settings, found_tasks, runtime = prepared(tasks, shared)
     weights = None if checkpoint is None else open_trained(Path(checkpoint))
     configured = configure_model(model, options or {}, settings, runtime, weights)
-    return settings, prepared, configured
+    return settings, found_tasks, configured
+
+
+def _executor(on: str | None, options: Mapping[str, Json] | None) -> FoundExecutor | None:
+    return find_executor(on, options or {}) if on is not None or options else None
+
+
+def _workers(  # noqa: PLR0917  the arguments of a call
+    executor: FoundExecutor,
+    own: Mapping[str, Json],
+    settings: ProbeSettings | GradientSettings,
+    tasks: str | Iterable[str],
+    general: Settings,
+    shared: AnalysisOptions,
+    say: Say,
+) -> AnalysisWorkers:
+    """Return workers that plan with the arguments of a call."""
+    from harness_analyses.on_workers import AnalysisWorkers
+
+    arguments: dict[str, Json] = {
+        **own,
+        "settings": asdict(settings),
+        "tasks": list[Json](task_names(tasks)),
+        "spec_options": dict(shared.get("spec_options") or {}),
+        "data": as_json({name: Path(path) for name, path in (shared.get("data") or {}).items()}),
+        "profile": general.profile,
+        "device": shared.get("device", "auto"),
+        "dtype": shared.get("dtype", "auto"),
+    }
+    return AnalysisWorkers(executor, arguments, general, say)
 
 
 @checked
@@ -105,6 +141,8 @@ def probe(
     settings: ProbeSettings | None = None,
     limit: Annotated[int | None, Within(1)] = None,
     val_share: Annotated[float, Within(0, 0.5, above=True)] = 0.2,
+    on: str | None = None,
+    executor_options: Mapping[str, Json] | None = None,
     on_note: Say | None = None,
     **shared: Unpack[AnalysisOptions],
 ) -> Analysis:
@@ -116,6 +154,8 @@ def probe(
         settings: Layers, pooling, control, seed and batch size.
         limit: Use at most this many samples per split.
         val_share: Fraction of train clusters to validate on where a task has no validation split.
+        on: Id of an executor whose workers encode images; this process does when ``None``.
+        executor_options: Its options (``-e``).
         on_note: Called with notes on progress.
         shared: See :class:`AnalysisOptions`.
 
@@ -123,11 +163,22 @@ def probe(
         UserError: whatever is wrong with the request.
     """
     settings = settings or ProbeSettings()
-    general, prepared, runtime = _prepared(tasks, shared)
-    names = [encoders] if isinstance(encoders, str) else encoders
-    encoders_found = [find_encoder(name, general, runtime, prepared[0]) for name in names]
+    found = _executor(on, executor_options)
+    general, found_tasks, runtime = prepared(tasks, shared)
+    names = [encoders] if isinstance(encoders, str) else list(encoders)
+    workers = None
+    if found is not None:
+        own: dict[str, Json] = {
+            "encoders": list[Json](names),
+            "limit": limit,
+            "val_share": val_share,
+        }
+        workers = _workers(found, own, settings, tasks, general, shared, on_note or _silent)
+        workers.refuse(runtime)
+        runtime = replace(runtime, device="cpu")  # here its tower only says which layers it has
+    encoders_found = [find_encoder(name, general, runtime, found_tasks[0]) for name in names]
     splits = [
-        read_task(task, limit=limit, share=val_share, seed=settings.seed) for task in prepared
+        read_task(task, limit=limit, share=val_share, seed=settings.seed) for task in found_tasks
     ]
     return run_probe(
         encoders_found,
@@ -136,6 +187,7 @@ def probe(
         results=general.results,
         cache=general.cache,
         say=on_note or _silent,
+        encode=None if workers is None else workers.encode(encoders_found, settings, found_tasks),
     )
 
 
@@ -149,6 +201,8 @@ def gradients(
     checkpoint: Path | str | None = None,
     form: str | None = None,
     limit: Annotated[int | None, Within(1)] = None,
+    on: str | None = None,
+    executor_options: Mapping[str, Json] | None = None,
     on_note: Say | None = None,
     **shared: Unpack[AnalysisOptions],
 ) -> Analysis:
@@ -162,23 +216,37 @@ def gradients(
         checkpoint: Folder of a finished training, whose weights replace the model's own.
         form: A task's form for training.
         limit: Use at most this many train samples per task.
+        on: Id of an executor whose workers take gradients; this process does when ``None``.
+        executor_options: Its options (``-e``).
         on_note: Called with notes on progress.
         shared: See :class:`AnalysisOptions`.
 
     Raises:
         UserError: whatever is wrong with the request.
     """
-    general, prepared, configured = _with_model(model, tasks, options, checkpoint, shared)
-    return run_gradients(
+    found, settings = _executor(on, executor_options), settings or GradientSettings()
+    general, found_tasks, configured = with_model(model, tasks, options, checkpoint, shared)
+    measure = None
+    if found is not None:
+        own: dict[str, Json] = {
+            "model": model,
+            "options": dict(options or {}),
+            "checkpoint": None if checkpoint is None else str(Path(checkpoint).absolute()),
+            "form": form,
+            "limit": limit,
+        }
+        workers = _workers(found, own, settings, tasks, general, shared, on_note or _silent)
+        workers.refuse(configured.runtime)
+        measure = workers.measure
+    plan = plan_gradients(
         configured,
-        prepared,
-        settings or GradientSettings(),
+        found_tasks,
+        settings,
         form=form,
         limit=limit,
         checkpoint=None if checkpoint is None else Path(checkpoint),
-        results=general.results,
-        say=on_note or _silent,
     )
+    return run_gradients(plan, results=general.results, say=on_note or _silent, measure=measure)
 
 
 @checked
@@ -208,10 +276,10 @@ def mir(
     Raises:
         UserError: whatever is wrong with the request.
     """
-    general, prepared, configured = _with_model(model, tasks, options, checkpoint, shared)
+    general, found_tasks, configured = with_model(model, tasks, options, checkpoint, shared)
     return run_mir(
         configured,
-        prepared,
+        found_tasks,
         settings or MirSettings(),
         checkpoint=None if checkpoint is None else Path(checkpoint),
         texts=None if texts is None else Path(texts),

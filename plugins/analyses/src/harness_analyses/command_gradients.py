@@ -9,7 +9,13 @@ import harness
 from harness import commands
 from harness.commands import number, pairs, print_json, print_table
 
-from harness_analyses.options import analysis_arguments, analysis_options, between, print_ending
+from harness_analyses.options import (
+    analysis_arguments,
+    analysis_options,
+    between,
+    executor_arguments,
+    print_ending,
+)
 
 
 @click.command(
@@ -76,6 +82,7 @@ from harness_analyses.options import analysis_arguments, analysis_options, betwe
 )
 @click.option("--limit", type=commands.Whole(1), help="Use at most N train samples per task.")
 @commands.checkpoint
+@commands.executor
 @analysis_options
 def gradients(**flags: Any) -> None:
     """Measure whether the gradients of tasks conflict.
@@ -101,6 +108,7 @@ def gradients(**flags: Any) -> None:
         checkpoint=flags["checkpoint"],
         form=flags["form"],
         limit=flags["limit"],
+        **executor_arguments(flags),
         **analysis_arguments(flags),
     )
     if flags["as_json"]:

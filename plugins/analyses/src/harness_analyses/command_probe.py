@@ -14,6 +14,7 @@ from harness_analyses.options import (
     analysis_options,
     between,
     digits_of,
+    executor_arguments,
     print_ending,
 )
 
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     type=commands.Whole(1, 1_000_000),
     help="Images per forward pass.",
 )
+@commands.executor
 @analysis_options
 def probe(**flags: Any) -> None:
     """Measure what a linear classifier finds in frozen visual encoders.
@@ -99,6 +101,7 @@ def probe(**flags: Any) -> None:
         ),
         limit=flags["limit"],
         val_share=flags["val_share"],
+        **executor_arguments(flags),
         **analysis_arguments(flags),
     )
     if flags["as_json"]:

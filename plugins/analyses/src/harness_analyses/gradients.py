@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import numpy as np
 from harness.analysis.results import (
@@ -28,11 +29,15 @@ from harness.errors import UserError
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
 from harness.models.guard import require_offer
+from harness.progress import EachMinute
 from harness.stats.intervals import over_seeds
 from harness_training.checkpoint import load_trainable
 from harness_training.parts import LoraSettings
 from harness_training.pool import Pool, make_pool
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from harness_analyses.sketching import Measurement
 
 KIND = "gradients"
 SCHEME = 1  # raised when the way gradients are computed changes their numbers
@@ -65,7 +70,50 @@ class GradientSettings:
     micro_batch: int = 4
 
 
-def run_gradients(  # noqa: PLR0913  what the measurement is made of
+@dataclass(frozen=True, slots=True)
+class GradientPlan:
+    """What is measured: planned without loading a weight.
+
+    Attributes:
+        pools: What each task trains on.
+        batches: By task, each minibatch's places in the pool; as many of each task.
+        about: Everything that can change a number.
+    """
+
+    subject: ConfiguredModel
+    tasks: Sequence[Task]
+    settings: GradientSettings
+    checkpoint: Path | None
+    pools: Sequence[Pool]
+    batches: Sequence[Sequence[Sequence[int]]]
+    about: Mapping[str, Json]
+
+    def measurement(self) -> Measurement:
+        """Load the model, and make it ready for taking gradients."""
+        import torch
+        from harness_training.weights import Trained
+
+        from harness_analyses import sketching
+
+        settings = self.settings
+        model = load_trainable(self.subject, self.tasks[0])
+        torch.manual_seed(settings.seed)  # new LoRA weights
+        lora = Trained((), rank=settings.rank, alpha=2 * settings.rank)
+        trained = sketching.ready(model, settings.parts, lora, self.checkpoint)
+        return sketching.Measurement(
+            model,
+            trained,
+            size=settings.sketch,
+            micro_batch=settings.micro_batch,
+            seed=settings.seed,
+        )
+
+
+Measure = Callable[[GradientPlan, Callable[[str], None]], tuple[list[Rows], int, int]]
+"""Returns ``(minibatches, width)`` gradients by task, their width, and the parameters' number."""
+
+
+def plan_gradients(  # noqa: PLR0913  what the measurement is made of
     subject: ConfiguredModel,
     tasks: Sequence[Task],
     settings: GradientSettings,
@@ -73,14 +121,11 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
     form: str | None,
     limit: int | None,
     checkpoint: Path | None,
-    results: Path,
-    say: Callable[[str], None],
-) -> Analysis:
-    """Measure gradient conflict of a model between tasks; what was done before is read back.
+) -> GradientPlan:
+    """Deal the samples of tasks out to minibatches.
 
     Raises:
-        UserError: fewer than two tasks, too few samples, a model that cannot be trained, a part
-            that it has not or that no gradient reaches.
+        UserError: fewer than two tasks, too few samples, a model that cannot be trained.
     """
     if len(tasks) < 2:
         raise UserError(
@@ -102,50 +147,59 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
         "settings": {**plain, "scheme": SCHEME},
         "marks": marks_of(subject, tasks, limited=limit is not None),
     }
-    done = finished(results, KIND, about)
+    return GradientPlan(subject, tasks, settings, checkpoint, pools, batches, about)
+
+
+def run_gradients(
+    plan: GradientPlan,
+    *,
+    results: Path,
+    say: Callable[[str], None],
+    measure: Measure | None = None,
+) -> Analysis:
+    """Measure gradient conflict of a model between tasks; what was done before is read back.
+
+    Args:
+        plan: What is measured.
+        results: Folder of the results.
+        say: Hears what goes on.
+        measure: Takes the gradients elsewhere; this process does it when ``None``.
+
+    Raises:
+        UserError: a part that the model has not or that no gradient reaches.
+    """
+    done = finished(results, KIND, plan.about)
     if done is not None:
         return done
     started = time.monotonic()
-    gradients, width, total = _measure(subject, tasks, settings, pools, batches, checkpoint, say)
-    by_task = dict(zip([task.id for task in tasks], gradients, strict=True))
+    gradients, width, total = (measure or _measure)(plan, say)
+    by_task = dict(zip([task.id for task in plan.tasks], gradients, strict=True))
     notes = [
         f"{total:,} parameters, "
         + ("exact" if width == total else f"count sketches of {width:,} places")
     ]
-    if number < settings.batches:
+    number = len(plan.batches[0])
+    if number < plan.settings.batches:
         notes.append(f"{number} minibatches a task: the smallest train split has no more")
     seconds = time.monotonic() - started
-    return write_analysis(results, KIND, about, tables_of(by_task), notes=notes, seconds=seconds)
+    tables = tables_of(by_task)
+    return write_analysis(results, KIND, plan.about, tables, notes=notes, seconds=seconds)
 
 
-def _measure(  # noqa: PLR0913, PLR0917  one call, so that torch is imported late
-    subject: ConfiguredModel,
-    tasks: Sequence[Task],
-    settings: GradientSettings,
-    pools: Sequence[Pool],
-    batches: Sequence[Sequence[Sequence[int]]],
-    checkpoint: Path | None,
-    say: Callable[[str], None],
-) -> tuple[list[Rows], int, int]:
-    import torch
-    from harness_training.weights import Trained
-
-    from harness_analyses import sketching
-
-    model = load_trainable(subject, tasks[0])
-    torch.manual_seed(settings.seed)  # new LoRA weights
-    lora = Trained((), rank=settings.rank, alpha=2 * settings.rank)
-    trained = sketching.ready(model, settings.parts, lora, checkpoint)
-    sketches, sketcher = sketching.gradients(
-        model,
-        trained,
-        list(zip(pools, batches, strict=True)),
-        size=settings.sketch,
-        micro_batch=settings.micro_batch,
-        seed=settings.seed,
-        say=say,
-    )
-    return sketches, sketcher.width, sketcher.total
+def _measure(plan: GradientPlan, say: Callable[[str], None]) -> tuple[list[Rows], int, int]:
+    measurement, rows = plan.measurement(), list[Rows]()
+    try:
+        for pool, batches in zip(plan.pools, plan.batches, strict=True):
+            task = pool.examples[0].task
+            far, vectors = EachMinute(say, task, len(batches), "minibatches"), list[Rows]()
+            for places in batches:
+                vectors.append(measurement.of(pool, places, first=not rows and not vectors))
+                far.advance()
+            rows.append(np.stack(vectors))
+            say(f"{task}: {len(vectors)} minibatches")
+    finally:
+        measurement.close()
+    return rows, measurement.width, measurement.total
 
 
 def minibatches(pool: Pool, task: str, settings: GradientSettings) -> list[list[int]]:

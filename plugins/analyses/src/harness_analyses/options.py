@@ -38,6 +38,12 @@ def analysis_arguments(flags: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def executor_arguments(flags: dict[str, Any]) -> dict[str, Any]:
+    """Return what ``--on`` and ``-e`` say, as the functions of analyses take it."""
+    options = commands.pairs(flags["executor_options"], "-e")
+    return {"on": flags["on"], "executor_options": options or None}
+
+
 def between(row: Mapping[str, Json], scale: Json = 1.0, *, digits: int = 2, sign: str = "") -> str:
     """Return a row's interval as tables show it."""
     if row["low"] is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -96,6 +96,10 @@ class Seen:
     rejected: int
 
 
+Encode = Callable[[Sequence[Probed]], Sequence[Seen]]
+"""Returns what each encoder said of the images of tasks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One encoder, layer and pooling on one task; ``samples`` are its scored test answers."""
@@ -117,6 +121,7 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
     results: Path,
     cache: Path,
     say: Say,
+    encode: Encode | None = None,
 ) -> Analysis:
     """Probe encoders on tasks; what was done before is read back.
 
@@ -127,6 +132,7 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
         results: Folder of the results.
         cache: Folder of features.
         say: Hears what goes on.
+        encode: Encodes the images of all encoders elsewhere; this process does it when ``None``.
 
     Raises:
         UserError: a layer that an encoder has not, features that are not finite, scikit-learn or
@@ -145,7 +151,11 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
     if done is not None:
         return done
     started = time.monotonic()
-    each = [see(encoder, tasks, settings, cache, say) for encoder in encoders]
+    each = (
+        [see(encoder, tasks, settings, cache, say) for encoder in encoders]
+        if encode is None
+        else encode(tasks)
+    )
     for encoded in each[1:]:
         refuse_different(each[0], encoded)
     probes = [
@@ -173,42 +183,98 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
     return write_analysis(results, KIND, about, tables, notes=notes, seconds=seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The images that an encoder is to encode, and what is kept of each.
+
+    Attributes:
+        missing: Images without features; a task and a row that show each.
+        keys: All images, those with features too.
+    """
+
+    encoder: Encoder
+    columns: Mapping[str, Column]
+    store: FeatureStore
+    missing: Sequence[tuple[Probed, Row]]
+    keys: Sequence[str]
+
+    def layers(self) -> list[Column]:
+        """Return the columns in the order in which they are computed."""
+        return sorted(set(self.columns.values()))
+
+    def keep(self, images: Iterable[tuple[str, Mapping[Column, Features] | None]]) -> int:
+        """Store images' features; return how many images have none, as they were rejected."""
+        rejected = 0
+        for key, features in images:
+            if features is None:
+                rejected += 1
+            else:
+                self.store.put(key, features)
+        return rejected
+
+    def seen(self, tasks: Sequence[Probed], rejected: int) -> Seen:
+        """Return what the encoder said, once every missing image was encoded or rejected."""
+        self.store.flush()
+        layers = self.layers()
+        encoded = frozenset(key for key in self.keys if self.store.has(key, layers))
+        images = {task.spec.id: _digest(task, encoded) for task in tasks}
+        return Seen(self.encoder, self.columns, self.store, encoded, images, rejected)
+
+
+def wanted_of(  # noqa: PLR0913, PLR0917  as see
+    encoder: Encoder,
+    tower: Tower,
+    tasks: Sequence[Probed],
+    settings: ProbeSettings,
+    cache: Path,
+    say: Say,
+) -> Wanted:
+    """Return what an encoder is to encode; its tower says which layers it has."""
+    columns = tower.columns(settings.layers, settings.pooling)
+    layers_used = sorted(set(columns.values()))
+    store = FeatureStore(cache / "probes", {**encoder.identity, "scheme": SCHEME})
+    rows = {row.key: (task, row) for task in tasks for split in SPLITS for row in task.rows[split]}
+    missing = [row for key, row in rows.items() if not store.has(key, layers_used)]
+    say(f"{encoder.name}: {len(missing):,} images to encode, layers {list(tower.layers)}")
+    return Wanted(encoder, columns, store, missing, list(rows))
+
+
 def see(
     encoder: Encoder, tasks: Sequence[Probed], settings: ProbeSettings, cache: Path, say: Say
 ) -> Seen:
     """Have every image's features on disk: with one pass per image for all layers and tasks."""
     tower = encoder.load()
-    columns = tower.columns(settings.layers, settings.pooling)
-    layers_used = sorted(set(columns.values()))
-    store = FeatureStore(cache / "probes", {**encoder.identity, "scheme": SCHEME})
-    rows = {row.key: (task, row) for task in tasks for split in SPLITS for row in task.rows[split]}
-    missing = {key: row for key, row in rows.items() if not store.has(key, layers_used)}
-    say(f"{encoder.name}: {len(missing):,} images to encode, layers {list(tower.layers)}")
-    rejected = 0
-    to_encode = list(missing.values())
-    far = EachMinute(say, encoder.name, len(to_encode), "images")
-    for start in range(0, len(to_encode), settings.batch):
-        batch = to_encode[start : start + settings.batch]
-        images_shown = [open_row(task.spec, row) for task, row in batch]
-        for image, features in zip(
-            images_shown, _encoded(tower, images_shown, layers_used), strict=True
-        ):
-            if features is None:
-                rejected += 1
-                continue
-            _require_finite(encoder.name, image.key, features)
-            store.put(image.key, features)
+    wanted = wanted_of(encoder, tower, tasks, settings, cache, say)
+    rejected, layers = 0, wanted.layers()
+    far = EachMinute(say, encoder.name, len(wanted.missing), "images")
+    for start in range(0, len(wanted.missing), settings.batch):
+        batch = wanted.missing[start : start + settings.batch]
+        images = [open_row(task.spec, row) for task, row in batch]
+        rejected += wanted.keep(encoded(encoder.name, tower, images, layers))
         far.advance(len(batch))
-    store.flush()
-    encoded = frozenset(key for key in rows if store.has(key, layers_used))
-    images = {task.spec.id: _digest(task, encoded) for task in tasks}
-    return Seen(encoder, columns, store, encoded, images, rejected)
+    return wanted.seen(tasks, rejected)
+
+
+def encoded(
+    name: str, tower: Tower, images: Sequence[LoadedImage], columns: Sequence[Column]
+) -> list[tuple[str, Mapping[Column, Features] | None]]:
+    """Return the key and the features of images; ``None`` for one that the encoder rejects.
+
+    Raises:
+        DataError: features that are not finite.
+    """
+    pairs = list(
+        zip([image.key for image in images], _encoded(tower, images, columns), strict=True)
+    )
+    for key, features in pairs:
+        if features is not None:
+            _require_finite(name, key, features)
+    return pairs
 
 
 def _encoded(
     tower: Tower, images: Sequence[LoadedImage], columns: Sequence[Column]
-) -> list[dict[Column, Features] | None]:
-    """Return features; ``None`` for an image that the encoder rejects."""
+) -> list[Mapping[Column, Features] | None]:
     from harness_analyses.towers import PromptError
 
     try:

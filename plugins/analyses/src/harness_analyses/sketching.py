@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from harness.engine.contract import VisionLanguageModel
 from harness.errors import SampleError, UserError
-from harness.progress import EachMinute
 from harness.samples.limits import MAX_PIXELS
 from harness_training.items import Items
 from harness_training.module import TrainingModule
@@ -139,17 +138,8 @@ def ready(model: VisionLanguageModel, spelling: str, lora: Trained, folder: Path
     return replace(lora, parts=parts)
 
 
-def gradients(  # noqa: PLR0913  what a pass over minibatches is made of
-    model: VisionLanguageModel,
-    trained: Trained,
-    pools: Sequence[tuple[Pool, Sequence[Sequence[int]]]],
-    *,
-    size: int,
-    micro_batch: int,
-    seed: int,
-    say: Callable[[str], None],
-) -> tuple[list[Vectors], Sketcher]:
-    """Return ``(minibatches, width)`` gradients of each pool's loss, as sketches.
+class Measurement:
+    """Takes the gradients of a model's loss on minibatches, as sketches.
 
     The loss is the mean over samples of the mean cross entropy of their answers' tokens, without
     dropout. Sketches are linear, so micro-batches add up.
@@ -157,38 +147,54 @@ def gradients(  # noqa: PLR0913  what a pass over minibatches is made of
     Args:
         model: The model, ready.
         trained: Whose parameters.
-        pools: Each with its minibatches: places of lessons.
         size: Length of a sketch; 0 is exact.
         micro_batch: Samples in memory at once.
         seed: Seed of the sketch.
-        say: Hears what goes on.
 
-    Raises:
-        UserError: no gradient reaches a part, or one is not finite.
+    Attributes:
+        width: Length of what is kept of a gradient.
+        total: Number of parameters.
     """
-    parameters = declared(model, trained)
-    module = TrainingModule(model, None).eval()
-    sketcher = Sketcher(parameters, size, seed)
-    sketches = []
-    try:
-        for pool, batches in pools:
-            items = Items(pool, model, MAX_PIXELS)
-            rows = []
-            far = EachMinute(say, pool.examples[0].task, len(batches), "minibatches")
-            for places in batches:
-                rows.append(_of_batch(module, items, places, micro_batch, sketcher))
-                _require_reached(trained, sketcher)
-                if not np.isfinite(rows[-1]).all():
-                    names = ", ".join(pool.examples[place].id for place in places[:3])
-                    raise UserError(
-                        f"the gradient is not finite, samples {names}", fix="--dtype float32"
-                    )
-                far.advance()
-            sketches.append(np.stack(rows))
-            say(f"{pool.examples[0].task}: {len(rows)} minibatches")
-    finally:
-        sketcher.close()
-    return sketches, sketcher
+
+    def __init__(
+        self,
+        model: VisionLanguageModel,
+        trained: Trained,
+        *,
+        size: int,
+        micro_batch: int,
+        seed: int,
+    ) -> None:
+        self._model, self._trained, self._micro_batch = model, trained, micro_batch
+        self._sketcher = Sketcher(declared(model, trained), size, seed)
+        self._module = TrainingModule(model, None).eval()
+        self._items: tuple[Pool, Items] | None = None
+        self.width, self.total = self._sketcher.width, self._sketcher.total
+
+    def of(self, pool: Pool, places: Sequence[int], *, first: bool) -> Vectors:
+        """Return the gradient ``(width,)`` of one minibatch.
+
+        Args:
+            pool: What a task trains on.
+            places: The minibatch: places of lessons.
+            first: Whether it is the first of all, whose gradient must reach every part.
+
+        Raises:
+            UserError: no gradient reaches a part, one is not finite, or an image cannot be opened.
+        """
+        if self._items is None or self._items[0] is not pool:
+            self._items = pool, Items(pool, self._model, MAX_PIXELS)
+        vector = _of_batch(self._module, self._items[1], places, self._micro_batch, self._sketcher)
+        if first:
+            _require_reached(self._trained, self._sketcher)
+        if not np.isfinite(vector).all():
+            names = ", ".join(pool.examples[place].id for place in places[:3])
+            raise UserError(f"the gradient is not finite, samples {names}", fix="--dtype float32")
+        return vector
+
+    def close(self) -> None:
+        """Stop listening to the model's gradients."""
+        self._sketcher.close()
 
 
 def _require_reached(trained: Trained, sketcher: Sketcher) -> None:

@@ -90,22 +90,11 @@ def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Prob
             a split, or with fewer samples than classes.
     """
     kind = _kind(task)
-    spec = task.spec
-    if isinstance(spec.ask, ChooseSpec):
-        spec = replace(spec, ask=replace(spec.ask, normalisation="none"))
-    spec = replace(spec, data=replace(spec.data, each=None))
-    train = list(_samples(on_train_split(task), limit))
-    test = list(_samples(task, limit))
-    val, validation = _validation(task, limit), "split"
-    if val is None:
-        validation = "part of train"
-        aside = {one.cluster for one in train if id_number(f"{seed}|{one.cluster}") / 2**64 < share}
-        val = [one for one in train if one.cluster in aside]
-        train = [one for one in train if one.cluster not in aside]
+    spec, samples_by_split, validation = divided(task, limit=limit, share=share, seed=seed)
     rows: dict[str, tuple[Row, ...]] = {}
     left_out = 0
     digest = hashlib.sha256()
-    for split, samples in zip(SPLITS, (train, val, test), strict=True):
+    for split, samples in samples_by_split.items():
         kept_rows = [row for row in (_row(task, one) for one in samples) if row is not None]
         left_out += len(samples) - len(kept_rows)
         rows[split] = tuple(kept_rows)
@@ -123,6 +112,31 @@ def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Prob
     )
     _check(found_task)
     return found_task
+
+
+def divided(
+    task: Task, *, limit: int | None, share: float, seed: int
+) -> tuple[TaskSpec, dict[str, list[Sample]], str]:
+    """Return the spec of a probe, the samples of each split, and where ``val`` came from.
+
+    No image is opened; arguments as for :func:`read_task`.
+
+    Raises:
+        UserError: a task without a train split.
+    """
+    spec = task.spec
+    if isinstance(spec.ask, ChooseSpec):
+        spec = replace(spec, ask=replace(spec.ask, normalisation="none"))
+    spec = replace(spec, data=replace(spec.data, each=None))
+    train = list(_samples(on_train_split(task), limit))
+    test = list(_samples(task, limit))
+    val, validation = _validation(task, limit), "split"
+    if val is None:
+        validation = "part of train"
+        aside = {one.cluster for one in train if id_number(f"{seed}|{one.cluster}") / 2**64 < share}
+        val = [one for one in train if one.cluster in aside]
+        train = [one for one in train if one.cluster not in aside]
+    return spec, dict(zip(SPLITS, (train, val, test), strict=True)), validation
 
 
 def open_row(spec: TaskSpec, row: Row) -> LoadedImage:

@@ -23,7 +23,7 @@ from harness.runs.journal import FOLDER as JOURNAL
 from harness.runs.journal import Journal, next_number
 from harness.runs.sample_record import SampleRecord
 from harness.runs.seal import not_written
-from harness.workers.contract import Answered, BlockRequest, Event, WorkOrder
+from harness.workers.contract import BLOCKS, Answered, BlockRequest, Event, WorkOrder
 from harness.workers.messages import event_of, line_of
 
 FOLDER = "workers"
@@ -171,7 +171,7 @@ class Outbox:
 
         One that may not count, as it came before the self-check, is in the event alone.
         """
-        if isinstance(event, Answered) and self.order.work == "blocks" and not early:
+        if isinstance(event, Answered) and self.order.work == BLOCKS and not early:
             self.keep(event)
             event = replace(event, records=(), is_kept=True)
         with (self._folder / _EVENTS).open("ab") as lines:

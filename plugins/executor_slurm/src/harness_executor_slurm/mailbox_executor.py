@@ -57,8 +57,8 @@ class MailboxExecutor(ABC):
 
     def start(self, order: WorkOrder) -> None:
         """Make the mailbox, and submit the jobs."""
-        results = Path(order.directories[0]).parents[2]
-        self.mailbox = new_mailbox(results, order)
+        results = order.options.get("results", order.directories[0])
+        self.mailbox = new_mailbox(Path(str(results)), order)
         self._signs = Signs(self.mailbox / "sign")
         places = list(range(1, self.number + 1))
         self._jobs = dict(zip(places, self.submit(places), strict=True))

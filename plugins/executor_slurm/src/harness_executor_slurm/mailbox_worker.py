@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 
-from harness.workers.contract import Answered, BlockRequest, Event, Hello
+from harness.workers.contract import BLOCKS, Answered, BlockRequest, Event, Hello
 from harness.workers.terms import differences
 
 from harness_executor_slurm.mailbox import Outbox
@@ -65,7 +65,12 @@ def _serve(outbox: Outbox, places: int, patience: float) -> None:
 
 
 def _alone(outbox: Outbox, places: int) -> Iterator[BlockRequest]:
-    """Yield a worker's share of what nobody has answered, where the self-check was made."""
+    """Yield a worker's share of what nobody has answered, where the self-check was made.
+
+    Of other work than a run's blocks, nothing: the coordinator alone writes what comes of it.
+    """
+    if outbox.order.work != BLOCKS:
+        return
     for evaluation, _ in enumerate(outbox.order.evaluations):
         terms = outbox.order.terms["evaluations"]
         assert isinstance(terms, dict)

@@ -138,7 +138,8 @@ class ItemCoordinator:
 
     def _refuse(self, worker: str, reason: str) -> None:
         self._say(f"worker {worker} is refused: {reason}")
-        self._asked.pop(worker, None)
+        if (item := self._asked.pop(worker, None)) is not None:
+            self._items.pending.insert(0, item)
         if not self._asked and not self._executor.alive():
             raise none_takes_part(self._name, reason)
 
