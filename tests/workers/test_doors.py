@@ -12,6 +12,7 @@ from harness.cli.main import entry
 from harness.descriptors import ModelDescriptor
 from harness.errors import UserError
 from harness.plugins import plugins
+from harness.workers.start import as_json
 
 Faces = Callable[[int], Path]
 RUN = ("run", "--model", "random", "--tasks", "raf_db", "--data", "raf_db=raf", "--results", "r")
@@ -83,3 +84,11 @@ def test_idle_gpus_are_said(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> No
     model = harness.find_model("socialfusion")
     assert "one of 3 GPUs is used; --on processes" in gpus.unused_gpus(model)
     assert gpus.unused_gpus(harness.find_model("random")) == ""
+
+
+def test_paths_travel_as_absolute_ones_and_data_of_the_hub_by_their_name() -> None:
+    data = as_json({"raf_db": Path("raf"), "scounter": Path("hf:Intel/SocialCounterfactuals")})
+    assert data == {
+        "raf_db": str(Path("raf").absolute()),
+        "scounter": "hf:Intel/SocialCounterfactuals",
+    }
