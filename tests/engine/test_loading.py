@@ -150,7 +150,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_gpu_that_is_not_there_is_said() -> None:
-    with pytest.raises(UserError, match="not there"):
+    with pytest.raises(UserError, match="not available"):
         load_arguments(options(), Runtime(device="cuda:99"), "float32")
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from harness.cli.main import invoke, main
 from harness.engine import loading, memory
 from harness.engine.memory import require_memory, weight_bytes
-from harness.errors import UserError
+from harness.errors import UserError, raised
 from harness.progress import in_bytes
 
 CPU = torch.device("cpu")
@@ -99,6 +99,14 @@ def test_a_run_says_what_it_loads_and_refuses_what_has_no_room(
     said = "".join(capsys.readouterr())
     assert "1.0 MiB are free on cpu" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+def test_memory_that_runs_out_while_a_model_loads_is_not_for_its_author(error: Exception) -> None:
+    fixes = [raised("model 'm'", "load", "", each).fix for each in (error, ValueError("x"))]
+    assert "free memory" in fixes[0]
+    assert "author" not in fixes[0]
+    assert "report it to its author" in fixes[1]
 
 
 @pytest.mark.parametrize("model", ["socialfusion", "llava -o preset=demo"])

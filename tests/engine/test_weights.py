@@ -99,7 +99,7 @@ def test_a_process_s_own_cuda_device_is_taken_without_asking(
 @pytest.mark.torch
 def test_devices_that_are_not_there_are_said() -> None:
     assert resolve_device("cpu").type == "cpu"
-    with pytest.raises(UserError, match="not there"):
+    with pytest.raises(UserError, match="not available"):
         resolve_device("cuda:99")
     with pytest.raises(UserError, match="device"):
         resolve_device("toaster")

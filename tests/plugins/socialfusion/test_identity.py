@@ -113,7 +113,7 @@ def test_pickled_weights_are_not_read(root: Path) -> None:
 
 
 def test_a_device_that_is_not_there_is_said(built: Path) -> None:
-    with pytest.raises(UserError, match="not there"):
+    with pytest.raises(UserError, match="not available"):
         SocialFusion({"path": str(built / "saved")}).load(Runtime(device="cuda:99"))
 
 
