@@ -367,7 +367,7 @@ def test_missing_and_foreign_tensors_are_listed_by_module(tmp_path: Path) -> Non
 def test_a_damaged_vocabulary_is_said(tmp_path: Path) -> None:
     lines = (FOLDER / "qwen.tiktoken").read_text().splitlines()
     path = tmp_path / "qwen.tiktoken"
-    with pytest.raises(UserError, match="not there"):
+    with pytest.raises(UserError, match="vocabulary file is missing"):
         Vocabulary(tmp_path)
     path.write_text("\n".join([*lines[:5], "?? x", *lines[6:]]))
     with pytest.raises(UserError, match="not a token and its rank") as caught:
