@@ -93,7 +93,7 @@ def page(results: Mapping[str, Figures]) -> str:
     text = ["# The engine on a GPU", "", "`python benchmarks/gpu.py --out docs/results/gpu`", ""]
     if not where["is_gpu"]:
         text += [
-            "**No GPU was available.** Every part but flash attention ran on a CPU with tiny models.",
+            "**No GPU was available.** All but flash attention ran on a CPU with tiny models.",
             "This shows that the script runs and that answers agree; the times are no GPU times.",
             "",
         ]
