@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from harness_claims.agreement import fleiss_kappa, interval_alpha, nominal_alpha
+from harness_claims.agreement import agreement, fleiss_kappa, interval_alpha, nominal_alpha
 
 # Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability", section C: four observers.
 OBSERVERS = (
@@ -56,3 +56,7 @@ def test_kappa_is_that_of_statsmodels_where_it_is_defined() -> None:
 def test_one_value_alone_says_nothing_and_single_annotators_take_no_part() -> None:
     assert math.isnan(nominal_alpha([["a", "a"], ["a", "a"]]))
     assert nominal_alpha([["a", "a"], ["b", "b"], ["c"]]) == 1
+
+
+def test_agreement_of_answers_that_are_all_the_same_is_undefined_and_says_so() -> None:
+    assert "alpha undefined (all answers are the same), 2 samples" in agreement([["a", "a"]] * 2)

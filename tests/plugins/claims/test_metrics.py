@@ -106,10 +106,18 @@ def test_the_area_is_the_mean_risk_over_prefixes_and_weights_repeat_samples() ->
 # --- by hand --------------------------------------------------------------------------------------
 
 
+def test_the_error_of_fewer_samples_than_bins_is_undefined_and_says_so() -> None:
+    metric, samples = make("calibration_error", bins=5), [asked((0.8, 0.1, 0.1), "a")] * 5
+    assert math.isnan(value(metric, samples[:4]))
+    assert metric.notes(samples[:4]) == {"samples, too few for 5 bins of confidence": 4}
+    assert value(metric, samples) == pytest.approx(0.2)
+    assert metric.notes(samples) == {}
+
+
 def test_equal_confidences_are_one_bin_and_one_level() -> None:
     samples = [asked((0.8, 0.1, 0.1), "a")] * 5 + [asked((0.8, 0.1, 0.1), "b")] * 5
     for listed in (samples, samples[::-1]):
-        plain = value(make("calibration_error", debiased=False), listed)
+        plain = value(make("calibration_error", bins=10, debiased=False), listed)
         assert plain == pytest.approx(0.3)
         assert value(make("risk_coverage"), listed) == pytest.approx(0.5)
         assert value(make("selective_accuracy", coverage=0.3), listed) == pytest.approx(0.5)

@@ -21,8 +21,11 @@ def agreement(units: Sequence[Sequence[Json]]) -> str:
         units: The answers to each sample that two or more annotators answered.
     """
     mean = sum(map(len, units)) / len(units) if units else 0
+    alpha = alpha_of(units)
+    # Where all answers are the same, no disagreement is expected and none can be compared with it.
+    figure = "undefined (all answers are the same)" if math.isnan(alpha) else f"{alpha:.3f}"
     line = (
-        f"agreement of the split's annotators: Krippendorff's alpha {alpha_of(units):.3f}, "
+        f"agreement of the split's annotators: Krippendorff's alpha {figure}, "
         f"{len(units):,} samples of {mean:.1f} answers"
     )
     kappa = kappa_of(units)

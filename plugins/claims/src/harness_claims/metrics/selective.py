@@ -26,7 +26,7 @@ DESCRIPTORS = (
         target="harness_claims.metrics.selective:CalibrationError",
         summary="Mean distance of confidence and accuracy over bins of equal mass (ECE).",
         direction="lower",
-        version=2,
+        version=3,
         options=(
             Option(name="bins", type="int", default=15, least=1, help="Bins of equal mass."),
             Option(
@@ -155,6 +155,8 @@ class CalibrationError(_OfConfidence):
     by chance. There ``n`` is ``(sum of weights)^2 / sum of squared weights`` (Kish), which is the
     number of samples where each weighs 1, and about half of it in a draw: draws are as little off
     as the value, and their interval holds the truth.
+
+    Of fewer samples than bins no bin has an accuracy, only answers: such an error is undefined.
     """
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
@@ -162,6 +164,21 @@ class CalibrationError(_OfConfidence):
         self._bins = int(str(options["bins"]))
         self._debiased = bool(options["debiased"])
         self._squared = int(str(options["norm"])) == 2
+
+    def value(self, prepared: Ranked, weights: Floats) -> Floats:
+        """Return the value under each row of weights; NaN of fewer samples than bins."""
+        import numpy as np
+
+        if len(prepared.order) < self._bins:
+            return np.full(len(weights), np.nan)
+        return super().value(prepared, weights)
+
+    def notes(self, samples: Sequence[ScoredSample]) -> Mapping[str, int]:
+        """Return how many samples there are where those are fewer than the bins."""
+        few = 0 < len(samples) < self._bins
+        return (
+            {f"samples, too few for {self._bins} bins of confidence": len(samples)} if few else {}
+        )
 
     def of(self, levels: Floats, mass: Floats, hits: Floats, squares: Floats) -> Floats:
         """Return the calibration error of each draw."""
