@@ -139,7 +139,7 @@ def leaderboard(
         on_skipped=skips,
     )
     if len(table.sections) > 1 and not intersect and not robustness:
-        tell("rows of other samples stand apart; --intersect counts what they share")
+        tell("rows with different samples are separate; --intersect counts only shared samples")
     _print(table, form, out)
     if strict and skips.left_out:
         raise CheckFailed(f"{skips.left_out} of the directories were left out")

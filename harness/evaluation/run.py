@@ -248,12 +248,12 @@ def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Re
     if lacking := [item.job.plan.task.id for item in planned if item.lacks_prompts]:
         reporter.say(
             f"no prompts were kept when samples of {', '.join(lacking)} were answered, and these "
-            "are not asked again; --again asks all of them anew"
+            "are not evaluated again; --again repeats all of them"
         )
     if dropping := [item.job.plan.task.id for item in planned if item.drops_prompts]:
         reporter.say(
-            f"prompts were kept when {', '.join(dropping)} was asked before, and are not kept of "
-            "what is asked now; --keep-prompts keeps them"
+            f"earlier samples of {', '.join(dropping)} have their prompts, and samples from here on "
+            "have not; --keep-prompts keeps them"
         )
 
 
@@ -511,7 +511,7 @@ def _manifest(
         write_json(path, body)
     except (OSError, UserError) as error:
         reason = " ".join(str(error).partition("\n")[0].split())
-        reporter.say(f"the evaluations are there, and the run's manifest is not: {reason}")
+        reporter.say(f"the evaluations were written, but the run's manifest was not: {reason}")
     return path
 
 

@@ -85,7 +85,7 @@ def is_finished(job: Job, say: Say, *, retry_errors: bool = False) -> bool:
     """
     if job.again and stands(job.directory):
         with writing(job.directory):
-            say(f"set aside, to be asked again: {set_aside(job.directory)}")
+            say(f"set aside, to be evaluated again: {set_aside(job.directory)}")
     if is_sealed(job.directory):
         if not retry_errors or not read_evaluation(job.directory).counts.errors:
             return True

@@ -64,7 +64,7 @@ def test_a_finished_evaluation_without_prompts_says_so(
     assert run("r", "--keep-prompts") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "no prompts were kept when samples of raf_db were answered" in said
-    assert "--again asks all of them anew" in said
+    assert "--again repeats all of them" in said
     assert all("sent" not in line for line in lines("r"))
     assert run("r", "--keep-prompts", "--again") == 0
     assert "no prompts" not in capsys.readouterr().out

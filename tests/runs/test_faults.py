@@ -230,7 +230,7 @@ def test_a_sealed_archive_that_is_only_read_returns_at_once(here: Path, capsys: 
     with unprivileged():
         code, out, err = ended(capsys, *RUN)
     assert code == 0
-    assert "the run's manifest is not" in " ".join(out.split())
+    assert "the run's manifest was not" in " ".join(out.split())
 
 
 def test_a_folder_that_may_not_be_looked_into_is_said(here: Path, capsys: Capture) -> None:

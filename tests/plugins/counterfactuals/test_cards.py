@@ -121,7 +121,7 @@ def test_what_people_refused_is_a_filter_named_human(tmp_path: Path) -> None:
     assert (len(again.sets), again.left_out) == (8, 0)
     shutil.rmtree(directory / "reviews")
     assert not take_reviews(folder, told.append)
-    assert "the reviews are not here, and what they decided counts on" in told[-1]
+    assert "the reviews are missing, and their decisions still apply" in told[-1]
 
 
 def test_reviews_of_other_images_are_refused(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def apply_filters(
     names = [name for name, _ in chosen]
     for path in (folder.directory / SCORES).glob("*.jsonl"):
         if path.stem not in {*names, HUMAN}:
-            say(f"{path.stem} is no filter of the spec any more: its scores are removed")
+            say(f"{path.stem} is no longer a filter of the spec: its scores are removed")
             path.unlink()
     if chosen:
         _write_scores(folder, chosen, say)

@@ -35,7 +35,7 @@ def take_reviews(folder: SetFolder, say: Callable[[str], None]) -> bool:
     """
     if not any((folder.directory / REVIEWS).glob("*.jsonl")):
         if (decided_so := folder.directory / SCORES / f"{HUMAN}.jsonl").exists():
-            say(f"the reviews are not here, and what they decided counts on: {decided_so}")
+            say(f"the reviews are missing, and their decisions still apply: {decided_so}")
         return False
     if not (folder.directory / MANIFEST).is_file():
         folder.write_manifest()

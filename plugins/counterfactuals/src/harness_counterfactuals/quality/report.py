@@ -76,7 +76,7 @@ def _measured(
     measured = measure(folder, network, encoder, count.advance)
     if folder.unreadable:
         say(
-            f"{folder.path}: {len(folder.unreadable):,} images take no part, as they cannot be "
+            f"{folder.path}: {len(folder.unreadable):,} images are left out, as they cannot be "
             f"opened, such as {folder.unreadable[0]}"
         )
     return measured
