@@ -252,8 +252,8 @@ def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Re
         )
     if dropping := [item.job.plan.task.id for item in planned if item.drops_prompts]:
         reporter.say(
-            f"earlier samples of {', '.join(dropping)} have their prompts, and samples from here on "
-            "have not; --keep-prompts keeps them"
+            f"earlier samples of {', '.join(dropping)} kept their prompts, and new ones do not; "
+            "--keep-prompts keeps them"
         )
 
 

@@ -76,7 +76,7 @@ def test_prompts_that_were_kept_before_and_are_not_now_are_said(
     faces: Faces, capsys: pytest.CaptureFixture[str]
 ) -> None:
     faces(5)
-    said = "prompts were kept when raf_db was asked before, and are not kept of what is asked now"
+    said = "earlier samples of raf_db kept their prompts, and new ones do not"
     run("r", "--keep-prompts")
     capsys.readouterr()
     run("r")  # finished: nothing is asked, so that nothing is dropped
