@@ -93,6 +93,7 @@ def _write(
     if problem:
         sources.say(f"figures left out; {problem}")
     listed = []
+    notes: dict[str, None] = {}  # each once, of however many sets of a task
     for task_set in _sets(records):
         first = task_set.records[0]
         folder = f"samples/{task_set.name}"
@@ -100,9 +101,10 @@ def _write(
         write_set(site, task_set, questions)
         if questions.problem:
             lacking = "images" if questions.prompts_kept else "prompts and images"
-            sources.say(f"{lacking} of {first.task} left out: {questions.problem}")
+            notes[f"{lacking} of {first.task} left out: {questions.problem}"] = None
         if questions.withheld:
-            sources.say(f"images of {first.task} left out, as they may show people: --with-images")
+            note = f"images of {first.task} left out, as they may show people: --with-images"
+            notes[note] = None
         site.page(
             f"{folder}.html",
             "samples.html",
@@ -123,6 +125,8 @@ def _write(
         links = [pages[_fingerprint(record)] for record in task_set.records]
         rows = list(zip(task_set.names, task_set.records, links, strict=True))
         listed.append((task_set.title, first, f"{folder}.html", rows))
+    for note in notes:
+        sources.say(note)
     site.page("evaluations.html", "evaluations.html", title="Evaluations", sets=listed)
     site.write(SIGN, json.dumps({"format": FORMAT, "version": __version__}).encode() + b"\n")
     return drawn

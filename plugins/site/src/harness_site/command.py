@@ -48,6 +48,7 @@ def site() -> None:
 @click.option("--figures/--no-figures", default=True, help="Draw figures (needs matplotlib).")
 @commands.profile
 @commands.data
+@commands.include
 @click.option("--strict", is_flag=True, help="Exit with 1 if a directory was left out.")
 def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -> None:
     """Write a site into a folder: leaderboard, a page per evaluation, a browser of samples.
@@ -87,6 +88,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     "--live", is_flag=True, help="Rebuild the site from the results folder as evaluations finish."
 )
 @click.option("--results", type=click.Path(path_type=Path), help="With --live: follow this folder.")
+@commands.include
 def serve(out: Path, port: int, *, live: bool, results: Path | None) -> None:
     """Show a built site to this machine alone; Ctrl-C ends it.
 

@@ -129,6 +129,8 @@ class Questions:
                 made.licence = " ".join(spec.licence.split())
         except HarnessError as error:
             made.problem = error.message
+            if record.task not in sources.catalog.entries:
+                made.problem += " (--include FILE names its spec)"
         return made
 
     def each(self) -> Iterator[tuple[str, Sample]]:
