@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,6 +144,11 @@ def test_every_swap_asked_for_is_made_and_no_other(
         lambda weights: means(weights, values), np.arange(n), swaps=swaps, draws=10
     )
     assert ranks.p == 1 / (1 + swaps)
+
+
+def test_there_are_as_many_swaps_as_the_page_says() -> None:
+    page = Path(__file__).parents[2] / "docs" / "explanation" / "statistics.md"
+    assert f"({paired_module.SWAPS:,} swaps)" in page.read_text(encoding="utf-8")
 
 
 def test_where_swaps_are_cut_into_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
