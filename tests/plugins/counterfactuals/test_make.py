@@ -349,6 +349,55 @@ def test_workers_make_the_same_bytes(made: Path, tmp_path: Path, tiny: Path) -> 
     assert contents(tmp_path / "out") == contents(made)
 
 
+def write_refiner(folder: Path, tiny: Path) -> Path:
+    """Write a refiner of SDXL's shape: the second text encoder alone, and an aesthetic score."""
+    import diffusers
+    import torch
+    from harness_counterfactuals.tiny import scheduler
+
+    base = diffusers.StableDiffusionXLPipeline.from_pretrained(tiny)
+    torch.manual_seed(5)
+    config = dict(base.unet.config) | {
+        "cross_attention_dim": 32,
+        "projection_class_embeddings_input_dim": 5 * 8 + 32,
+        "transformer_layers_per_block": (1, 1),
+    }
+    diffusers.StableDiffusionXLImg2ImgPipeline(
+        vae=base.vae,
+        text_encoder=None,
+        text_encoder_2=base.text_encoder_2,
+        tokenizer=None,
+        tokenizer_2=base.tokenizer_2,
+        unet=diffusers.UNet2DConditionModel.from_config(config),
+        scheduler=scheduler(),
+        requires_aesthetics_score=True,
+        add_watermarker=False,
+    ).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_refiner_finishes_every_image_in_any_batch(tiny: Path, tmp_path: Path) -> None:
+    generator = {"model": str(tiny), "steps": 5}
+    refiner = write_refiner(tmp_path / "refiner", tiny)
+    hashes = []
+    for name, more, batch in (
+        ("plain", {}, None),
+        ("refined", {"refiner": str(refiner)}, None),
+        ("halves", {"refiner": str(refiner)}, 2),
+    ):
+        made_spec = spec_with(tmp_path, generator={**generator, **more}, sets=1)
+        rows = make(made_spec, tmp_path / name, batch=batch, say=print).rows()
+        hashes.append([row.sha256 for row in rows])
+    plain, refined, halves = hashes
+    assert refined == halves
+    assert not set(plain) & set(refined)
+    assert "refiner.unet" in json.loads(rows[0].models)
+    wrong = spec_with(tmp_path, generator={**generator, "refiner": str(tiny)}, sets=1)
+    with pytest.raises(UserError, match="StableDiffusionXLImg2ImgPipeline is needed"):
+        make(wrong, tmp_path / "wrong", say=print)
+
+
 @pytest.mark.slow
 def test_an_instructed_model_edits_the_source(tmp_path: Path) -> None:
     import diffusers
