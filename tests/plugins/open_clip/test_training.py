@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from harness_training import weights as trained_weights
 
+from harness.cli.main import invoke, main
 from harness.descriptors import parse_options
 from harness.errors import UserError
 from harness.models import Runtime
@@ -206,3 +207,15 @@ def test_parts_that_cannot_be_made_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         loaded(original).add(added)
+
+
+def test_a_training_of_all_weights_is_planned_without_loading_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "--model", "open_clip", "--recipe", "contrastive", "--tasks", "scounter",
+               "--limit", "4", "--batch-size", "4", "--out", str(tmp_path / "out")]  # fmt: skip
+    assert invoke(main, [*command, "--train-parts", "full", "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    assert "sets=together, side=both" in text
+    assert "trains      full" in text
+    assert not (tmp_path / "out").exists()
