@@ -154,7 +154,7 @@ def test_what_is_no_mistake(old: str, new: str) -> None:
 def test_shots_need_a_train_split() -> None:
     text = SPEC.replace("  train_split: train\n", "").replace("  view:", "  shots: 2\n  view:")
     (problem,) = check(parse_yaml(text, name="f.yaml"))
-    assert str(problem).startswith("f.yaml:17:10: shots are taken from the train split")
+    assert str(problem).startswith("f.yaml:17:10: few-shot examples come from the train split")
 
 
 def test_every_problem_is_held_and_the_first_is_said() -> None:

@@ -133,7 +133,7 @@ def test_a_paraphrase_of_a_text_to_embed_is_what_is_embedded() -> None:
 @pytest.mark.parametrize(
     ("kinds", "said"),
     [
-        ("paraphrase", "no kind of variant 'paraphrase'\n  fix: did you mean 'paraphrases'"),
+        ("paraphrase", "unknown kind of variant 'paraphrase'\n  fix: did you mean 'paraphrases'"),
         ("rotations=0", "'0' is not a whole number above 0"),
         ("shuffles=x", "'x' is not a whole number above 0"),
     ],

@@ -50,7 +50,7 @@ class _Columnar:
         """Return why a column is not read and what mends it; ``None`` for one that is read."""
         (top, *_), field = self._fields[column]
         if self._schema.names.count(top) > 1:
-            return f"the column {top!r} comes twice", "rename one of them"
+            return f"the column {top!r} occurs twice", "rename one of them"
         # An extension that is not registered comes as its storage, and says its name beside it.
         extension = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()
         if isinstance(field.type, pa.BaseExtensionType) or extension:
