@@ -17,7 +17,7 @@ KINDS = (
     "models", "readers", "metrics", "recipes", "extractors", "answer_methods", "data_sources",
 )  # fmt: skip
 # Ids that are English words as well: only a text that is the id and nothing else names them.
-ENGLISH = {"balanced", "focal", "joint", "single"}
+ENGLISH = {"balanced", "focal", "joint", "point", "single"}
 # Ids that also name something of the core: a kind of box or of YAML node, a table, pairs of
 # answers, the precision of a training, who said in which group somebody is, whether a text fits.
 SHARED = {"contrastive", "drawn", "human", "map", "matching", "pairs", "precision", "table"}
