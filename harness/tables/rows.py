@@ -236,7 +236,7 @@ def doubts_of(records: Iterable[EvaluationRecord], one_sided: float) -> Doubts:
     for record in records:
         if record.variant and Variant.named(record.variant).perturbs:
             continue  # the question is the same
-        parts = {**record.task_parts, "variant": ""}
+        parts: dict[str, Any] = {**record.task_parts, "variant": ""}
         asked: list[Any] = [record.model_fingerprint, {**record.settings}, record.method]
         for metric in record.metrics:
             if metric.direction == "zero" and metric.value is not None:
