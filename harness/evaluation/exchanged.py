@@ -1,14 +1,17 @@
 """Images that are no longer those an evaluation was made from.
 
 A fingerprint holds no pixels: reading every image to plan would take as long as to answer. So
-before an evaluation is returned or continued, a few of its images are hashed again.
+before an evaluation is returned or continued, a few of its images are hashed again. Workers compare
+theirs with the coordinator's in the same way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import islice
 
+from harness.descriptors import Json
 from harness.errors import SampleError, UserError
 from harness.evaluation.task import Task
 from harness.runs.sample_record import SampleRecord
@@ -51,3 +54,16 @@ def refuse_exchanged(task: Task, records: Iterable[SampleRecord]) -> None:
                 )
         if not images_of:
             return
+
+
+def few_hashes(task: Task) -> dict[str, Json]:
+    """Return hashes of a few images of a task, by the id of their sample.
+
+    An image that cannot be read has no hash.
+    """
+    samples = [sample for sample in islice(task.samples(), SPAN) if sample.images]
+    hashes: dict[str, Json] = {}
+    for sample in samples[:: max(1, len(samples) // IMAGES)]:
+        with suppress(SampleError):
+            hashes[sample.id] = [image_hash(reference) for reference in sample.images]
+    return hashes

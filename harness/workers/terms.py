@@ -26,6 +26,8 @@ _LONGEST = 60
 
 def planned_terms(planned: Sequence[Planned]) -> dict[str, Json]:
     """Return what of the terms follows from a plan: it is the coordinator's and each worker's."""
+    from harness.evaluation.exchanged import few_hashes
+
     evaluations: dict[str, Json] = {}
     for item in planned:
         job = item.job
@@ -36,6 +38,7 @@ def planned_terms(planned: Sequence[Planned]) -> dict[str, Json]:
             "settings": job.numbers,
             "code": job.code,
             "blocks": len(job.plan.blocks),
+            "images": few_hashes(job.plan.task),
         }
     return {"evaluations": evaluations, **package_terms(planned[0].job.versions)}
 
@@ -156,14 +159,20 @@ def _of_evaluations(expected: Mapping[str, Json], actual: Mapping[str, Json]) ->
         if not isinstance(planned, dict) or not isinstance(wanted, dict):
             yield f"task {task!r} (not planned here)"
             continue
-        if planned.get("fingerprint") == wanted.get("fingerprint"):
-            continue
         parts = [
             f"{group}: {name}"
             for group in ("task", "model", "settings", "code")
             for name in _unequal(_mapping(wanted, group), _mapping(planned, group))
         ]
-        yield f"task {task!r} ({', '.join(parts[:4]) or 'fingerprint'})"
+        # An image that the coordinator cannot read says nothing: it may have no images at all.
+        images = _mapping(planned, "images")
+        parts += [
+            f"the image of sample {sample!r}"
+            for sample, hashes in _mapping(wanted, "images").items()
+            if hashes != images.get(sample)
+        ]
+        if parts or planned.get("fingerprint") != wanted.get("fingerprint"):
+            yield f"task {task!r} ({', '.join(parts[:4]) or 'fingerprint'})"
 
 
 def _unequal(first: Mapping[str, Json], second: Mapping[str, Json]) -> list[str]:

@@ -156,6 +156,30 @@ def test_a_worker_that_differs_is_refused_and_the_part_is_named(
     assert {name for name, _ in executor.requests} == {"1"}
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_worker_with_other_images_is_refused_and_a_sample_is_named(
+    faces: Faces, gone: bool
+) -> None:
+    faces(200)
+    plan_of("one").run()
+    image = min(Path("raf").rglob("test_*.jpg"))
+    original = image.read_bytes()
+
+    class Elsewhere(Inline):
+        def join(self, name: str) -> None:
+            if name == "2":
+                image.unlink() if gone else image.write_bytes(original + b" ")
+            super().join(name)
+            image.write_bytes(original)
+
+    executor, reporter = Elsewhere(2), Notes()
+    plan_of("many", executor).run(reporter)
+    assert sealed("many") == sealed("one")
+    (note,) = [note for note in reporter.said if note.startswith("worker 2 is refused")]
+    assert "it differs in task 'raf_db' (the image of sample 'test_" in note
+    assert {name for name, _ in executor.requests} == {"1"}
+
+
 def test_another_processor_is_a_mark_and_refused_when_bytes_must_be_equal(faces: Faces) -> None:
     faces(200)
 
