@@ -18,7 +18,7 @@ _INTRODUCTION = """\
 
 <!-- Written by `python -m harness_checks.spec_page`; change the schema, not this page. -->
 
-A task is one YAML file: which data, what is asked, how answers are scored. A group is a list of
+A task is one YAML file that names the data, the question and the scoring. A group is a list of
 tasks. `harness validate PATH` checks files and folders, `harness schema` prints the JSON Schema
 for editors, and the specs under `task_specs/` are examples that run.
 """
@@ -28,32 +28,32 @@ _FILTERS = ", ".join(f"`{name}`" for name in sorted(FILTERS))
 _RULES = f"""\
 ## YAML
 
-One document of plain data a file, UTF-8, at most {MAX_BYTES >> 20} MiB, {MAX_DEPTH} levels and
-{MAX_NODES:,} values once aliases are expanded. Repeated keys, tags (`!name`), merge keys (`<<`)
-and numbers that are not finite are errors. Plain words follow YAML 1.2: `yes`, `no`, `on` and
-`12:30` are text; only `true` and `false` are true and false.
+A file holds one document of plain data in UTF-8, with at most {MAX_BYTES >> 20} MiB, {MAX_DEPTH}
+levels and {MAX_NODES:,} values after aliases are expanded. Repeated keys, tags (`!name`), merge
+keys (`<<`) and numbers that are not finite are errors. Unquoted words follow YAML 1.2: `yes`,
+`no`, `on` and `12:30` are text; only `true` and `false` are Boolean values.
 
 ## Templates
 
-Templates put fields into text: `{{{{ name }}}}`, `{{% if %}}`, `{{% for %}}` over a field (at most
-{MAX_LOOPS} deep), comparisons, and these filters: {_FILTERS}.
-`most_common` writes the most frequent of several people's answers.
+Templates put fields into text. They may use `{{{{ name }}}}`, `{{% if %}}`, `{{% for %}}` over a
+field (at most {MAX_LOOPS} deep), comparisons, and these filters: {_FILTERS}.
+`most_common` writes the most frequent of several annotators' answers.
 `mean_point(100)` writes the mean of a gaze target's points as two whole numbers from 0 to 99,
-`mean_point(1)` as shares.
+`mean_point(1)` as fractions.
 Calls, assignments, macros, imports and names that start with an underscore are refused when the
-spec is loaded. A list a filter reads has at most {MAX_ITEMS:,} items, a rendered text at most
-{MAX_TEXT:,} characters; a missing field is an error, never an empty text. `prompt`
+spec is loaded. A list that a filter reads may have at most {MAX_ITEMS:,} items, and a rendered
+text at most {MAX_TEXT:,} characters. A missing field is an error, never an empty text. `prompt`
 templates see the sample's fields, `answer` sees `target`, and `ask.choose.text` sees `label` and
 the fields; all see named options. A prompt that reads `options` lists the options as sent:
 `harness run --variants rotations,shuffles` changes their order there.
 
 ## Named options
 
-What the sources leave open is a named option: a default, the allowed choices, who made the choice
-and why. `{{option: NAME}}` as the split, as the temperature, for reasoning, or among the options of
-the reader, a metric or the extractor, stands for its value; an entry of a list written
-`{{label: L, when: {{NAME: VALUE}}}}` takes part under that value only (`labels` for several, a list
-for several values); prompts read it as `option.NAME`.
+A choice that the sources leave open is a named option. It has a default, the allowed values, who
+made the choice and why. `{{option: NAME}}` stands for its value as the split, as the temperature,
+for reasoning, or among the options of the reader, a metric or the extractor. A list entry
+`{{label: L, when: {{NAME: VALUE}}}}` takes part only under that value (`labels` names several
+entries, a list several values). Prompts read the value as `option.NAME`.
 The value in force is part of the task's fingerprint, so results under two values never share a
 column.
 """
