@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import UserError
+from harness.errors import UserError, short
 
 from harness_counterfactuals.templates import ARTICLE, Prompt, Span, find_words
 
@@ -75,7 +75,7 @@ def tokens_of(prompt: Prompt, tokenizer: Any) -> Tokens:
     if len(offsets) > length:
         raise UserError(
             f"the prompt is {len(offsets)} tokens long, and the text encoder reads {length}",
-            where=prompt.text,
+            where=short(prompt.text, 200),
             fix="shorten the template or the words of the values",
         )
     return Tokens(offsets, length, prompt)

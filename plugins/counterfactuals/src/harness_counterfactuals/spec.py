@@ -490,10 +490,11 @@ class _Reader:
                         [template, *(w for name in spec.attributes.values() for w in name.values())]
                     )
                     if not any(find_words(every, word)):
+                        words = {each for each in words_in(template) if each.isalnum()}
                         raise UserError(
                             f"the word {word!r} occurs in no prompt of {concept.name!r}",
                             where=self._at(*path),
-                            fix=nearest(word, set(words_in(template)) - {"{", "}"}),
+                            fix=nearest(word, words),
                         )
 
     def _check_protected(self, spec: Spec) -> None:
