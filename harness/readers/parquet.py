@@ -259,12 +259,16 @@ def _broken(where: str, error: Exception) -> DataError:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedImage:
-    """The encoded image in one row: of a column of bytes, of structs with ``bytes``, or base64."""
+    """The encoded image in one row: of a column of bytes, of structs with ``bytes``, or base64.
+
+    Of a column that lists such structs it is the item of the row's list.
+    """
 
     root: DataRoot
     name: str
     row: int
     column: str = "image"
+    item: int | None = None
 
     def __call__(self) -> bytes:
         """Return the bytes.
@@ -274,7 +278,7 @@ class EmbeddedImage:
         """
         with _LOCK:
             try:
-                return _cursor(self.root, self.name, self.column).read(self.row)
+                return _cursor(self.root, self.name, self.column).read(self.row, self.item)
             except DataError as error:
                 _cursor.cache_clear()
                 raise SampleError("image_unreadable", str(error)) from None
@@ -289,7 +293,7 @@ class _Cursor:
     """A place in one shard; reading on costs the images read, going back starts the group again."""
 
     def __init__(self, root: DataRoot, path: str, column: str) -> None:
-        self._file = opened(root, path)
+        self._file, self._path = opened(root, path), path
         _check(self._file.schema_arrow, f"{column}.bytes", root.where(path))
         kind = self._file.schema_arrow.field(column).type
         self._leaf = f"{column}.bytes" if pa.types.is_struct(kind) else column
@@ -302,10 +306,10 @@ class _Cursor:
         self._batches: Iterator[Any] = iter(())
         self._held: Any = None
 
-    def read(self, row: int) -> bytes:
+    def read(self, row: int, item: int | None) -> bytes:
         group = bisect_right(self._starts, row) - 1
         if not 0 <= group < len(self._starts) - 1:
-            raise SampleError("image_missing", f"there is no row {row}")
+            raise SampleError("image_missing", f"there is no row {row + 1} in {self._path}")
         if group != self._group or row < self._first:
             self._batches = self._file.iter_batches(
                 batch_size=_IMAGES, row_groups=[group], columns=[self._leaf]
@@ -315,14 +319,15 @@ class _Cursor:
         while row >= self._first + self._held.num_rows:
             self._first += self._held.num_rows
             self._held = next(self._batches)
-        cells = self._held.column(0)
-        value = (cells.field("bytes") if pa.types.is_struct(cells.type) else cells)[
-            row - self._first
-        ].as_py()
+        cells, place = self._held.column(0), row - self._first
+        if item is not None:
+            cells, place = cells[place].values, item
+        value = (cells.field("bytes") if pa.types.is_struct(cells.type) else cells)[place].as_py()
+        where = f"{self._path}:{row + 1}"
         if isinstance(value, str):
-            return records.from_base64(value, f"row {row}")
+            return records.from_base64(value, where)
         if not isinstance(value, bytes):
-            raise SampleError("image_missing", f"row {row} holds no image bytes")
+            raise SampleError("image_missing", f"{where} holds no image bytes")
         return value
 
 

@@ -334,3 +334,27 @@ def test_a_spec_that_fails_leaves_the_earlier_one(
     assert invoke(main, ["new", "task", str(folder), *flags]) == 2
     assert "none of the images of its first rows is there" in capsys.readouterr().err
     assert (folder / "mine.yaml").read_text() == "mine"
+
+
+def test_lists_of_embedded_images_are_read_or_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows = [[{"bytes": picture(row), "path": None}] * 2 for row in range(8)]
+    labels = ["a", "b"] * 4
+    parquet.write_table(pa.table({"images": rows, "label": labels}), tmp_path / "doubles.parquet")
+    command = ["new", "task", str(tmp_path / "doubles.parquet"), "--yes"]
+    assert invoke(main, command) == 0
+    assert options_of(tmp_path / "doubles.yaml")["image"] == "images"
+    samples = harness.load_task(tmp_path / "doubles.yaml").samples()
+    assert [len(sample.images) for sample in samples] == [2] * 8
+    bare = [[picture(row)] for row in range(8)]
+    parquet.write_table(pa.table({"images": bare, "label": labels}), tmp_path / "doubles.parquet")
+    forget_included()
+    capsys.readouterr()
+    assert invoke(main, [*command, "--force"]) == 2
+    assert "holds lists of images without the field path" in capsys.readouterr().err
+    assert options_of(tmp_path / "doubles.yaml")["image"] == "images"
+    assert invoke(main, [*command, "--force", "--image", "none"]) == 0

@@ -15,7 +15,7 @@ from harness_own_data.table.reader import TableReader
 from PIL import Image
 
 from harness.descriptors import parse_options
-from harness.errors import DataError, HarnessError, UserError
+from harness.errors import DataError, HarnessError, SampleError, UserError
 from harness.readers.guard import make_reader
 from harness.samples import Sample
 from harness.samples.images import open_image
@@ -532,3 +532,42 @@ class TestParquet:
             self.read(folder, image="image")
         assert error.value.fix == "image: image.path reads images by their names"
         assert self.read(folder, image="image.path")[0].images[0].name == "images/0.png"
+
+    @pytest.mark.parametrize("kind", ["parquet", "arrow"])
+    def test_lists_of_images(self, folder: Path, kind: str) -> None:
+        pa = pytest.importorskip("pyarrow")
+        images = [[{"bytes": picture(9 * row + item), "path": None} for item in range(row + 1)]
+                  for row in range(3)]  # fmt: skip
+        rows = [*images, None, [], [{"bytes": None, "path": "x"}]]
+        meta = [{"label": "a"}] * len(rows)
+        table = pa.table({"images": rows, "meta": meta})
+        if kind == "parquet":
+            self.write(folder, table=table)
+            options: dict[str, Any] = {"file": "rows.parquet"}
+        else:
+            with pa.ipc.new_stream(folder / "data.arrow", table.schema) as file:
+                file.write_table(table)
+            options = {"file": "data.arrow"}
+        options |= {"image": "images", "target": "meta.label"}
+        samples = read(folder, unit="sample", **options)
+        colours = [[open_image(image).pixels.getpixel((0, 0))[0] for image in sample.images]
+                   for sample in samples[:3]]  # fmt: skip
+        assert colours == [[0], [9, 10], [18, 19, 20]]
+        assert len({image.name for sample in samples for image in sample.images}) == 7
+        assert [sample.fault is None for sample in samples] == [True] * 3 + [False] * 2 + [True]
+        assert "the column 'images' is empty" in str(samples[4].fault)
+        with pytest.raises(SampleError, match=rf"{options['file']}:6 holds no image bytes"):
+            open_image(samples[5].images[0])
+        with pytest.raises(DataError, match="holds images, and data"):
+            read(folder, unit="sample", fields={"x": "images"}, **options)
+        with pytest.raises(DataError, match="'images' holds lists of images"):
+            read(folder, unit="sample", **{**options, "target": "images", "image": None})
+
+    def test_lists_of_images_are_hashed_by_their_lengths(self, folder: Path) -> None:
+        options = {"format": "parquet", "image_as": "auto", "unit": "sample"}
+        reader = TableReader({"file": "rows.parquet", "image": "images", **options})
+        hashes = []
+        for count in (1, 1, 2):
+            self.write(folder, images=[[{"bytes": picture(count), "path": None}] * count])
+            hashes.append(reader.content_hash(data_root(folder), "rows.parquet"))
+        assert hashes[0] == hashes[1] != hashes[2]

@@ -17,7 +17,7 @@ from harness_own_data.new.sources import SPLITS, in_order, source
 from harness_own_data.table.files import TableFiles, is_image
 from harness_own_data.table.folders import ImageFolder, UnlabelledImageError
 from harness_own_data.table.images import inside, looks_like_base64
-from harness_own_data.table.rows import MissingKey, text_of
+from harness_own_data.table.rows import MissingKey, count_of, text_of
 
 _ROWS = 200_000  # rows that are looked at
 _CHECKED = 20  # cells of a column that are tried as images
@@ -113,6 +113,11 @@ class Look:
             [image for image in images if image not in self.columns],
         )
 
+    def unread_image(self) -> str:
+        """Return a column that cannot be read and whose name is that of images, or nothing."""
+        usual = {*_IMAGES, *(f"{name}s" for name in _IMAGES)}
+        return next((name for name in self.unread if name.lower() in usual), "")
+
     def missing(self) -> Column | None:
         """Return a column that names images which are not there, if no column names any."""
         columns = [column for column in self.columns.values() if column.missing]
@@ -171,8 +176,10 @@ def look(path: Path) -> Look:
 def _columns(result: Look, tables: Sequence[Any]) -> None:
     names = ["path", "label"] if result.is_folder else list(tables[0].columns)
     for name in names:
-        if hasattr(tables[0], "problem") and (problem := tables[0].problem(name)):
-            result.unread[name] = problem[0]
+        if hasattr(tables[0], "problem"):
+            planned = count_of(name) if tables[0].lists_images(name) else name
+            if problem := tables[0].problem(planned):
+                result.unread[name] = problem[0]
     names = [name for name in names if name and name not in result.unread]
     image_columns = [name for name in names if _holds_images(tables[0], name)]
     seen = {name: _Seen() for name in names if name not in image_columns}

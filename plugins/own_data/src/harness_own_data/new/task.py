@@ -143,11 +143,17 @@ def _images(data_look: Look, text: str) -> list[str]:
 
 
 def _refuse_missing_images(data_look: Look) -> None:
-    """Refuse a task without images where a column names images, none of which is there.
+    """Refuse a task without images where a column names or holds images that cannot be read.
 
     Raises:
         UserError: there is such a column.
     """
+    if name := data_look.unread_image():
+        raise UserError(
+            data_look.unread[name],
+            where=data_look.root.where(data_look.file),
+            fix="--image another column, or --image none for a task without images",
+        )
     column = data_look.missing()
     if column is None:
         return

@@ -15,7 +15,7 @@ from harness.errors import DataError, SampleError, short
 from harness.readers import parquet, records
 from harness.samples import DataRoot
 
-from harness_own_data.table.rows import Row
+from harness_own_data.table.rows import COUNT, Row, count_of
 
 _ROWS = 4096
 _DEEPEST = 4  # fields within one another that a column's name joins
@@ -40,11 +40,18 @@ class _Columnar:
         for field in schema:
             _add(self._fields, field, ())
         self.columns: Sequence[str] = list(self._fields)
+        for field in schema:
+            if _are_image_lists(field.type):
+                self._fields[count_of(field.name)] = ((field.name,), field)
 
     def holds_images(self, column: str) -> bool:
-        """Whether a column holds encoded images: bytes, or structs with bytes."""
+        """Whether a column holds encoded images: bytes, structs with bytes, or lists of those."""
         keys, field = self._fields[column]
-        return len(keys) == 1 and _are_images(field.type)
+        return len(keys) == 1 and (_are_images(field.type) or _are_image_lists(field.type))
+
+    def lists_images(self, column: str) -> bool:
+        """Whether each row lists images; the column :func:`count_of` tells how many."""
+        return count_of(column) in self._fields
 
     def problem(self, column: str) -> tuple[str, str] | None:
         """Return why a column is not read and what mends it; ``None`` for one that is read."""
@@ -60,11 +67,15 @@ class _Columnar:
         if any(check(field.type) for check in _NOT_PLAIN):
             return f"the column {column!r} holds {field.type}, no plain data", "write it as text"
         if _is_list(field.type) and _are_images(field.type.value_type):
-            return f"the column {column!r} holds lists of images", "one column for each image"
+            if not _are_image_lists(field.type):
+                message = f"the column {column!r} holds lists of images without the field path"
+                return message, "write lists of {bytes, path}, as the library datasets does"
+            if column != count_of(field.name):
+                return f"the column {column!r} holds lists of images", "image reads such a column"
         return None
 
-    def image(self, row: int, column: str) -> Callable[[], bytes]:
-        """Return what fetches an image that stands in a row."""
+    def image(self, row: int, column: str, item: int | None = None) -> Callable[[], bytes]:
+        """Return what fetches the image in a row, or an item of the row's list of images."""
         raise NotImplementedError
 
     def read(self, names: Sequence[str]) -> Iterator[Row]:
@@ -104,7 +115,8 @@ class _Columnar:
     def first_without_bytes(self, column: str) -> str:
         """Return the path that a first image names instead of having bytes; empty if it has them.
 
-        The column is one of structs ``{bytes, path}``, as `datasets` writes them.
+        The column is one of structs ``{bytes, path}``, as `datasets` writes them. In a column of
+        lists, such an image is told when it is opened.
         """
         if f"{column}.path" not in self._fields:
             return ""
@@ -122,6 +134,8 @@ class _Columnar:
         for name in names:
             top, *keys = self._fields[name][0]
             column = batch.column(top)
+            if name == count_of(top):
+                column = pc.list_value_length(column)
             columns.append(pc.struct_field(column, keys) if keys else column)
         yield from zip(*(column.to_pylist() for column in columns), strict=True)
 
@@ -144,20 +158,35 @@ def _add(fields: _Fields, field: Any, above: tuple[str, ...]) -> None:
             _add(fields, inner, keys)
 
 
+def _are_image_lists(kind: Any) -> bool:
+    """Whether a type is that of lists of ``{bytes, path}``; paths are counted, not the bytes."""
+    inner = kind.value_type if _is_list(kind) else None
+    return inner is not None and _are_images(inner) and _is_struct_with(inner, "path")
+
+
+def _is_struct_with(kind: Any, name: str) -> bool:
+    return bool(pa.types.is_struct(kind) and kind.get_field_index(name) >= 0)
+
+
 def _are_images(kind: Any) -> bool:
-    if pa.types.is_struct(kind):
-        return bool(kind.get_field_index("bytes") >= 0)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    is_binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return bool(is_binary or _is_struct_with(kind, "bytes"))
 
 
 def _is_list(kind: Any) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(check(kind) for check in lists)
 
 
 def _class(value: Any, names: Sequence[str]) -> Any:
     if value is None or not isinstance(value, int):
         return value
     return names[value] if 0 <= value < len(names) else value
+
+
+def _are_inside(names: Sequence[str]) -> bool:
+    """Whether any column is made of fields within one of the file."""
+    return any("." in name or name.startswith(COUNT) for name in names)
 
 
 class Parquet(_Columnar):
@@ -167,14 +196,14 @@ class Parquet(_Columnar):
         with parquet.opened(root, name) as file:
             super().__init__(root, name, file.schema_arrow)
 
-    def image(self, row: int, column: str) -> Callable[[], bytes]:
-        """Return what fetches an image that stands in a row."""
-        return parquet.EmbeddedImage(self.root, self.name, row, column)
+    def image(self, row: int, column: str, item: int | None = None) -> Callable[[], bytes]:
+        """Return what fetches the image in a row, or an item of the row's list of images."""
+        return parquet.EmbeddedImage(self.root, self.name, row, column, item)
 
     def content_hash(self, columns: Sequence[str]) -> str:
         """Return the hash of some columns: the labels, but not the images beside them."""
         self._check(columns)
-        if not any("." in name for name in columns):
+        if not _are_inside(columns):
             return parquet.content_hash(self.root, self.name, columns)
         digest = hashlib.sha256()
         for values in self._values(columns):
@@ -185,11 +214,19 @@ class Parquet(_Columnar):
         return parquet.class_names(self.root, self.name, column)
 
     def _values(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        if not any("." in name for name in names):
+        if not _are_inside(names):
             yield from parquet.rows(self.root, self.name, names)
             return
-        paths = [".".join(self._fields[name][0]) for name in names]
         with parquet.opened(self.root, self.name) as file:
+            leaves = [file.schema.column(place).path for place in range(len(file.schema.names))]
+            paths = []
+            for name in names:
+                if name.startswith(COUNT):  # of the images only their paths are decoded
+                    top = f"{self._fields[name][0][0]}."
+                    ends = [leaf for leaf in leaves if leaf.startswith(top)]
+                    paths += [leaf for leaf in ends if leaf.endswith(".path")]
+                else:
+                    paths.append(".".join(self._fields[name][0]))
             try:
                 for batch in file.iter_batches(batch_size=_ROWS, columns=paths):
                     yield from self._nested(batch, names)
@@ -206,9 +243,9 @@ class Arrow(_Columnar):
     def __init__(self, root: DataRoot, name: str) -> None:
         super().__init__(root, name, _arrow(root, name).schema)
 
-    def image(self, row: int, column: str) -> Callable[[], bytes]:
-        """Return what fetches an image that stands in a row."""
-        return ArrowImage(self.root, self.name, row, column)
+    def image(self, row: int, column: str, item: int | None = None) -> Callable[[], bytes]:
+        """Return what fetches the image in a row, or an item of the row's list of images."""
+        return ArrowImage(self.root, self.name, row, column, item)
 
     def content_hash(self, columns: Sequence[str]) -> str:
         """Return the hash of the whole file."""
@@ -231,12 +268,13 @@ class Arrow(_Columnar):
 
 @dataclass(frozen=True, slots=True)
 class ArrowImage:
-    """The encoded image in one row of an Arrow file."""
+    """The encoded image in one row of an Arrow file, or an item of the row's list of images."""
 
     root: DataRoot
     name: str
     row: int
     column: str
+    item: int | None = None
 
     def __call__(self) -> bytes:
         """Return the bytes.
@@ -245,15 +283,17 @@ class ArrowImage:
             SampleError: the file or the image in it cannot be read.
         """
         try:
-            value = _arrow(self.root, self.name).column(self.column)[self.row].as_py()
+            cell = _arrow(self.root, self.name).column(self.column)[self.row]
+            value = (cell if self.item is None else cell.values[self.item]).as_py()
         except (DataError, pa.ArrowException, IndexError) as error:
             raise SampleError("image_unreadable", short(str(error), 200)) from None
         if isinstance(value, dict):
             value = value.get("bytes")
+        where = f"{self.name}:{self.row + 1}"
         if isinstance(value, str):
-            return records.from_base64(value, f"row {self.row + 1}")
+            return records.from_base64(value, where)
         if not isinstance(value, bytes):
-            raise SampleError("image_missing", f"row {self.row + 1} holds no image bytes")
+            raise SampleError("image_missing", f"{where} holds no image bytes")
         return value
 
 

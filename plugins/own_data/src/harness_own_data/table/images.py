@@ -86,7 +86,7 @@ def names_of(table: Any, row: Row, cells: Sequence[Any], image: ImageColumn) -> 
     """
     where = place(table, row.line)
     for column, cell in zip(image.columns, cells, strict=True):
-        if cell is None or cell == "" or isinstance(cell, MissingKey):
+        if cell is None or cell in ("", []) or isinstance(cell, MissingKey):
             raise NoImage(f"{where}: the column {column!r} is empty")
     if image.pattern:
         for column, cell in zip(image.columns, cells, strict=True):

@@ -69,7 +69,7 @@ class TableReader:
         if not name.endswith(".parquet"):
             return root.sha256(name)
         table = self._files.open(root, name)
-        columns = [name for name, _ in self._named(table) if not table.holds_images(name)]
+        columns = self._maker(table).columns
         digest: str = table.content_hash(columns)
         return digest
 

@@ -10,6 +10,8 @@ from harness.samples import DataRoot
 
 MAX_ROW = 64 << 20
 """Bytes of a row at most: an image of 48 MB as base64."""
+COUNT = "\0count of "
+"""Begins the name of a column that no spec can name; see :func:`count_of`."""
 
 
 class Row(NamedTuple):
@@ -57,6 +59,11 @@ class MissingKey:
 
 
 MISSING = MissingKey()
+
+
+def count_of(column: str) -> str:
+    """Return the column of integers that tells how many images each row of a column lists."""
+    return f"{COUNT}{column}"
 
 
 def text_of(cell: Any) -> str | None:

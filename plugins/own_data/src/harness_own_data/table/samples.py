@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.descriptors import Json
@@ -26,7 +26,7 @@ from harness_own_data.table.images import (
     names_of,
 )
 from harness_own_data.table.mapping import BoxColumns, ColumnMap, corners
-from harness_own_data.table.rows import MissingKey, Row, place, text_of
+from harness_own_data.table.rows import MissingKey, Row, count_of, place, text_of
 
 _BLANKS = re.compile(r"[\s,;]+")
 
@@ -66,7 +66,10 @@ class SampleMaker:
         single = [image.columns[0] for image in mapping.images if not image.pattern]
         embedded = [name for name in single if not isinstance(table, Delimited | ImageFolder)
                 and hasattr(table, "holds_images") and table.holds_images(name)]  # fmt: skip
+        self._refuse_as_others(embedded)
+        self._counts = {name: count_of(name) for name in embedded if table.lists_images(name)}
         self.columns = [name for name in columns if name not in embedded]
+        self.columns += self._counts.values()
         self._at = {name: index for index, name in enumerate(self.columns)}
         self.kinds |= dict.fromkeys(embedded, "bytes")
         others = [name for name in single if name not in embedded]
@@ -87,6 +90,20 @@ class SampleMaker:
         self.plain = None if in_rows or mapping.boxes else PlainRows(
             table, mapping, self._at, use.unit
         )  # fmt: skip
+
+    def _refuse_as_others(self, embedded: Sequence[str]) -> None:
+        """Refuse columns of images that the spec reads as something else too.
+
+        Raises:
+            DataError: there is one; it says the option.
+        """
+        others = replace(self._map, images=()).named()
+        for column, option in others:
+            if column in embedded:
+                raise DataError(
+                    f"the column {column!r} holds images, and data.options.{option} reads texts",
+                    where=self.where, fix="name another column there",
+                )  # fmt: skip
 
     def _place_of(self, column: str | None) -> int | None:
         return None if column is None else self._at[column]
@@ -206,6 +223,8 @@ class SampleMaker:
         image = self._map.images[index]
         kind = "path" if image.pattern else self.kinds[image.columns[0]]
         table, column = self._table, image.columns[0]
+        if column in self._counts:
+            return lambda row: self._listed(row, column)
         if kind == "bytes":
             return lambda row: [
                 ImageRef(f"{table.name}#{row.start}.{column}", load=table.image(row.start, column))
@@ -224,6 +243,16 @@ class SampleMaker:
             return [ImageRef(name, table.root) for name in names_of(table, row, cells, image)]
 
         return named
+
+    def _listed(self, row: Row, column: str) -> list[ImageRef]:
+        """Return the images of a row's list, which is read no further than its length."""
+        count = row.cells[self._at[self._counts[column]]]
+        if not count:
+            raise NoImage(f"{place(self._table, row.line)}: the column {column!r} is empty")
+        name, image = f"{self._table.name}#{row.start}.{column}", self._table.image
+        return [
+            ImageRef(f"{name}.{item}", load=image(row.start, column, item)) for item in range(count)
+        ]
 
     def _encoded(self, row: Row, cell: Any, column: str) -> ImageRef:
         if not isinstance(cell, str) or not cell:
