@@ -34,7 +34,7 @@ KNOWN: Tags = (
 )
 """Markers of released models: Qwen3, GLM-4.1V, R1 and others; Seed; Sky-T1; Command A; Magistral;
 Kimi-VL; gpt-oss; MedGemma, in this order from the first. Their case does not matter."""
-_AROUND_ANSWERS: Tags = (
+AROUND_ANSWERS: Tags = (
     ("<answer>", "</answer>"),
     ("<conclusion>", "</conclusion>"),
     ("<|begin_of_solution|>", "<|end_of_solution|>"),
@@ -43,6 +43,7 @@ _AROUND_ANSWERS: Tags = (
 )
 """What such models put around the answer itself (R1 and its kin, LLaVA-CoT, Sky-T1, Command A,
 GLM-4.1V), from the outermost."""
+_ANY_CASE = re.IGNORECASE | re.ASCII  # without the second, an "i" matches a Turkish one
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -141,9 +142,9 @@ def split(text: str, tags: Tags, *, opened: bool = False) -> Split:
     """
     opens = {opening.casefold(): close.casefold() for opening, close in tags}
     closes = {*opens.values()}
-    marks = sorted({*opens, *closes}, key=len, reverse=True)
+    marks = sorted({mark for pair in tags for mark in pair}, key=len, reverse=True)
     pattern = "|".join(map(re.escape, marks))
-    matches = list(re.finditer(pattern, text, re.IGNORECASE)) if marks else []
+    matches = list(re.finditer(pattern, text, _ANY_CASE)) if marks else []
     if not matches and not opened:
         return Split(_unwrapped(text) if tags else text)
     answer: list[str] = []
@@ -171,10 +172,10 @@ def split(text: str, tags: Tags, *, opened: bool = False) -> Split:
 
 def _unwrapped(text: str) -> str:
     """Return what stands in the last markers around an answer; a text without them as it is."""
-    for opening, closing in _AROUND_ANSWERS:
-        *_, inside = re.split(re.escape(opening), text, flags=re.IGNORECASE)
+    for opening, closing in AROUND_ANSWERS:
+        *_, inside = re.split(re.escape(opening), text, flags=_ANY_CASE)
         if inside != text:
-            text = re.split(re.escape(closing), inside, flags=re.IGNORECASE)[0].strip()
+            text = re.split(re.escape(closing), inside, flags=_ANY_CASE)[0].strip()
     return text
 
 
@@ -183,7 +184,7 @@ def holds_reasoning(text: str) -> str:
     if not any(sign in text for sign in "<[\u25c1"):  # of most answers that is all
         return ""
     text = text.casefold().lstrip()
-    for opening, closing in KNOWN + _AROUND_ANSWERS:
+    for opening, closing in KNOWN + AROUND_ANSWERS:
         if closing.casefold() in text or text.startswith(opening.casefold()):
             return f"{opening} ... {closing}"
     return ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.requests.reasoning import (
+    AROUND_ANSWERS,
     KNOWN,
     Reasoning,
     Split,
@@ -16,6 +17,7 @@ from harness.requests.reasoning import (
     split,
 )
 
+MARKS = {mark for pair in KNOWN + AROUND_ANSWERS for mark in pair}
 THINK = (("<think>", "</think>"),)
 
 
@@ -73,11 +75,24 @@ def test_reasoning_that_nobody_strips_is_seen_in_any_case(pair: tuple[str, str])
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
+@example("", "<|end_response|>")
 def test_what_stands_behind_any_known_marker_is_the_answer(inside: str, answer: str) -> None:
+    assume(not any(mark.casefold() in f"{inside}{answer}".casefold() for mark in MARKS))
     for opening, closing in KNOWN:
-        if not any(mark in inside + answer for pair in KNOWN for mark in pair):
-            found = split(f"{opening}{inside}{closing}{answer}", KNOWN)
-            assert (found.answer, found.unfinished) == (answer.strip(), False)
+        found = split(f"{opening}{inside}{closing}{answer}", KNOWN)
+        assert (found.answer, found.unfinished) == (answer.strip(), False)
+
+
+@pytest.mark.parametrize("opening", [opening for opening, _ in AROUND_ANSWERS])
+def test_an_answer_that_only_opens_is_empty(opening: str) -> None:
+    assert split(f"<think>A</think>{opening}", KNOWN) == Split("", "A")
+
+
+def test_markers_of_any_alphabet_are_found() -> None:
+    assert split("<\u0130>A</\u0130>B", (("<\u0130>", "</\u0130>"),)) == Split("B", "A")
+    assert split("<\u00df>A</\u00df>B", (("<\u00df>", "</\u00df>"),)) == Split("B", "A")
+    text = "<TH\u0130NK>A</TH\u0130NK>B"  # a Turkish capital: not the marker
+    assert split(text, THINK) == Split(text)
 
 
 def test_what_is_stripped_is_what_was_said_else_what_the_model_has() -> None:
