@@ -14,6 +14,7 @@ from harness.cli._options import (
     Whole,
     as_json,
     checkpoint,
+    complete_tasks,
     completing,
     data,
     data_paths,
@@ -31,6 +32,7 @@ from harness.cli._options import (
     results,
     seed,
     setting,
+    some_tasks,
     task_options,
     tasks,
     tell,
@@ -42,8 +44,8 @@ from harness.cli._stdout import emit
 
 __all__ = [
     "Command", "Number", "Option", "Skips", "Whole", "as_json", "checkpoint", "clean",
-    "completing", "data", "data_paths", "device", "dry_run", "dtype", "duplicates", "emit",
-    "executor", "finished", "include", "model", "model_options", "number", "pairs", "print_json",
-    "print_marks", "print_table", "profile", "refuse_idle", "results", "seed", "setting",
-    "task_options", "tasks", "tell", "together", "track",
+    "complete_tasks", "completing", "data", "data_paths", "device", "dry_run", "dtype",
+    "duplicates", "emit", "executor", "finished", "include", "model", "model_options", "number",
+    "pairs", "print_json", "print_marks", "print_table", "profile", "refuse_idle", "results",
+    "seed", "setting", "some_tasks", "task_options", "tasks", "tell", "together", "track",
 ]  # fmt: skip

@@ -66,14 +66,24 @@ from harness.models.contract import (
     Trainable,
 )
 from harness.readers import DescribesFiles, HashesContents, LeavesOut, PassesOver, Reader, TakesPart
-from harness.requests import Choose, Embed, Failed, Generate, Request, Response, Scores, Text
+from harness.requests import (
+    Choose,
+    Embed,
+    Failed,
+    Generate,
+    Request,
+    Response,
+    Scores,
+    Text,
+    Vectors,
+)
 from harness.requests.extractor import Extracted, Extractor
 from harness.requests.method import AnswerMethod, AsksOtherwise
 from harness.runs.exports import ExportOptions
 from harness.runs.submissions import SubmissionLayout
 from harness.samples import DataRoot, ImageRef, Sample
 from harness.samples.perturbed import Perturbation
-from harness.studies.kind import LoadedStudy, StudyPlan, StudyReport
+from harness.studies.kind import LoadedStudy, RunsOnWorkers, StudyPlan, StudyReport
 from harness.tables.table import Table
 from harness.training.contract import Answers, Batch, Epoch, Example, Recipe
 from harness.workers.contract import (
@@ -103,9 +113,9 @@ __all__ = [
     "MetricDescriptor", "Model", "ModelDescriptor", "PassesOver", "Perturbation",
     "PerturbationDescriptor", "Plot", "PreparesImages", "Raised", "RangeOfData", "RankMetric",
     "Reader", "ReaderDescriptor", "Ready", "Recipe", "RecipeDescriptor", "Refused", "Request",
-    "Response", "Runtime", "Sample", "SampleScore", "SaysWhy", "ScoredSample", "Scores",
-    "SpecFolder", "StandsForAnnotators", "StudyDescriptor", "StudyPlan", "StudyReport",
-    "SubmissionDescriptor", "SubmissionLayout", "Table", "TakesNotes", "TakesPart",
-    "TaskHandle", "TellsNotes", "Text", "Tracker", "TrackerDescriptor", "Trainable",
-    "WorkOrder", "Worker", "write_analysis",
+    "Response", "RunsOnWorkers", "Runtime", "Sample", "SampleScore", "SaysWhy", "ScoredSample",
+    "Scores", "SpecFolder", "StandsForAnnotators", "StudyDescriptor", "StudyPlan",
+    "StudyReport", "SubmissionDescriptor", "SubmissionLayout", "Table", "TakesNotes",
+    "TakesPart", "TaskHandle", "TellsNotes", "Text", "Tracker", "TrackerDescriptor",
+    "Trainable", "Vectors", "WorkOrder", "Worker", "write_analysis",
 ]  # fmt: skip

@@ -103,7 +103,8 @@ def completing(listing: Callable[[Plugins], Iterable[str]]) -> Completion:
     return complete
 
 
-def _tasks(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+def complete_tasks(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the completions of ids of tasks and groups."""
     from harness.config.tasks import installed_catalog
 
     catalog = installed_catalog()
@@ -256,11 +257,18 @@ tasks = together(
         "--tasks",
         required=True,
         metavar="IDS",
-        shell_complete=_tasks,
+        shell_complete=complete_tasks,
         help="Tasks, groups and paths of specs, separated by commas.",
     ),
     include,
 )
+
+
+def some_tasks(does: str) -> Option[Any]:
+    """Return the option ``--tasks`` of a command that leaves tasks out."""
+    return click.option("--tasks", metavar="ID,ID", shell_complete=complete_tasks, help=does)
+
+
 model_options = click.option(
     "-o",
     "--option",
@@ -453,6 +461,7 @@ def executor(command: Callable[..., int]) -> Callable[..., int]:
     return click.option(
         "--on",
         metavar="EXECUTOR",
+        shell_complete=completing(Plugins.executors),
         help="Run on workers of this executor: processes, ray, slurm (`harness list executors`).",
     )(command)
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     help="Format: terminal, markdown, latex, csv, csv_wide, html, json, plain, or a plugin's; "
     "by default that of the ending of --out.",
 )
-@click.option("--tasks", metavar="ID,ID", help="Show only these tasks and groups, in order.")
+@_options.some_tasks("Show only these tasks and groups, in order.")
 @_options.include
 @click.option("--metric", metavar="ID", help="Show this metric instead of each task's own.")
 @click.option(

@@ -60,16 +60,29 @@ def list_(ctx: click.Context, *, kind: str | None, as_json: bool) -> None:
     )
 
 
+def _plural(kind: str) -> str:
+    """Return the name of a kind in :data:`KINDS`, from a word for one object of it."""
+    plurals = {word: name for name, (word, _) in KINDS.items()} | {"task": "tasks"}
+    plurals |= {"source": "sources", "method": "methods", "study": "studies"}
+    return plurals.get(kind.removesuffix(" kind"), plurals.get(f"{kind} kind", kind))
+
+
+def _complete_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    kind = _plural(str(ctx.params.get("kind")))
+    if kind == "tasks":
+        return _options.complete_tasks(ctx, param, incomplete)
+    ids = KINDS[kind][1](plugins()) if kind in KINDS else ()
+    return [name for name in ids if name.startswith(incomplete)]
+
+
 @click.command(epilog="Examples: harness show metric accuracy; harness show recipe asd --json")
 @click.argument("kind", metavar="KIND", shell_complete=_complete)
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=_complete_ids)
 @_options.as_json
 @click.pass_context
 def show(ctx: click.Context, *, kind: str, name: str, as_json: bool) -> None:
     """Show one object of a kind: where it comes from, and what its options mean."""
-    plurals = {word: name for name, (word, _) in KINDS.items()} | {"task": "tasks"}
-    plurals |= {"source": "sources", "method": "methods", "study": "studies"}
-    plural = plurals.get(kind.removesuffix(" kind"), plurals.get(f"{kind} kind", kind))
+    plural = _plural(kind)
     if plural in {"models", "tasks"}:
         from harness.cli import models, tasks
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli._format import clean, print_json, print_table
+from harness.cli._options import completing
 from harness.descriptors import is_installed
 from harness.errors import UserError
 from harness.packages import packaged
-from harness.plugins import find, plugins
+from harness.plugins import Plugins, find, plugins
 from harness.requests.reasoning import common_options
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def models(ctx: click.Context, *, as_json: bool) -> None:
 
 
 @models.command(epilog="Example: harness models show socialfusion --json")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=completing(Plugins.models))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, name: str, as_json: bool) -> None:
     """Show a model: what it can answer, what it needs, and what -o accepts."""

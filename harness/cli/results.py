@@ -11,6 +11,7 @@ import click
 
 import harness
 from harness.cli._format import clean, print_json, print_table
+from harness.cli._options import Command
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -78,10 +79,14 @@ def list_(*, state: State | None, results: Path | None, as_json: bool) -> None:
     )
 
 
-@results.command(epilog="Example: harness results show raf_db/majority-0123456789ab")
+@results.command(
+    cls=Command,
+    renamed={"--config": "--as-config"},
+    epilog="Example: harness results show raf_db/majority-0123456789ab",
+)
 @click.argument("name", metavar="EVALUATION")
 @click.option(
-    "--config",
+    "--as-config",
     "as_run",
     is_flag=True,
     help="Print a YAML file with which `harness run --config FILE` repeats the evaluation.",

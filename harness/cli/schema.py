@@ -8,21 +8,23 @@ import click
 
 import harness
 from harness.cli._format import print_json
+from harness.cli._options import Command
 
 
 @click.command(
+    cls=Command,
+    renamed={"--group": "group"},
     epilog="Example: harness schema > task_spec.schema.json, then put\n"
-    "'# yaml-language-server: $schema=task_spec.schema.json' on top of a spec."
+    "'# yaml-language-server: $schema=task_spec.schema.json' on top of a spec.",
 )
 @click.argument("kind", type=click.Choice(["task", "group", "sample"]), default="task")
-@click.option("--group", is_flag=True, help="Print the schema of groups, as KIND group does.")
 @click.option("--plain", is_flag=True, help="Allow any id, not only the installed ones.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (it always is).")
-def schema(*, kind: Any, group: bool, plain: bool, as_json: bool) -> None:  # noqa: ARG001
+def schema(*, kind: Any, plain: bool, as_json: bool) -> None:  # noqa: ARG001
     """Print a JSON Schema, for editors and for programs that read records.
 
     KIND is task (specs of tasks, the default), group (groups of tasks) or sample (lines of
     samples.jsonl). In the schema of task specs, readers, metrics and extractors are limited to
     those that are installed here.
     """
-    print_json(harness.schema("group" if group and kind == "task" else kind, plain=plain))
+    print_json(harness.schema(kind, plain=plain))

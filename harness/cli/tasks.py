@@ -103,7 +103,7 @@ def _listed(catalog: Catalog, names: list[str], groups: Any) -> dict[str, Any]:
 
 
 @tasks.command(epilog="Example: harness tasks show hagridv2 --data hagridv2=FOLDER")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=_options.complete_tasks)
 @_options.include
 @click.option("--profile", metavar="NAME", help="Look for data in the folders of this profile.")
 @click.option(

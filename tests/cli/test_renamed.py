@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 from harness_analyses.command_gradients import gradients
 from harness_analyses.command_probe import probe
 from harness_counterfactuals.command import counterfactuals
@@ -112,18 +114,72 @@ def test_present_flags_give_no_hint(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("--model", "socialf", "socialfusion"),
         ("--tasks", "raf_db,pisc_f", "raf_db,pisc_fine"),
-        ("-o", "pre", "preset="),
+        ("--model socialfusion -o", "pre", "preset="),
+        ("--on", "pro", "processes"),
     ],
 )
 def test_a_shell_completes_names(option: str, begun: str, expected: str) -> None:
-    from click.shell_completion import ShellComplete
+    assert expected in completions(f"run {option}", begun)
 
-    from harness.cli.main import main
 
-    words = ["run", "--model", "socialfusion"] if option == "-o" else ["run"]
+def completions(words: str, begun: str) -> list[str]:
     complete = ShellComplete(main, {}, "harness", "_HARNESS_COMPLETE")
-    found = [item.value for item in complete.get_completions([*words, option], begun)]
-    assert expected in found
+    return [item.value for item in complete.get_completions(words.split(), begun)]
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "expected"),
+    [
+        ("show metric", "acc", ["accuracy"]),
+        ("show readers", "raf", ["raf_db"]),
+        ("show task", "raf", ["raf_db"]),
+        ("show nothing", "raf", []),
+        ("models show", "socialf", ["socialfusion"]),
+        ("tasks show", "raf", ["raf_db"]),
+        ("data where", "raf", ["raf_db"]),
+        ("power", "raf", ["raf_db"]),
+        ("train --recipe", "balan", ["balanced"]),
+    ],
+)
+def test_a_shell_completes_arguments(words: str, begun: str, expected: list[str]) -> None:
+    assert completions(words, begun) == expected
+
+
+SAME_FLAG = {  # flags of which a command takes another form, and why
+    "batch-size": "a run may leave it to the model: auto",
+    "dtype": "a check of a plugin needs one that it can compare",
+    "encoder": "of several encoders, or of one",
+    "images": "at most N, or all",
+    "layout": "of several layouts, or of one",
+    "limit": "a share of the samples too",
+}
+
+
+def test_a_flag_has_one_form_in_all_commands() -> None:
+    forms: dict[str, set[tuple[str, bool, bool]]] = {}
+    for option in options_of(main):
+        form = (option.type.name, option.multiple, option.is_flag)
+        for flag in option.opts:
+            forms.setdefault(flag, set()).add(form)
+        if "--tasks" in option.opts:
+            assert "raf_db" in [item.value for item in completed(option, "raf_")]
+    several = {flag for flag, each in forms.items() if len(each) > 1}
+    assert several == {f"--{flag}" for flag in SAME_FLAG}
+
+
+def completed(option: click.Parameter, begun: str) -> list[Any]:
+    return option.shell_complete(click.Context(main), begun)
+
+
+def options_of(command: click.Command) -> Iterator[click.Option]:
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from options_of(inner)
+    else:
+        yield from (option for option in command.params if isinstance(option, click.Option))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import harness
 from harness.cli._format import clean, print_json
+from harness.cli._options import Command
 from harness.cli._options import pairs as read_pairs
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ def plugin() -> None:
 
 
 @plugin.command(
+    cls=Command,
+    renamed={"--data": "--folder"},
     epilog="Examples: harness plugin check llava -o path=FOLDER | harness plugin check raf_db "
-    "--kind reader | harness plugin check my_plugin --json"
+    "--kind reader | harness plugin check my_plugin --json",
 )
 @click.argument("name", metavar="NAME")
 @click.option(
@@ -38,7 +41,11 @@ def plugin() -> None:
 )
 @click.option("--task", default="", metavar="TASK", help="Task whose data are used.")
 @click.option(
-    "--data", type=click.Path(), metavar="PATH", help="Data folder for a reader without a task."
+    "--folder",
+    "data",
+    type=click.Path(),
+    metavar="PATH",
+    help="Data folder for a reader without a task.",
 )
 @click.option("--split", default="", metavar="SPLIT", help="Split of the data.")
 @click.option(

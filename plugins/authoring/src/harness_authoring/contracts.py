@@ -10,7 +10,10 @@ import sys
 
 from harness.contracts import (
     AdditiveMetric,
+    Analysis,
     AnalysisDescriptor,
+    AnalysisTable,
+    AnalysisView,
     Answered,
     Answerer,
     AnswerMethod,
@@ -21,22 +24,33 @@ from harness.contracts import (
     BlockRequest,
     Bounded,
     ChecksItself,
+    Choose,
     CommandDescriptor,
     Comparison,
     CountsMerge,
     CountsTellNotes,
+    DataRoot,
     DataSource,
     DataSourceDescriptor,
     DescribesFiles,
+    Embed,
+    Encoder,
     EncoderDescriptor,
+    EncoderRequest,
     Epoch,
+    Example,
     Executor,
     ExecutorDescriptor,
     ExporterDescriptor,
+    ExportOptions,
+    Extracted,
     Extractor,
     ExtractorDescriptor,
+    Failed,
     FigureDescriptor,
+    FigureRequest,
     FormatDescriptor,
+    Generate,
     GroupCounts,
     GroupMetric,
     HashesContents,
@@ -45,6 +59,7 @@ from harness.contracts import (
     HasUnits,
     HasWeights,
     Hello,
+    ImageRef,
     LeavesOut,
     LoadedStudy,
     Lost,
@@ -53,7 +68,9 @@ from harness.contracts import (
     Model,
     ModelDescriptor,
     PassesOver,
+    Perturbation,
     PerturbationDescriptor,
+    Plot,
     PreparesImages,
     Raised,
     RangeOfData,
@@ -64,18 +81,32 @@ from harness.contracts import (
     Recipe,
     RecipeDescriptor,
     Refused,
+    Request,
+    Response,
+    RunsOnWorkers,
+    Runtime,
+    Sample,
     SampleScore,
     SaysWhy,
+    ScoredSample,
+    Scores,
     StandsForAnnotators,
     StudyDescriptor,
+    StudyPlan,
+    StudyReport,
     SubmissionDescriptor,
     SubmissionLayout,
+    Table,
     TakesNotes,
     TakesPart,
+    TaskHandle,
     TellsNotes,
+    Text,
     Tracker,
     TrackerDescriptor,
     Trainable,
+    Vectors,
+    Worker,
     WorkOrder,
 )
 
@@ -101,6 +132,17 @@ CONTRACTS = (
             HasWeights,
             ChecksItself,
             StandsForAnnotators,
+            Runtime,
+            TaskHandle,
+            Request,
+            Choose,
+            Generate,
+            Embed,
+            Response,
+            Scores,
+            Text,
+            Vectors,
+            Failed,
         ),
         """
         from harness.contracts import Response, Scores
@@ -130,7 +172,17 @@ CONTRACTS = (
         "harness_readers",
         ReaderDescriptor,
         "(options) -> Reader",
-        (Reader, LeavesOut, PassesOver, TakesPart, HashesContents, DescribesFiles),
+        (
+            Reader,
+            LeavesOut,
+            PassesOver,
+            TakesPart,
+            HashesContents,
+            DescribesFiles,
+            Sample,
+            ImageRef,
+            DataRoot,
+        ),
         """
         from harness.contracts import ImageRef, Sample
 
@@ -169,7 +221,7 @@ CONTRACTS = (
         "harness_metrics",
         MetricDescriptor,
         "(options, labels) -> AdditiveMetric",
-        (AdditiveMetric, SampleScore),
+        (AdditiveMetric, SampleScore, ScoredSample),
         """
         class Accuracy:
             size = 2
@@ -258,7 +310,7 @@ CONTRACTS = (
         "harness_extractors",
         ExtractorDescriptor,
         "(options, labels) -> Extractor",
-        (Extractor,),
+        (Extractor, Extracted),
         """
         from harness.contracts import Extracted
 
@@ -302,7 +354,7 @@ CONTRACTS = (
         "harness_recipes",
         RecipeDescriptor,
         "(options) -> Recipe",
-        (Recipe, Epoch, Batch, Answers),
+        (Recipe, Example, Epoch, Batch, Answers),
         """
         from harness.contracts import Epoch, Recipe
 
@@ -321,7 +373,7 @@ CONTRACTS = (
         "harness_leaderboard_formats",
         FormatDescriptor,
         "(table) -> str",
-        (),
+        (Table,),
         """
         def names(table):
             return "".join(f"{row.model}\\n" for row in table.rows)
@@ -332,7 +384,7 @@ CONTRACTS = (
         "harness_figures",
         FigureDescriptor,
         "(FigureRequest) -> Plot",
-        (),
+        (FigureRequest, Plot),
         """
         from harness.contracts import Plot
 
@@ -356,7 +408,7 @@ CONTRACTS = (
         "harness_exporters",
         ExporterDescriptor,
         "(records, out, options) -> list[Path]",
-        (),
+        (ExportOptions,),
         """
         import json
 
@@ -395,7 +447,7 @@ CONTRACTS = (
         "harness_encoders",
         EncoderDescriptor,
         "(EncoderRequest) -> Encoder",
-        (),
+        (EncoderRequest, Encoder),
         """
         from harness.contracts import Encoder
 
@@ -424,6 +476,7 @@ CONTRACTS = (
             Lost,
             Refused,
             Raised,
+            Worker,
         ),
         """
         from harness.contracts import Worker
@@ -462,7 +515,7 @@ CONTRACTS = (
         "harness_analyses",
         AnalysisDescriptor,
         "(...) -> Analysis",
-        (),
+        (AnalysisTable, Analysis, AnalysisView),
         """
         from pathlib import Path
 
@@ -480,7 +533,7 @@ CONTRACTS = (
         "harness_perturbations",
         PerturbationDescriptor,
         "(pixels, boxes, level, random) -> (pixels, boxes)",
-        (),
+        (Perturbation,),
         """
         from PIL import ImageEnhance
 
@@ -517,7 +570,7 @@ CONTRACTS = (
         "harness_studies",
         StudyDescriptor,
         "(document) -> LoadedStudy",
-        (LoadedStudy,),
+        (LoadedStudy, RunsOnWorkers, StudyPlan, StudyReport),
         """
         from harness.contracts import StudyPlan, StudyReport
 

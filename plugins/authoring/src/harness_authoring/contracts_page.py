@@ -9,12 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_NEEDED = {
-    *("Answerer", "GroupCounts", "Comparison"),
-    *("WorkOrder", "BlockRequest", "Hello", "Ready", "Answered", "Lost", "Refused", "Raised"),
-    *("Epoch", "Batch", "Answers"),
-}
-"""Classes that are no further protocol, and no option."""
+_NEEDED = {"Answerer", "GroupCounts", "Comparison", "TaskHandle"}
+"""Protocols after the first of a kind that are no option."""
 _ROLE = re.compile(r":\w+:`[.~]?([^`]+)`")
 
 
@@ -27,7 +23,8 @@ class Contract:
         hook: The hook that returns its descriptors.
         descriptor: The class of these.
         target: What the descriptor's ``target`` names.
-        protocols: The protocol, then those that are optional.
+        protocols: The protocol, those that are optional, and the classes of plain data that its
+            methods take and return.
         example: A module that implements it.
     """
 
@@ -67,7 +64,8 @@ def _lines(contracts: Sequence[Contract]) -> Iterator[str]:
 
 def _described(protocol: type, *, optional: bool) -> Iterator[str]:
     """Yield a class, its docstring, and each of its own methods with signature and docstring."""
-    mark = " *(optional)*" if optional and protocol.__name__ not in _NEEDED else ""
+    optional &= getattr(protocol, "_is_protocol", False) and protocol.__name__ not in _NEEDED
+    mark = " *(optional)*" if optional else ""
     yield f"\n### `{protocol.__name__}`{mark}\n"
     yield from _text(protocol)
     for name, member in vars(protocol).items():
@@ -83,7 +81,7 @@ def _described(protocol: type, *, optional: bool) -> Iterator[str]:
 def _signature(function: Any) -> str:
     signature = inspect.signature(function)
     parameters = [value for name, value in signature.parameters.items() if name != "self"]
-    return str(signature.replace(parameters=parameters)).replace("'", "")
+    return str(signature.replace(parameters=parameters)).replace("''", '""').replace("'", "")
 
 
 def _text(described: Any) -> Iterator[str]:

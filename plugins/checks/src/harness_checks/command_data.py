@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 import harness
 from harness import commands
-from harness.commands import clean, data_paths, pairs, print_json, print_table, together
+from harness.commands import (
+    clean,
+    complete_tasks,
+    data_paths,
+    pairs,
+    print_json,
+    print_table,
+    together,
+)
 from harness.errors import HarnessError, UserError
 from harness.progress import EachMinute
 
@@ -59,7 +67,7 @@ def list_(*, data: tuple[str, ...], profile: str | None, as_json: bool) -> None:
 
 
 @data.command(epilog="Example: harness data where scounter --data scounter=/data/scounter.zip")
-@click.argument("name", metavar="TASK")
+@click.argument("name", metavar="TASK", shell_complete=complete_tasks)
 @_task_flags
 def where(*, name: str, as_json: bool, **flags: Any) -> int:
     """Show which files a task needs, which were found, their licence and how to obtain them."""
@@ -89,7 +97,7 @@ def where(*, name: str, as_json: bool, **flags: Any) -> int:
 
 
 @data.command(epilog="Example: harness data check fairface --data fairface=FOLDER --images all")
-@click.argument("name", metavar="TASK")
+@click.argument("name", metavar="TASK", shell_complete=complete_tasks)
 @click.option(
     "--images",
     default=str(_DEFAULT_IMAGES),
@@ -125,7 +133,7 @@ def check(*, name: str, images: str, as_json: bool, **flags: Any) -> int:
 
 
 @data.command(epilog="Example: harness data fingerprint fairface --data fairface=FOLDER")
-@click.argument("name", metavar="TASK")
+@click.argument("name", metavar="TASK", shell_complete=complete_tasks)
 @_task_flags
 def fingerprint(*, name: str, as_json: bool, **flags: Any) -> None:
     """Print what identifies the data: a hash of each annotation file and of the sample ids."""

@@ -9,7 +9,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from harness.commands import Number, Whole, number, print_json, print_table, refuse_idle
+from harness.commands import (
+    Number,
+    Whole,
+    complete_tasks,
+    number,
+    print_json,
+    print_table,
+    refuse_idle,
+)
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +72,7 @@ class Needs:
   harness power raf_db --effect 1.0 --margin 0.5 --seed-spread 0.4
 """
 )
-@click.argument("task")
+@click.argument("task", shell_complete=complete_tasks)
 @click.option(
     "--effect", type=Number(0), required=True, metavar="NUMBER",
     help="Difference to detect, in the table's units (1.0: one point of accuracy).",

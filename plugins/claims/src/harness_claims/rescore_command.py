@@ -14,6 +14,7 @@ from harness.commands import (
     print_json,
     print_marks,
     print_table,
+    some_tasks,
     tell,
 )
 from harness.errors import HarnessError, UserError
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     "--metric-option", "options", multiple=True, metavar="KEY=VALUE",
     help="Set an option of the metrics that have it (repeat for more).",
 )  # fmt: skip
-@click.option("--tasks", metavar="ID,ID", help="Only these tasks.")
+@some_tasks("Only these tasks.")
 @click.option("--seed", type=Whole(0), default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rescore(

@@ -32,7 +32,7 @@ from harness.plugins import Plugins
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write this file: .pdf, .png or .svg.",
 )
-@click.option("--tasks", metavar="ID,ID", help="Draw only these tasks and groups, in order.")
+@commands.some_tasks("Draw only these tasks and groups, in order.")
 @click.option("--metric", metavar="ID", help="Draw this metric instead of each task's own.")
 @click.option("--model", metavar="ROW", help="Draw this model (skew), when several are there.")
 @click.option("--x", metavar="TASK[:METRIC]", help="Draw this task on the x axis (scatter).")

@@ -7,7 +7,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
-from harness.commands import Whole, finished, number, print_json, print_marks, print_table, tell
+from harness.commands import (
+    Whole,
+    finished,
+    number,
+    print_json,
+    print_marks,
+    print_table,
+    some_tasks,
+    tell,
+)
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
 """
 )
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
-@click.option("--tasks", metavar="ID,ID", help="Only these tasks.")
+@some_tasks("Only these tasks.")
 @click.option("--seed", type=Whole(0), default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def robustness(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: bool) -> None:

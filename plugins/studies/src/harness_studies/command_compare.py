@@ -31,7 +31,7 @@ _HEADS = ("", "A", "B", "B - A", "95 %", "p", "corrected", "FDR")
 )
 @click.argument("first", metavar="RUN_A")
 @click.argument("second", metavar="RUN_B")
-@click.option("--tasks", metavar="ID,ID", help="Compare only these tasks.")
+@commands.some_tasks("Compare only these tasks.")
 @click.option(
     "--margin",
     type=commands.Number(0, min_open=True),

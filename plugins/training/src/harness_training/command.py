@@ -14,6 +14,7 @@ from harness import commands
 from harness.arguments import defaults, given
 from harness.commands import data_paths, emit, pairs
 from harness.commands import tell as log
+from harness.plugins import Plugins
 from harness.progress import duration
 from rich.console import Console
 from rich.markup import escape
@@ -64,7 +65,11 @@ def _renamed(flag: str, value: str) -> str:
 )
 @commands.model
 @click.option(
-    "--recipe", required=True, metavar="ID", help="Training recipe: ft, asd, single, joint, ..."
+    "--recipe",
+    required=True,
+    metavar="ID",
+    shell_complete=commands.completing(Plugins.recipes),
+    help="Training recipe: ft, asd, single, joint, ...",
 )
 @commands.tasks
 @click.option(
