@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +83,12 @@ def reader_of(config: Mapping[str, Any], installed: Mapping[str, ModelDescriptor
         if fnmatchcase(kind, model_type.pattern) and config.keys() >= set(model_type.keys)
     ]
     return min(fitting)[-1] if fitting else ""
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Return those of these packages that are installed, with their versions."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -30,6 +30,7 @@ from harness.errors import PluginError, UserError, quoted
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
 from harness.jsonfiles import finite_json, parse_json
+from harness.packages import versions
 from harness.runs.lock import writing
 from harness.runs.seal import Sealing, check_files, seal_files, write_json, write_whole
 from harness.specs import fingerprint
@@ -224,8 +225,5 @@ def _guarded(cell: Json) -> Json:
 
 
 def _versions() -> dict[str, Json]:
-    return {
-        "social-harness": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
+    python = platform.python_version()
+    return {"social-harness": __version__, "python": python, **versions("numpy")}

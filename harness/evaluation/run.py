@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -27,6 +26,7 @@ from harness.evaluation.task import Task
 from harness.evaluation.writer import Job, stands
 from harness.events import RunFinished, RunStarted, TaskFinished
 from harness.jsonfiles import read_object
+from harness.packages import versions
 from harness.plugins import find, plugins
 from harness.progress import in_bytes
 from harness.runs.journal import Journal
@@ -450,7 +450,7 @@ def _code(about: Json) -> dict[str, Json]:
 
 
 def _versions(subject: ConfiguredModel, task: Task) -> dict[str, Json]:
-    versions: dict[str, Json] = {
+    recorded: dict[str, Json] = {
         "social-harness": __version__,
         "python": ".".join(map(str, sys.version_info[:3])),
         "model plugin": plugins().distribution_of(subject.descriptor),
@@ -459,13 +459,8 @@ def _versions(subject: ConfiguredModel, task: Task) -> dict[str, Json]:
         ),
     }
     if subject.method is not None:
-        versions["method plugin"] = plugins().distribution_of(subject.method.descriptor)
-    for name in ("numpy", "pillow", "scipy", *_imported_by(subject)):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
+        recorded["method plugin"] = plugins().distribution_of(subject.method.descriptor)
+    return recorded | versions("numpy", "pillow", "scipy", *_imported_by(subject))
 
 
 def _imported_by(subject: ConfiguredModel) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from harness.runs.record import EvaluationRecord
+from harness.tables.duplicates import span
 from harness.tables.table import Column
 
 MANY = 12
@@ -47,13 +48,8 @@ def _sizes(records: Sequence[EvaluationRecord], columns: Sequence[Column]) -> st
     for column in columns:
         of_task = [record.counts.samples for record in records if record.task == column.task]
         if of_task:
-            sizes.setdefault(column.task, f"{column.over} {_span(of_task)}")
+            sizes.setdefault(column.task, f"{column.over} {span(of_task)}")
     return f"Samples: {', '.join(sizes.values())}." if sizes else ""
-
-
-def _span(numbers: Sequence[int]) -> str:
-    low, high = min(numbers), max(numbers)
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def intervals_said(records: Sequence[EvaluationRecord], columns: Sequence[Column]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -179,9 +179,10 @@ def seed_notes(placements: Sequence[Placed]) -> tuple[str, ...]:
     seeds = {one.seeds for one in placements if one.seeds > 1}
     if not seeds:
         return ()
-    return (f"Means over {_range(seeds)} evaluations that differ in their seed.",)
+    return (f"Means over {span(seeds)} evaluations that differ in their seed.",)
 
 
-def _range(numbers: set[int]) -> str:
+def span(numbers: Collection[int]) -> str:
+    """Return the least and the greatest number, such as ``2 to 5``."""
     low, high = min(numbers), max(numbers)
     return str(low) if low == high else f"{low} to {high}"

@@ -18,6 +18,7 @@ from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.model import ConfiguredModel
 from harness.jsonfiles import read_object
+from harness.packages import versions
 from harness.runs.lock import writing
 from harness.runs.seal import write_json, write_whole
 from harness.samples.limits import MAX_PIXELS
@@ -484,7 +485,5 @@ def _finish(  # noqa: PLR0913, PLR0917  all that is known in the end
 
 
 def _versions() -> dict[str, Json]:
-    from importlib.metadata import version
-
     names = ("torch", "transformers", "peft", "accelerate")
-    return {"social-harness": __version__, **{name: version(name) for name in names}}
+    return {"social-harness": __version__, **versions(*names)}

@@ -20,7 +20,10 @@ def new() -> None:
     "--kind", required=True, metavar="KIND", help="Kind of object to add: metric, reader, ..."
 )
 @click.option(
-    "--out", metavar="FOLDER", help="Folder to write; by default NAME in the current folder."
+    "--out",
+    type=click.Path(),
+    metavar="FOLDER",
+    help="Folder to write; by default NAME in the current folder.",
 )
 def plugin(*, name: str, kind: str, out: str | None) -> None:
     """Write a package that adds one object of a kind, with tests, a page and a CI workflow.

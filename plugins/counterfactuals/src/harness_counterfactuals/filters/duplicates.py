@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from harness.descriptors import Json
+from harness.packages import versions
 
 from harness_counterfactuals.contract import Score
-from harness_counterfactuals.filters.encoder import versions
 
 if TYPE_CHECKING:
     from PIL import Image

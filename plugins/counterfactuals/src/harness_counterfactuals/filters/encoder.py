@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from harness.descriptors import Json
 from harness.errors import UserError, quoted
+from harness.packages import versions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -122,19 +123,6 @@ def checkpoint_of(options: Mapping[str, Json], owner: str, kind: str) -> str:
     if not value:
         raise UserError(f"the filter {owner!r} needs {kind}", fix="options: {checkpoint: PATH}")
     return str(value)
-
-
-def versions(*names: str) -> dict[str, str]:
-    """Return installed packages to their versions."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    pairs = {}
-    for name in names:
-        try:
-            pairs[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return pairs
 
 
 def _unit(vectors: Any) -> Any:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json
 from harness.errors import UserError
+from harness.packages import versions
 from harness.resources import home_path
 
 from harness_counterfactuals.contract import Score
-from harness_counterfactuals.filters.encoder import checkpoint_of, versions
+from harness_counterfactuals.filters.encoder import checkpoint_of
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Json
+from harness.packages import versions
 
 from harness_counterfactuals.contract import Score
-from harness_counterfactuals.filters.encoder import checkpoint_of, versions
+from harness_counterfactuals.filters.encoder import checkpoint_of
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.descriptors import Json
 from harness.errors import UserError
+from harness.packages import versions
 from harness.resources import home_path
 
 from harness_counterfactuals.contract import Score
-from harness_counterfactuals.filters.encoder import checkpoint_of, versions
+from harness_counterfactuals.filters.encoder import checkpoint_of
 from harness_counterfactuals.filters.words import sources
 
 if TYPE_CHECKING:

@@ -30,7 +30,12 @@ import click
     help="Report each value of a column, and who labelled it (repeat for more).",
 )
 @click.option("--cluster", metavar="COLUMN", help="Column of the subject.")
-@click.option("--out", metavar="FILE", help="File of the spec; by default in the data folder.")
+@click.option(
+    "--out",
+    type=click.Path(),
+    metavar="FILE",
+    help="File of the spec; by default in the data folder.",
+)
 @click.option("--force", is_flag=True, help="Overwrite an existing spec.")
 @click.option("--yes", is_flag=True, help="Ask no question; take missing answers from the data.")
 def task(*, data: str, out: str | None, force: bool, yes: bool, **flags: Any) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     epilog="Examples: harness reproductions | harness reproductions --commands | harness "
     "reproductions --fill docs/reproductions/README.md --genderbias-vl CLONE"
 )
-@click.option("--results", metavar="PATH", help="Folder of the records.")
+@click.option("--results", type=click.Path(path_type=Path), help="Folder of the records.")
 @click.option(
     "--genderbias-vl",
     "clone",
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--commands", is_flag=True, help="Print the command that measures each number, and its source."
 )
 def reproductions(
-    *, results: str | None, clone: str | None, fill: str | None, commands: bool
+    *, results: Path | None, clone: str | None, fill: str | None, commands: bool
 ) -> None:
     """Compare published numbers with finished evaluations."""
     from harness.cli._format import print_table
@@ -54,11 +54,11 @@ def reproductions(
     click.echo(f"{path}: {sum(cells[-1] != 'not run' for cells in rows)} of {len(rows)} filled")
 
 
-def _records(results: str | None) -> list[EvaluationRecord]:
+def _records(results: Path | None) -> list[EvaluationRecord]:
     from harness.config.settings import load_settings
     from harness.runs.read import read_evaluations
 
-    folder = load_settings(results=Path(results) if results else None).results
+    folder = load_settings(results=results).results
     if results is None and not folder.is_dir():
         return []
     records, left_out = read_evaluations(folder, details=False)
