@@ -147,7 +147,6 @@ def test_a_shell_completes_arguments(words: str, begun: str, expected: list[str]
 
 SAME_FLAG = {  # flags of which a command takes another form, and why
     "batch-size": "a run may leave it to the model: auto",
-    "dtype": "a check of a plugin needs one that it can compare",
     "encoder": "of several encoders, or of one",
     "images": "at most N, or all",
     "layout": "of several layouts, or of one",
@@ -158,7 +157,8 @@ SAME_FLAG = {  # flags of which a command takes another form, and why
 def test_a_flag_has_one_form_in_all_commands() -> None:
     forms: dict[str, set[tuple[str, bool, bool]]] = {}
     for option in options_of(main):
-        form = (option.type.name, option.multiple, option.is_flag)
+        kind = "path" if isinstance(option.type, click.Path) else option.type.name
+        form = (kind, option.multiple, option.is_flag)
         for flag in option.opts:
             forms.setdefault(flag, set()).add(form)
         if "--tasks" in option.opts:

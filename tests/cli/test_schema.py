@@ -21,7 +21,5 @@ def test_the_old_flag_for_groups_is_read(capsys: pytest.CaptureFixture[str]) -> 
     assert invoke(main, ["schema", "group"]) == 0
     expected = capsys.readouterr().out
     assert invoke(main, ["schema", "--group"]) == 0
-    assert capsys.readouterr() == (
-        expected,
-        "hint: --group is group now; the old name will go in the next version\n",
-    )
+    hint = "hint: --group is group now; the old name will go in the next version\n"
+    assert capsys.readouterr() == (expected, hint)
