@@ -121,29 +121,10 @@ CONTRACTS = (
         ModelDescriptor,
         "(options) -> Model",
         (
-            Model,
-            Answerer,
-            Trainable,
-            HasTower,
-            MayRefuse,
-            TakesNotes,
-            PreparesImages,
-            HasSize,
-            HasWeights,
-            ChecksItself,
-            StandsForAnnotators,
-            Runtime,
-            TaskHandle,
-            Request,
-            Choose,
-            Generate,
-            Embed,
-            Response,
-            Scores,
-            Text,
-            Vectors,
-            Failed,
-        ),
+            Model, Answerer, Trainable, HasTower, MayRefuse, TakesNotes, PreparesImages,
+            HasSize, HasWeights, ChecksItself, StandsForAnnotators, Runtime, TaskHandle,
+            Request, Choose, Generate, Embed, Response, Scores, Text, Vectors, Failed,
+        ),  # fmt: skip
         """
         from harness.contracts import Response, Scores
 
@@ -173,16 +154,9 @@ CONTRACTS = (
         ReaderDescriptor,
         "(options) -> Reader",
         (
-            Reader,
-            LeavesOut,
-            PassesOver,
-            TakesPart,
-            HashesContents,
-            DescribesFiles,
-            Sample,
-            ImageRef,
-            DataRoot,
-        ),
+            Reader, LeavesOut, PassesOver, TakesPart, HashesContents, DescribesFiles, Sample,
+            ImageRef, DataRoot,
+        ),  # fmt: skip
         """
         from harness.contracts import ImageRef, Sample
 
@@ -466,18 +440,9 @@ CONTRACTS = (
         ExecutorDescriptor,
         "(options) -> Executor",
         (
-            Executor,
-            SaysWhy,
-            WorkOrder,
-            BlockRequest,
-            Hello,
-            Ready,
-            Answered,
-            Lost,
-            Refused,
-            Raised,
-            Worker,
-        ),
+            Executor, SaysWhy, WorkOrder, BlockRequest, Hello, Ready, Answered, Lost, Refused,
+            Raised, Worker,
+        ),  # fmt: skip
         """
         from harness.contracts import Worker
 
