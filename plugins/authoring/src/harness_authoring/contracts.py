@@ -114,17 +114,27 @@ from harness_authoring.contracts_page import Contract, page
 
 __all__ = ["CONTRACTS"]
 
+_MODEL = (
+    Model, Answerer, Trainable, HasTower, MayRefuse, TakesNotes, PreparesImages,
+    HasSize, HasWeights, ChecksItself, StandsForAnnotators, Runtime, TaskHandle,
+    Request, Choose, Generate, Embed, Response, Scores, Text, Vectors, Failed,
+)  # fmt: skip
+_READER = (
+    Reader, LeavesOut, PassesOver, TakesPart, HashesContents, DescribesFiles, Sample,
+    ImageRef, DataRoot,
+)  # fmt: skip
+_EXECUTOR = (
+    Executor, SaysWhy, WorkOrder, BlockRequest, Hello, Ready, Answered, Lost, Refused,
+    Raised, Worker,
+)  # fmt: skip
+
 CONTRACTS = (
     Contract(
         "Model",
         "harness_models",
         ModelDescriptor,
         "(options) -> Model",
-        (
-            Model, Answerer, Trainable, HasTower, MayRefuse, TakesNotes, PreparesImages,
-            HasSize, HasWeights, ChecksItself, StandsForAnnotators, Runtime, TaskHandle,
-            Request, Choose, Generate, Embed, Response, Scores, Text, Vectors, Failed,
-        ),  # fmt: skip
+        _MODEL,
         """
         from harness.contracts import Response, Scores
 
@@ -153,10 +163,7 @@ CONTRACTS = (
         "harness_readers",
         ReaderDescriptor,
         "(options) -> Reader",
-        (
-            Reader, LeavesOut, PassesOver, TakesPart, HashesContents, DescribesFiles, Sample,
-            ImageRef, DataRoot,
-        ),  # fmt: skip
+        _READER,
         """
         from harness.contracts import ImageRef, Sample
 
@@ -439,10 +446,7 @@ CONTRACTS = (
         "harness_executors",
         ExecutorDescriptor,
         "(options) -> Executor",
-        (
-            Executor, SaysWhy, WorkOrder, BlockRequest, Hello, Ready, Answered, Lost, Refused,
-            Raised, Worker,
-        ),  # fmt: skip
+        _EXECUTOR,
         """
         from harness.contracts import Worker
 
