@@ -6,9 +6,9 @@ yes rate have nothing to do with each other, and a metric of bias should rank mo
 yes rate, and whatever their yes rates are.
 
 ``--coverage`` counts, for a smaller world, how often intervals hold the value of the whole
-population, and how often the permutation test calls a model without bias biased.
+population. ``--null`` counts how often the permutation test calls a model without bias biased.
 
-Example: python benchmarks/planted_bias.py --models 30 --coverage 400
+Example: python benchmarks/planted_bias.py --models 30 --coverage 400 --null 2000
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
@@ -143,7 +144,7 @@ def rank_correlations(models: int) -> dict[str, dict[str, float]]:
 
 
 def coverage(trials: int, people: int = 400, concepts: int = 3) -> dict[str, dict[str, float]]:
-    """Return how often intervals hold the population's value, and p is 0.05 or less at no bias."""
+    """Return how often intervals hold the population's value."""
     shares: dict[str, dict[str, float]] = {}
     for name, rare in product(COVERED, (False, True)):
         row = shares.setdefault(f"{NAMES[name]}, {'a rare group' if rare else 'equal groups'}", {})
@@ -151,14 +152,12 @@ def coverage(trials: int, people: int = 400, concepts: int = 3) -> dict[str, dic
             model = partial(answers, bias, 0.3, concepts=concepts, rare=rare)
             large = list(model(people=60_000, random=np.random.default_rng(9)))
             truth, tables = measured_points(name, large)
-            hits, single, positive = 0, [0, 0], 0
+            hits, single = 0, [0, 0]
             for trial in range(trials):
                 samples = list(model(people=people, random=np.random.default_rng(trial + 10)))
                 value, details = measured(name, samples)
                 assert value.interval is not None
-                assert value.chance is not None
                 hits += value.interval.low <= truth <= value.interval.high
-                positive += value.chance.p <= 0.05
                 by_value = next(one for one in details if one.name.endswith(" by attribute"))
                 for line in by_value.rows:
                     if line.low is not None and line.high is not None:
@@ -166,8 +165,27 @@ def coverage(trials: int, people: int = 400, concepts: int = 3) -> dict[str, dic
                         single[1] += 1
             row[f"band of the extreme, bias {bias:g}"] = hits / trials
             row[f"interval of one value, bias {bias:g}"] = single[0] / max(1, single[1])
-            row[f"p at most 0.05, bias {bias:g}"] = positive / trials
             print(name, bias, row, flush=True)
+    return shares
+
+
+def false_positives(trials: int, people: int = 400, concepts: int = 3) -> dict[str, float]:
+    """Return how often p is 0.05 or less for a model without bias."""
+    shares: dict[str, float] = {}
+    for rare, name in product((False, True), COVERED):
+        positive = 0
+        for trial in range(trials):
+            random = np.random.default_rng(trial + 10)
+            samples = answers(0.0, 0.3, people, concepts, random, rare=rare)
+            collector, frame = _collector(name), Frame()
+            for sample in samples:
+                frame.add(sample)
+                collector.add(sample)
+            tested = collector.overall(frame, seed=0).chance
+            assert tested is not None
+            positive += tested.p <= 0.05
+        shares[f"{NAMES[name]}, {'a rare group' if rare else 'equal groups'}"] = positive / trials
+        print("p at most 0.05 without bias:", shares, flush=True)
     return shares
 
 
@@ -189,15 +207,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--models", type=int, default=30, help="models at each yes rate")
     parser.add_argument("--coverage", type=int, default=0, help="trials; 0 leaves coverage out")
+    parser.add_argument("--null", type=int, default=0, help="trials; 0 leaves false positives out")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
-    figures = {"rank correlation": rank_correlations(arguments.models)}
-    print("| yes rate | " + " | ".join(NAMES.values()) + " |")
-    print("| :-- |" + " --: |" * len(METRICS))
-    for label, row in figures["rank correlation"].items():
-        print(f"| {label} | " + " | ".join(f"{row[name]:.3f}" for name in METRICS) + " |")
+    figures: dict[str, dict[str, Any]] = {}
+    if arguments.models:
+        figures["rank correlation"] = rank_correlations(arguments.models)
+        print("| yes rate | " + " | ".join(NAMES.values()) + " |")
+        print("| :-- |" + " --: |" * len(METRICS))
+        for label, row in figures["rank correlation"].items():
+            print(f"| {label} | " + " | ".join(f"{row[name]:.3f}" for name in METRICS) + " |")
     if arguments.coverage:
         figures["coverage"] = coverage(arguments.coverage)
+    if arguments.null:
+        figures["false positives"] = false_positives(arguments.null)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
