@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.descriptors import parse_options
@@ -22,3 +23,22 @@ def reader(name: str, **options: Any) -> Any:
 def recipe(name: str, **options: Any) -> Any:
     descriptor = plugins().recipes()[name]
     return load_target(descriptor)(parse_options(descriptor.options, options, owner=name))
+
+
+def last_of(arguments: Sequence[str], *once: str) -> list[str]:
+    """Return a command line in which the last of options given twice stands alone.
+
+    So a test can add to the usual command line what it wants otherwise.
+
+    Args:
+        arguments: The command line.
+        once: Options that take one value and may be given once.
+    """
+    positions = {flag: place for place, flag in enumerate(arguments) if flag in once}
+    dropped = {
+        place + after
+        for place, flag in enumerate(arguments)
+        if flag in positions and place != positions[flag]
+        for after in (0, 1)
+    }
+    return [value for place, value in enumerate(arguments) if place not in dropped]

@@ -265,7 +265,7 @@ def test_tensors_left_over_missing_or_of_another_shape_are_named(
         ({"modules_to_save": ["lm_head"]}, r"missing in the file:\n +lm_head"),
         ({"use_dora": True}, "lora_magnitude_vector"),
         ({"bias": "lora_only"}, "missing in the file"),
-        ({"peft_type": "IA3"}, "type 'IA3'"),
+        ({"peft_type": "IA3"}, "type is 'IA3'"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights=pissa"),
         ({"target_parameters": ["experts.weight"]}, "target_parameters"),
         ({"trainable_token_indices": [1]}, "trainable_token_indices"),

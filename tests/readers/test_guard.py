@@ -27,7 +27,7 @@ def test_a_reader_that_takes_its_root_for_a_path_is_named(tmp_path: Path) -> Non
     reader = guarded_reader(ForPaths(), Contract("reader 'old'", "lab-old 1.0", "old:Reader"))
     root = data_root(tmp_path)
     for use in (lambda: reader.annotations(root, "val"), lambda: list(reader.samples(root, "val"))):
-        with pytest.raises(PluginError, match="no path") as caught:
+        with pytest.raises(PluginError, match="not a path") as caught:
             use()
         assert "reader 'old'" in str(caught.value)
         assert "lab-old 1.0" in str(caught.value)

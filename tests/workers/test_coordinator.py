@@ -118,7 +118,7 @@ def test_workers_that_never_load_the_model_end_the_run(faces: Faces) -> None:
         def ask(self, worker: str, request: BlockRequest) -> None:  # noqa: ARG002
             self.said.append(Lost(worker, "out of memory"))
 
-    with pytest.raises(UserError, match=r"5 workers ended one after the other.*out of memory"):
+    with pytest.raises(UserError, match=r"5 workers in a row ended.*out of memory"):
         plan_of("r", Dying(2)).run()
     assert not list(Path("r").rglob("random-*"))
 

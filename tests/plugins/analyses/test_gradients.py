@@ -16,6 +16,7 @@ from harness.analysis.results import RECORD, read_analysis
 from harness.cli.main import entry
 from harness.errors import UserError
 from harness.evaluation.task import Task
+from tests.made import last_of
 from tests.plugins.analyses.conftest import written
 from tests.workers.inline import Inline
 
@@ -127,7 +128,7 @@ def test_minibatches_share_no_sample(faces: Path) -> None:
 
 def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
-        entry(list(arguments))
+        entry(last_of(arguments, "--model", "--batches", "--batch-size", "--micro-batch"))
     return int(str(ended.value.code or 0))
 
 

@@ -21,6 +21,7 @@ from harness.analysis.results import Analysis, read_analysis
 from harness.cli.main import entry
 from harness.errors import UserError
 from harness.workers.contract import WorkOrder
+from tests.made import last_of
 from tests.plugins.analyses.conftest import written
 from tests.workers.inline import Inline
 
@@ -202,7 +203,7 @@ def test_a_task_without_classes_is_told_which_probe_fits(tmp_path: Path) -> None
 
 def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
-        entry(list(arguments))
+        entry(last_of(arguments, "--layers", "--seed"))
     return int(str(ended.value.code or 0))
 
 

@@ -155,7 +155,7 @@ def test_a_tower_is_taken_over_from_a_training(built: Path, trained: Callable[..
     ):
         np.testing.assert_allclose(one.detach(), other.detach() + 0.5, rtol=1e-6)
     assert model.features_key != plain.features_key, "its features are kept apart"
-    with pytest.raises(UserError, match="left no connector"):
+    with pytest.raises(UserError, match="saved no connector"):
         take(model, "connector", folder)
 
 

@@ -67,7 +67,7 @@ class LoadsText(models.Good):
 
 @pytest.mark.torch
 def test_an_offer_to_train_without_a_model_of_the_engine_is_caught() -> None:
-    with pytest.raises(ContractError, match="load_model returns str, which is no Vision"):
+    with pytest.raises(ContractError, match="load_model returns str, which is not a Vision"):
         offered_methods(candidate(LoadsText, "train"))
 
 

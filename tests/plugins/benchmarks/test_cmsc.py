@@ -52,7 +52,7 @@ def test_a_pattern_may_read_folders_and_skip_parts(tmp_path: Path) -> None:
 
 def test_names_that_do_not_fit_are_counted_and_listed(tmp_path: Path) -> None:
     touch(tmp_path, *(f"chef_White_male_old_{n}.jpg" for n in range(9)), "odd.jpg")
-    with pytest.raises(DataError, match=r"1 of 10 names do not fit .*: odd.jpg"):
+    with pytest.raises(DataError, match=r"1 of 10 names do not match .*: odd.jpg"):
         read(tmp_path)
     assert len(read(tmp_path, max_unmatched=0.1)) == 9
     assert made.reader("cmsc", max_unmatched=0.1).left_out(data_root(tmp_path), "all") == [

@@ -194,7 +194,11 @@ def test_pisc_counts_pairs_and_labels_from_one(tmp_path: Path) -> None:
         ("annotation_image_info.json", [{"id": 40, "bbox": []}], "image 7 is missing"),
         ("annotation_image_info.json", [{"id": 7}], "'bbox' is missing"),
         ("annotation_image_info.json", [{"id": 7, "bbox": [], "imgW": 9}], "'imgH' is missing"),
-        ("annotation_image_info.json", [{"id": 7, "bbox": [], "imgW": 0, "imgH": 9}], "no size"),
+        (
+            "annotation_image_info.json",
+            [{"id": 7, "bbox": [], "imgW": 0, "imgH": 9}],
+            "not the size",
+        ),
         ("annotation_image_info.json", [{"id": 7, "bbox": [[1]]}], "should hold 4 numbers"),
     ],
 )

@@ -93,7 +93,7 @@ def test_shares_are_three_whole_percentages(shares: str) -> None:
     ("change", "said"),
     [
         ({"a1": "Green", "caption": "A Green male chef"}, "'Green' is no race"),
-        ({"a1_type": "hair"}, "'hair' is no type of trait"),
+        ({"a1_type": "hair"}, "'hair' is not a type of trait"),
         ({"caption": "A picture of somebody"}, "no occupation follows"),
         ({"caption": "A picture of a White male"}, "no occupation follows"),
         ({"a2": None}, "a2 should be a text"),

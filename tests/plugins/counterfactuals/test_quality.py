@@ -142,7 +142,7 @@ def test_twelve_real_images_give_kid_and_no_fid(
     text, told = capsys.readouterr()
     assert code == 0
     assert "FID needs 1,000 images on each side; the reference has 12" in text
-    assert "1 images take no part" in told
+    assert "1 images are left out" in told
     report = json.loads((tmp_path / "quality.json").read_text())
     assert report["settings"]["encoder"]["encoder"] == ENCODER
     [numbers] = report["sets"]

@@ -99,7 +99,7 @@ def test_words_of_the_edit_that_are_not_in_the_prompt_are_refused_with_the_neare
     own["asian"] = "an Asain {gender}"
     error = refused(tmp_path, "'Asian' of the edit", concepts=concept(own))
     assert "did you mean 'Asain'?" in error.fix
-    assert refused(tmp_path, "'race' stand nowhere", concepts=concept("a {gender}"))
+    assert refused(tmp_path, "'race' do not occur", concepts=concept("a {gender}"))
     error = refused(tmp_path, "'rase'", concepts=concept("{a rase} {gender}"))
     assert "did you mean 'race'?" in error.fix
 

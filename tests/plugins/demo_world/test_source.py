@@ -202,7 +202,7 @@ def test_an_environment_variable_names_another_world(
     monkeypatch.setenv(SEED_VARIABLE, "7")
     assert DemoWorld().locate("mmbench", tmp_path).parent.name.endswith("-seed7")
     monkeypatch.setenv(SEED_VARIABLE, "seven")
-    with pytest.raises(UserError, match="'seven' is no seed"):
+    with pytest.raises(UserError, match="'seven' is not a seed"):
         DemoWorld()
 
 

@@ -174,7 +174,7 @@ def test_a_context_too_short_for_any_question_is_for_the_record_to_say(copy: Pat
     (response,) = load(copy).answer([Request("r", "s", "t", turns, Choose(("a", "b")))])
     assert isinstance(response.result, Failed)
     assert response.result.kind == "prompt_too_long"
-    with pytest.raises(UserError, match="cannot be asked with an image: prompt and answer take"):
+    with pytest.raises(UserError, match="cannot answer about an image: prompt and answer take"):
         load(copy, way="engine")
 
 
@@ -252,7 +252,7 @@ def test_a_model_that_stops_is_said(folder: Path, monkeypatch: pytest.MonkeyPatc
         raise RuntimeError("no such layer\nmore")
 
     monkeypatch.setattr("harness_hf_vlm.forwards.Forwards.score_whole", stop)
-    with pytest.raises(UserError, match=r"cannot be asked with an image: no such layer$"):
+    with pytest.raises(UserError, match=r"cannot answer about an image: no such layer$"):
         load(folder)
 
 

@@ -381,7 +381,7 @@ def test_an_endpoint_that_only_errors_is_gone_after_two_blocks(
 ) -> None:
     _, answerer = endpoint(lambda _: fault, retries=0)
     assert all(isinstance(one, Failed) for one in ask(answerer, *[Generate(1)] * 3))
-    with pytest.raises(HarnessError, match="nothing but errors to 2 blocks, 5 requests") as caught:
+    with pytest.raises(HarnessError, match="only errors for 2 blocks, 5 requests") as caught:
         ask(answerer, *[Generate(1)] * 2)
     assert caught.value.exit_code == 1
     assert "the same command continues" in caught.value.fix

@@ -213,7 +213,7 @@ def test_perturbed_runs_are_paired_with_plain_ones_and_refused_where_a_spec_says
     assert rows[0]["value"] == blurred.main.value
     assert rows[0]["paired"]["difference"] == pytest.approx(rows[0]["value"] - rows[0]["plain"])
     assert "perturbed" in CliRunner().invoke(robustness, ["results"]).stdout
-    with pytest.raises(UserError, match="asked in several ways"):
+    with pytest.raises(UserError, match="evaluated with several prompts"):
         build_robustness([plain, blurred], lambda _: {})
 
 

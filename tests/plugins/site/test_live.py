@@ -92,7 +92,7 @@ def test_what_is_being_evaluated_is_counted(
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(UserError, match="no site"):
+    with pytest.raises(UserError, match="not a site"):
         live_server(tmp_path, 0, Live(tmp_path, lambda: None))
 
 

@@ -113,7 +113,7 @@ def test_workers_that_end_before_a_trial_end_the_study(world: World) -> None:
         def join(self, name: str) -> None:
             self.said.append(Lost(name, "killed"))
 
-    with pytest.raises(UserError, match="5 workers ended one after the other"):
+    with pytest.raises(UserError, match="5 workers in a row ended"):
         run("many", Dying(2))
 
 

@@ -99,5 +99,5 @@ def test_a_metric_the_task_has_not_is_refused(faces: Path) -> None:
 def test_something_is_left_to_train_on(faces: Path) -> None:
     rows = faces / "basic" / "EmoLabel" / "list_patition_label.txt"
     rows.write_text("".join(rows.read_text().splitlines(keepends=True)[4:]))  # 9 faces train
-    with pytest.raises(UserError, match="of 9 clusters of 'raf_db' none would be left"):
+    with pytest.raises(UserError, match="all 9 clusters of 'raf_db' would be held out"):
         plan_validation(harness.load_task("raf_db", data=faces), settings(hold_out=0.9))

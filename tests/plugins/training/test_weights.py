@@ -97,7 +97,7 @@ def test_weights_that_a_recipe_leaves_out_stay_and_are_not_saved(
 def test_a_choice_of_nothing_is_refused(built: Path) -> None:
     model = spoken(built, merge=True)
     prepare(model, LORA)
-    with pytest.raises(UserError, match="trains no weight of connector, lora"):
+    with pytest.raises(UserError, match="trains none of the weights of connector, lora"):
         choose_weights(model, LORA, lambda *_: False)
 
 

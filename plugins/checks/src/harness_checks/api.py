@@ -161,7 +161,7 @@ class _Check:
         first = self._ids.setdefault(name, document)
         if first is document:
             return []
-        message = f"the id {name!r} is taken by {first.name}"
+        message = f"the id {name!r} is already used by {first.name}"
         return [UserError(message, where=document.where((key,)))]
 
     def _members(self, document: Document) -> list[HarnessError]:

@@ -166,7 +166,7 @@ def _held_out(task: Task, share: float) -> frozenset[Cluster]:
     count = math.ceil(share * len(clusters))
     if count >= len(clusters):
         raise UserError(
-            f"of {len(clusters)} clusters of {task.id!r} would all be held out",
+            f"all {len(clusters)} clusters of {task.id!r} would be held out",
             where="--hold-out",
         )
     return frozenset(clusters[:count])
