@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from harness_openai_api.factory import Endpoint
 from harness_openai_api.pool import Pace
 
-from harness.errors import UserError
+from harness.errors import HarnessError, UserError
 from harness.models import Runtime
 from harness.requests import Generate, Text
 from tests.plugins.openai_api.server import Body, FakeEndpoint, Reply, chat
@@ -69,13 +70,100 @@ def test_one_that_dies_at_work_costs_no_try(endpoint: Start, ask: Ask) -> None:
     assert len(fake.bodies) >= 12
 
 
-def test_one_that_errors_is_avoided_at_the_next_try(endpoint: Start, ask: Ask) -> None:
-    broken = FakeEndpoint(lambda _: Reply({"error": "full"}, status=503))
+FAULTS = {
+    "full": Reply({"error": "full"}, status=503),
+    "busy": Reply({"error": "slow down"}, status=429, headers={"Retry-After": "500"}),
+    "over its quota": Reply({"error": "tomorrow"}, status=429, headers={"Retry-After": "90000"}),
+    "a web page": Reply("<html>Sign in</html>"),
+    "no JSON": Reply("oops"),
+    "cut off": Reply({"choices": []}, cut=True),
+    "another model": Reply({"error": {"message": "no such model"}}, status=404),
+    "a number that is none": Reply('{"choices": NaN}'),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_one_does_wrong_another_answers_without_a_try(
+    endpoint: Start, ask: Ask, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = FakeEndpoint(lambda _: FAULTS[fault])
     try:
-        _, answerer = endpoint(lambda body: chat(asked(body)), also=[broken.url])
-        assert answers(ask, answerer) == [str(at + 1) for at in range(12)]
+        good, answerer = endpoint(
+            lambda body: Reply(chat(asked(body)).body, slow=0.02),
+            also=[broken.url],
+            retries=0,
+            concurrency=2,
+        )
+        started = time.monotonic()
+        assert answers(ask, answerer, 30) == [str(at + 1) for at in range(30)]
+        assert time.monotonic() - started < 100  # it does not wait as long as one asks it to
+        assert len(good.bodies) == 30
+        answerer.close()
+        assert f"{broken.url} 0 ({len(broken.bodies)} failed)" in capsys.readouterr().err
     finally:
         broken.close()
+
+
+def test_one_that_fails_again_and_again_is_told_and_rests(
+    endpoint: Start, ask: Ask, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("harness_openai_api.pool._FIRST_REST", 1e-4)
+    broken = FakeEndpoint(lambda _: FAULTS["full"])
+    try:
+        _, answerer = endpoint(lambda body: chat(asked(body)), also=[broken.url], concurrency=1)
+        answers(ask, answerer, 60)
+        monkeypatch.setattr("harness_openai_api.pool._FIRST_REST", 100)
+        answers(ask, answerer, 20)
+        before = len(broken.bodies)
+        answers(ask, answerer, 20)
+        assert len(broken.bodies) == before
+        assert capsys.readouterr().err.count("failed 3 times in a row") == 1
+    finally:
+        broken.close()
+
+
+def test_an_error_of_all_is_that_of_the_first_one(endpoint: Start, ask: Ask) -> None:
+    second = FakeEndpoint(lambda _: Reply({"error": {"message": "too long there"}}, status=400))
+    try:
+        fake, answerer = endpoint(
+            lambda _: Reply({"error": {"message": "too long"}}, status=400), also=[second.url]
+        )
+        results = ask(answerer, *[Generate(1)] * 9, Generate(2))
+        assert {(one.kind, one.message) for one in results} == {
+            ("refused", "the endpoint answers 400: too long")
+        }
+        assert len(fake.bodies) == len(second.bodies) == 10
+    finally:
+        second.close()
+
+
+@pytest.mark.parametrize("status", [400, 404, 503])
+def test_all_that_refuse_end_the_task(endpoint: Start, ask: Ask, status: int) -> None:
+    second = FakeEndpoint(lambda _: Reply({"error": "no"}, status=status))
+    try:
+        _, answerer = endpoint(second.reply, also=[second.url], retries=0)
+        ask(answerer, Generate(1))
+        with pytest.raises(HarnessError, match="only errors for 2 blocks"):
+            ask(answerer, Generate(1))
+    finally:
+        second.close()
+
+
+def test_one_that_lists_other_models_is_refused() -> None:
+    first, second = FakeEndpoint(lambda _: chat("")), FakeEndpoint(lambda _: chat(""))
+    try:
+        options = {"model": "m", "base_url": f"{first.url},{second.url}"}
+        second.models = Reply({"data": [{"id": "x"}]})
+        Endpoint(options).load(Runtime()).close()  # a list that none else has says nothing
+        first.models = Reply({"data": [{"id": "m"}, {"id": "x"}]})
+        with pytest.raises(UserError, match="does not list 'm'") as refused:
+            Endpoint(options).load(Runtime())
+        assert refused.value.where == second.url
+        second.models = Reply({"data": 3})
+        Endpoint(options).load(Runtime()).close()
+    finally:
+        first.close()
+        second.close()
 
 
 def test_all_that_are_down_are_one_message(model: Any) -> None:
@@ -96,6 +184,7 @@ def test_the_identity_names_all_in_any_order(model: Any) -> None:
     [
         ({"url": "http://a/v1,"}, "not an address"),
         ({"url": "http://a/v1,http://a/v1/"}, "a/v1 occurs twice"),
+        ({"url": "http://a/v1,localhost:8000/v1"}, "not an address"),
         ({"max_concurrency": 4}, "4 is less than concurrency 8"),
     ],
 )

@@ -77,7 +77,7 @@ class EndpointAnswerer:
         Raises:
             UserError: it is down, no API, refuses the key, or offers no way to score options.
         """
-        self._open().call(self._client.check)
+        self._open().call(self._client.check, self._bodies.model)
         if self._scores == "generated":
             route = route_of(self._open().call(self._client.documents))
             print(f"openai_api: options are scored {route}", file=sys.stderr, flush=True)

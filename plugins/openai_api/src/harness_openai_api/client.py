@@ -26,6 +26,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds between tries; each doubles, w
 _LONGEST_ASKED = 600.0  # seconds that a server may ask us to wait
 _LONG_WAIT = 10.0  # seconds; a longer one is told
 _SECONDS = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+_ABOUT_THE_REQUEST = {"refused", "bad_answer", FILTERED}
 _AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 
 
@@ -98,33 +99,35 @@ class Client:
         """
         http, pool = self._open()
         data = json.dumps(body, ensure_ascii=False).encode()
-        wait, left = _FIRST_WAIT, self._sending.retries
-        moves = len(pool.servers) - 1
-        before: Server | None = None
+        pause, left = _FIRST_WAIT, self._sending.retries
+        errors: dict[Server, EndpointError] = {}  # of one try; an endpoint's own answer for all
         while True:
             try:
-                async with pool.server(before) as before:
-                    await asyncio.sleep(max(0.0, before.not_before - time.monotonic()))
-                    answer = await self._ask(http, before, path, data)
+                async with pool.server(errors) as server:
+                    await asyncio.sleep(max(0.0, server.not_before - time.monotonic()))
+                    answer = await self._ask(http, server, path, data)
             except EndpointError as error:
-                assert before is not None
-                if error.kind == "endpoint_down" and pool.down(before, error) and moves:
-                    moves -= 1  # another one is there: no try is used up
-                    continue
-                if not left or not error.again:
-                    raise
+                errors[server] = error
+                _rest(pool, server, error)
+                if pool.has_other(errors):
+                    continue  # no try is used up
+                again = {one: error for one, error in errors.items() if error.again}
+                if not left or not again:
+                    # The same one whichever was asked last, so that records are equal.
+                    raise next(errors[one] for one in pool.servers if one in errors) from None
                 left -= 1
-                if error.wait is not None:
-                    before.not_before = max(before.not_before, time.monotonic() + error.wait)
                 # Jitter keeps many clients from coming back at the same moment.
-                pause = random.uniform(0, wait) + (error.wait or 0)
-                self._tell(pause, error)
-                await asyncio.sleep(pause)
-                wait = min(wait * 2, _LONGEST_WAIT)
+                wait = min(error.wait or 0.0 for error in again.values())
+                seconds = random.uniform(0, pause) + wait
+                self._tell(seconds, next(iter(again.values())))
+                await asyncio.sleep(seconds)
+                pause = min(pause * 2, _LONGEST_WAIT)
+                for one in again:
+                    del errors[one]
             else:
                 self._key_works = True
                 self.tokens += _tokens_used(answer)
-                pool.answered(before)
+                pool.answered(server)
                 return answer
 
     async def _ask(
@@ -138,7 +141,7 @@ class Client:
             failed = False
             return answer
         except EndpointError as error:
-            failed = error.again
+            failed = error.kind not in _ABOUT_THE_REQUEST
             server.failed += 1
             raise
         finally:
@@ -153,22 +156,36 @@ class Client:
         clock = (datetime.now().astimezone() + timedelta(seconds=pause)).strftime("%H:%M:%S")
         print(f"openai_api: waits until {clock} ({error})", file=sys.stderr, flush=True)
 
-    async def check(self) -> None:
+    async def check(self, model: str) -> None:
         """See whether the endpoints are there at all; of several, one is enough.
 
+        Args:
+            model: Its name.
+
         Raises:
-            UserError: all are down, or one is no API or refuses the key.
+            UserError: all are down, or one is no API, refuses the key, or does not list the model
+                that another one lists.
         """
         http, pool = self._open()
         await asyncio.gather(*(self._check(http, pool, server) for server in pool.servers))
+        listed = any(model in server.models for server in pool.servers)
+        for server in pool.servers:
+            if listed and server.models and model not in server.models:
+                raise UserError(
+                    f"this endpoint does not list {model!r}, and another one does",
+                    where=server.url,
+                    fix=f"name endpoints that serve {model!r}",
+                )
 
     async def _check(self, http: httpx2.AsyncClient, pool: Pool, server: Server) -> None:
         try:
-            await self._try(http, server.url, "GET", "/models", None)
+            server.models = _names(await self._try(http, server.url, "GET", "/models", None))
         except EndpointError as error:
             if error.kind in {"refused", "server_error", "rate_limited"}:
                 return  # someone is there; many servers lack this list
-            if error.kind in {"endpoint_down", "timeout"} and pool.down(server, error):
+            if error.kind in {"endpoint_down", "timeout"} and pool.failed(
+                server, error, is_down=True
+            ):
                 return
             raise UserError(str(error), where=server.url, fix=_FIXES[error.kind]) from None
 
@@ -180,7 +197,7 @@ class Client:
         http, pool = self._open()
         documents: list[tuple[str, dict[str, Any] | None]] = []
         for server in pool.servers:
-            if server.rests_until:  # as the check before has found
+            if server.is_down:  # as the check before has found
                 continue
             try:
                 document = await self._try(http, server.url, "GET", "//openapi.json", None)
@@ -284,6 +301,22 @@ class Client:
         """Return what a stranger says on one line, without the key."""
         # Hidden first: a cut through the key would leave a part that is no longer recognised.
         return one_line(self.secret.out_of_message(str(message))) or type(message).__name__
+
+
+def _rest(pool: Pool, server: Server, error: EndpointError) -> None:
+    """Let an endpoint rest, unless the error was about what was asked."""
+    if error.kind in _ABOUT_THE_REQUEST:
+        return
+    pool.failed(server, error, is_down=error.kind == "endpoint_down", wait=error.wait or 0.0)
+    if error.again and error.wait is not None:
+        server.not_before = max(server.not_before, time.monotonic() + error.wait)
+
+
+def _names(answer: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of a list of models."""
+    models = answer.get("data")
+    models = models if isinstance(models, list) else []
+    return frozenset(str(one["id"]) for one in models if isinstance(one, dict) and "id" in one)
 
 
 def _address(base_url: str, path: str) -> str:

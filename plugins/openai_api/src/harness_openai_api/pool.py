@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from statistics import median
 
 _RESTS = 30.0  # seconds that an endpoint which cannot be reached is asked nothing, if others are
+_FIRST_REST = 0.5  # after another error; doubles with each error in a row
+_MOST_FAILURES = 3  # in a row; then the user is told
 _MORE = 1.05  # requests a second that must have grown for a larger number to be kept
 _SLOWER = 2.0  # times the latency of the number that was kept
 
@@ -76,7 +78,7 @@ class Pace:
             self._seconds.clear()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Server:
     """One endpoint.
 
@@ -86,7 +88,10 @@ class Server:
         answered: Requests that it answered.
         failed: Requests that it did not.
         not_before: When it may be asked again, as it said itself, by a clock that cannot be set.
-        rests_until: The same, after it could not be reached; 0 when it could.
+        rests_until: The same, after an error of its own; 0 when the last request had none.
+        failures: Such errors in a row.
+        is_down: Whether the user was told that others take its work.
+        models: Names that it lists; empty for no list.
     """
 
     url: str
@@ -96,6 +101,9 @@ class Server:
     failed: int = 0
     not_before: float = 0.0
     rests_until: float = 0.0
+    failures: int = 0
+    is_down: bool = False
+    models: frozenset[str] = frozenset()
 
     @property
     def load(self) -> float:
@@ -117,14 +125,14 @@ class Pool:
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
-    async def server(self, avoid: Server | None = None) -> AsyncIterator[Server]:
+    async def server(self, asked: Collection[Server] = ()) -> AsyncIterator[Server]:
         """Give the least busy endpoint for one request; wait while all have enough.
 
         Args:
-            avoid: One that has just failed; another goes before it.
+            asked: Those that have failed at this request; others go before them.
         """
         async with self._changed:
-            while (server := self._least_busy(avoid)) is None:
+            while (server := self._least_busy(asked)) is None:
                 await self._changed.wait()
             server.outstanding += 1
         try:
@@ -134,30 +142,44 @@ class Pool:
             async with self._changed:
                 self._changed.notify_all()
 
-    def _least_busy(self, avoid: Server | None) -> Server | None:
+    def _least_busy(self, asked: Collection[Server]) -> Server | None:
         now = time.monotonic()
-        awake = [one for one in self.servers if _may_be_asked(one, now)] or self.servers
+        others = [one for one in self.servers if one not in asked] or self.servers
+        awake = [one for one in others if _may_be_asked(one, now)] or others
         free = [one for one in awake if one.outstanding < one.pace.limit]
-        return min(
-            free, key=lambda one: (one is avoid, one.not_before > now, one.load), default=None
-        )
+        return min(free, key=lambda one: (max(one.not_before, now), one.load), default=None)
 
-    def down(self, server: Server, why: object) -> bool:
-        """Let an endpoint that cannot be reached rest; return whether another one is there."""
+    def has_other(self, asked: Collection[Server]) -> bool:
+        """Whether an endpoint may be asked now that is not among those asked."""
         now = time.monotonic()
-        others = [one for one in self.servers if one is not server and not one.rests_until]
-        if not server.rests_until and others:
-            _say(f"{server.url} is down ({why}); {len(others)} others take its work")
-        server.rests_until = now + _RESTS
+        return any(one not in asked and _may_be_asked(one, now) for one in self.servers)
+
+    def failed(self, server: Server, why: object, *, is_down: bool, wait: float = 0.0) -> bool:
+        """Let an endpoint rest after an error of its own; return whether another one is up.
+
+        Args:
+            server: The endpoint.
+            why: Told to the user.
+            is_down: Whether it cannot be reached.
+            wait: Seconds that it asked for.
+        """
+        server.failures += 1
+        others = [one for one in self.servers if one is not server and not one.is_down]
+        if others and not server.is_down and (is_down or server.failures >= _MOST_FAILURES):
+            state = "is down" if is_down else f"failed {server.failures} times in a row"
+            _say(f"{server.url} {state} ({why}); {len(others)} others take its work")
+            server.is_down = True
+        rest = _RESTS if is_down else min(_RESTS, _FIRST_REST * 2 ** min(server.failures - 1, 9))
+        server.rests_until = time.monotonic() + max(rest, wait)
         return bool(others)
 
     def answered(self, server: Server) -> None:
         """Take note that an endpoint answers."""
         server.answered += 1
-        if server.rests_until:
-            server.rests_until = 0.0
-            if len(self.servers) > 1:
-                _say(f"{server.url} answers again")
+        server.failures, server.rests_until = 0, 0.0
+        if server.is_down:
+            server.is_down = False
+            _say(f"{server.url} answers again")
 
     def summary(self) -> None:
         """Say how many requests each of several endpoints answered."""
@@ -167,7 +189,7 @@ class Pool:
 
 
 def _may_be_asked(server: Server, now: float) -> bool:
-    """Whether an endpoint was there last time, or has rested and is tried by one request."""
+    """Whether an endpoint had no error last time, or has rested and is tried by one request."""
     return not server.rests_until or (now >= server.rests_until and not server.outstanding)
 
 
