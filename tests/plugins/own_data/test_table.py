@@ -550,9 +550,9 @@ class TestParquet:
             options = {"file": "data.arrow"}
         options |= {"image": "images", "target": "meta.label"}
         samples = read(folder, unit="sample", **options)
-        colours = [[open_image(image).pixels.getpixel((0, 0))[0] for image in sample.images]
-                   for sample in samples[:3]]  # fmt: skip
-        assert colours == [[0], [9, 10], [18, 19, 20]]
+        reds = [[open_image(image).pixels.getchannel(0).getpixel((0, 0)) for image in sample.images]
+                for sample in samples[:3]]  # fmt: skip
+        assert reds == [[0], [9, 10], [18, 19, 20]]
         assert len({image.name for sample in samples for image in sample.images}) == 7
         assert [sample.fault is None for sample in samples] == [True] * 3 + [False] * 2 + [True]
         assert "the column 'images' is empty" in str(samples[4].fault)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from harness.errors import UserError
+from harness.packages import versions
 
-from harness_counterfactuals.filters.encoder import SharedEncoder, versions
+from harness_counterfactuals.filters.encoder import SharedEncoder
 
 if TYPE_CHECKING:
     from PIL import Image
