@@ -118,7 +118,7 @@ def _refuse_repeated(command: click.Command) -> None:
             for option in filter(_is_single, order):
                 if order.count(option) > 1:
                     message = f"{option.opts[0]} is given twice"
-                    raise UserError(message, fix="several values, where it takes them, as A,B")
+                    raise UserError(message, fix="give it once; several ids go as A,B")
             return values, remaining, order
 
         made.parse_args = once  # type: ignore[method-assign]

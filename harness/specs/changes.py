@@ -42,13 +42,14 @@ class Changes:
         """
         specs = list(specs)
         for name, kind, value in (
-            ("options_order", ChooseSpec, "chooses among options"),
-            ("max_new_tokens", GenerateSpec, "is written"),
-            ("temperature", GenerateSpec, "is written"),
+            ("options_order", ChooseSpec, "has the model choose among options"),
+            ("max_new_tokens", GenerateSpec, "has the model write its answer"),
+            ("temperature", GenerateSpec, "has the model write its answer"),
         ):
             wanted = getattr(self, name) is not None
             if wanted and not any(isinstance(spec.ask, kind) for spec in specs):
-                raise UserError(f"no answer of this run {value}", where=_flag(name))
+                flag = _flag(name)
+                raise UserError(f"no task here {value}", where=flag, fix=f"leave out {flag}")
         return [self._applied(spec) for spec in specs]
 
     def _applied(self, spec: TaskSpec) -> TaskSpec:

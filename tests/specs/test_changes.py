@@ -72,8 +72,12 @@ def test_of_several_tasks_those_are_changed_that_can_be(tmp_path: Path) -> None:
     ("tasks", "changed", "said"),
     [
         ("visogender", {"shots": 1}, "has no train split to take few-shot samples from"),
-        ("raf_db", {"temperature": 1.0}, "--temperature: no answer of this run is written"),
-        ("textvqa", {"options_order": "sorted"}, "no answer of this run chooses among options"),
+        (
+            "raf_db",
+            {"temperature": 1.0},
+            "--temperature: no task here has the model write its answer",
+        ),
+        ("textvqa", {"options_order": "sorted"}, "no task here has the model choose among options"),
         (
             "textvqa",
             {"prompt": "What is this?"},
