@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.task import Task
 from harness.models import Runtime
+from harness.packages import versions
 from harness.plugins import plugins
 from harness.progress import EachMinute
 from harness.specs import fingerprint
@@ -62,13 +62,8 @@ def gradient_terms(plan: GradientPlan) -> dict[str, Json]:
 
 
 def _terms(work: str, parts: Mapping[str, Json]) -> dict[str, Json]:
-    from harness.descriptors import is_installed
-
-    versions: dict[str, Json] = {
-        name: version(name) for name in _PACKAGES if is_installed(name.replace("-", "_"))
-    }
     about: dict[str, Json] = {"fingerprint": fingerprint(dict(parts)), **parts}
-    return {"evaluations": {work: about}, **package_terms(versions)}
+    return {"evaluations": {work: about}, **package_terms(versions(*_PACKAGES))}
 
 
 @dataclass(frozen=True, slots=True)
