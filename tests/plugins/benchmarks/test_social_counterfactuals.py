@@ -57,7 +57,7 @@ def test_a_row_without_bytes_is_a_fault_of_that_sample(tmp_path: Path) -> None:
     rows[4]["image"] = {"bytes": None, "path": "4.jpg"}
     shard(tmp_path, rows)
     images = [one.images[0] for one in read(tmp_path)]
-    with pytest.raises(SampleError, match="row 4 holds no image"):
+    with pytest.raises(SampleError, match="parquet:5 holds no image bytes"):
         open_image(images[4])
     assert open_image(images[5]).width == 2
 

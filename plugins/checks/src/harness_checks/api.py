@@ -175,7 +175,7 @@ class _Check:
                 message = f"there is no task or group {member!r}"
                 problems.append(UserError(message, where=where, fix=nearest(member, names)))
             elif self._leads_to(member, raw["group"], set()):
-                message = f"a group is part of itself: {member}"
+                message = f"a group contains itself: {member}"
                 problems.append(UserError(message, where=where))
         return problems
 
