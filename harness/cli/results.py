@@ -11,7 +11,6 @@ import click
 
 import harness
 from harness.cli._format import clean, print_json, print_table
-from harness.cli._options import Command
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -80,13 +79,11 @@ def list_(*, state: State | None, results: Path | None, as_json: bool) -> None:
 
 
 @results.command(
-    cls=Command,
-    renamed={"--config": "--as-config"},
     epilog="Example: harness results show raf_db/majority-0123456789ab",
 )
 @click.argument("name", metavar="EVALUATION")
 @click.option(
-    "--as-config",
+    "--config",
     "as_run",
     is_flag=True,
     help="Print a YAML file with which `harness run --config FILE` repeats the evaluation.",

@@ -147,6 +147,7 @@ def test_a_shell_completes_arguments(words: str, begun: str, expected: list[str]
 
 SAME_FLAG = {  # flags of which a command takes another form, and why
     "batch-size": "a run may leave it to the model: auto",
+    "config": "of a run a file, which `results show` prints",
     "encoder": "of several encoders, or of one",
     "images": "at most N, or all",
     "layout": "of several layouts, or of one",

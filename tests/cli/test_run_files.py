@@ -36,7 +36,7 @@ def test_a_record_is_written_back_as_a_run_that_asks_the_same(
         variants="rotations=1",
     )  # fmt: skip
     for record in first.records:
-        assert invoke(main, ["results", "show", str(record.directory), "--as-config"]) == 0
+        assert invoke(main, ["results", "show", str(record.directory), "--config"]) == 0
         path = written(tmp_path, capsys.readouterr().out)
         arguments = read_run_file(path)
         plan = harness.plan(**arguments, results=tmp_path, profile="demo")
