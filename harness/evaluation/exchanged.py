@@ -7,9 +7,10 @@ theirs with the coordinator's in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
+from typing import TypeVar
 
 from harness.descriptors import Json
 from harness.errors import SampleError, UserError
@@ -17,6 +18,7 @@ from harness.evaluation.task import Task
 from harness.runs.sample_record import SampleRecord
 from harness.samples.images import image_hash
 
+T = TypeVar("T")
 SPAN = 4096
 """Samples, from the first on, among which images are looked at."""
 IMAGES = 16
@@ -36,8 +38,7 @@ def refuse_exchanged(task: Task, records: Iterable[SampleRecord]) -> None:
         UserError: an image has other bytes than those that were recorded.
     """
     recorded = [record for record in islice(records, SPAN) if record.images]
-    step = max(1, len(recorded) // IMAGES)
-    images_of = {record.id: record.images for record in recorded[::step]}
+    images_of = {record.id: record.images for record in _spread(recorded)}
     for sample in islice(task.samples(), 2 * SPAN):
         for reference, image in zip(sample.images, images_of.pop(sample.id, ()), strict=False):
             try:
@@ -63,7 +64,11 @@ def few_hashes(task: Task) -> dict[str, Json]:
     """
     samples = [sample for sample in islice(task.samples(), SPAN) if sample.images]
     hashes: dict[str, Json] = {}
-    for sample in samples[:: max(1, len(samples) // IMAGES)]:
+    for sample in _spread(samples):
         with suppress(SampleError):
             hashes[sample.id] = [image_hash(reference) for reference in sample.images]
     return hashes
+
+
+def _spread(items: Sequence[T]) -> Sequence[T]:
+    return items[:: max(1, len(items) // IMAGES)]

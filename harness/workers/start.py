@@ -49,23 +49,12 @@ class ExecutorPlan:
         Raises:
             UserError: the model is only in this process, or a device of one machine was named.
         """
-        if not plugins().is_of_environment:
-            raise UserError(
-                "workers load the plugins that are installed, and this run uses a registry of its "
-                "own",
-                fix="leave out --on, or install its plugins (docs/plugins.md)",
-            )
+        refuse_local(self.descriptor.id, model.runtime.device)
         if not plugins().is_installed(model.descriptor):
             raise UserError(
                 f"model {self.model!r} is only in the memory of this process, and cannot travel "
                 f"to the workers of --on {self.descriptor.id}",
                 fix="leave out --on, or install the model as a plugin (docs/plugins.md)",
-            )
-        if ":" in model.runtime.device:
-            raise UserError(
-                f"--device {model.runtime.device} names one GPU, and --on {self.descriptor.id} "
-                "gives each worker its own",
-                fix=f"--device {model.runtime.device.partition(':')[0]}",
             )
 
     def evaluate(
@@ -116,6 +105,28 @@ class FoundExecutor:
     descriptor: ExecutorDescriptor
     executor: Executor
     workers: int | None
+
+
+def refuse_local(executor: str, device: str) -> None:
+    """Refuse what only this process has: a registry of its own, or a named GPU.
+
+    Args:
+        executor: Id of the executor.
+        device: The requested device.
+
+    Raises:
+        UserError: what a worker cannot have, and what to do.
+    """
+    if not plugins().is_of_environment:
+        raise UserError(
+            "workers load the plugins that are installed, and this run uses a registry of its own",
+            fix="leave out --on, or install its plugins (docs/plugins.md)",
+        )
+    if ":" in device:
+        raise UserError(
+            f"--device {device} names one GPU, and --on {executor} gives each worker its own",
+            fix=f"--device {device.partition(':')[0]}",
+        )
 
 
 def find_executor(name: str | None, chosen: Mapping[str, Json]) -> FoundExecutor:

@@ -19,11 +19,10 @@ from harness.errors import UserError
 from harness.evaluation.task import Task
 from harness.models import Runtime
 from harness.packages import versions
-from harness.plugins import plugins
 from harness.progress import EachMinute
 from harness.specs import fingerprint
 from harness.workers.contract import Answered, WorkOrder
-from harness.workers.start import FoundExecutor, here
+from harness.workers.start import FoundExecutor, here, refuse_local
 from harness.workers.terms import package_terms
 from harness_studies.items import ItemCoordinator
 
@@ -85,17 +84,7 @@ class AnalysisWorkers:
         Raises:
             UserError: a device of one machine was named, or plugins are only in this process.
         """
-        if ":" in runtime.device:
-            raise UserError(
-                f"--device {runtime.device} names one GPU, and --on {self.executor.descriptor.id} "
-                "gives each worker its own",
-                fix=f"--device {runtime.device.partition(':')[0]}",
-            )
-        if not plugins().is_of_environment:
-            raise UserError(
-                "workers load the plugins that are installed, and these are only in this process",
-                fix="leave on= out, or install the plugins (docs/plugins.md)",
-            )
+        refuse_local(self.executor.descriptor.id, runtime.device)
 
     def run(
         self,
