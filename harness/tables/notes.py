@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from harness.runs.record import EvaluationRecord
 from harness.tables.caption import intervals_said
@@ -106,22 +106,38 @@ def _losses(records: Sequence[EvaluationRecord]) -> Iterator[str]:
             "Answers that used up their tokens while reasoning, so that none was read: "
             f"{_counted(open_ones)}; more tokens: -o reasoning_tokens=N."
         )
-    lines = dict.fromkeys(
-        f"{record.task_title} ({record.task}): {note}: {times:,}."
-        for record in records
-        for note, times in record.counts.notes.items()
-    )
-    yield from lines
+    yield from _noted(records)
+
+
+def _noted(records: Sequence[EvaluationRecord]) -> Iterator[str]:
+    """Yield each note of a task once: with its count, or by evaluation where these differ."""
+    by_note: dict[tuple[str, str], list[tuple[EvaluationRecord, int]]] = {}
+    for record in records:
+        for note, times in record.counts.notes.items():
+            by_note.setdefault((record.task, note), []).append((record, times))
+    for (task, note), counts in by_note.items():
+        asked = sum(record.task == task for record in records)
+        same = len({times for _, times in counts}) == 1 and len(counts) == asked
+        yield f"{counts[0][0].task_title} ({task}): {note}: " + (
+            f"{counts[0][1]:,}."
+            if same
+            else f"{_first_few(f'{times:,} ({record.title})' for record, times in counts)}."
+        )
 
 
 def _counted(counts: Sequence[tuple[EvaluationRecord, int]]) -> str:
     """Return how many answers of which model and task, of the first few."""
-    parts = [
+    return _first_few(
         f"{count} of {record.counts.scored} ({record.title}, {record.task})"
-        for record, count in counts[:_MOST_NAMED]
-    ]
-    more = len(counts) - len(parts)
-    return ", ".join([*parts, f"and in {more} more evaluations"] if more else parts)
+        for record, count in counts
+    )
+
+
+def _first_few(parts: Iterable[str]) -> str:
+    named = list(parts)
+    more = len(named) - _MOST_NAMED
+    shown = named[:_MOST_NAMED]
+    return ", ".join([*shown, f"and in {more} more evaluations"] if more > 0 else shown)
 
 
 def shown_notes(

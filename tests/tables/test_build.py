@@ -164,6 +164,9 @@ def test_named_options_are_said_but_for_empty_ones() -> None:
     )
 
 
+_COUNTS = Counts(40, 40, 0, 0, 0, 20)
+
+
 def test_losses_are_counted_beside_the_number() -> None:
     table = build_table([record(counts=Counts(50, 40, 10, 4, 2, 20), marks=("errored",))])
     cell = table.rows[0].cells[0]
@@ -181,6 +184,21 @@ def test_cut_answers_and_unfinished_reasoning_are_noted() -> None:
     assert "-o reasoning_tokens" in unfinished
     many = [record(f"m{number}", counts=counts) for number in range(9)]
     assert "and in 3 more evaluations" in build_table(many).notes[-1]
+
+
+def test_a_note_names_the_evaluations_only_where_their_counts_differ() -> None:
+    def last_note(*counts: tuple[str, int]) -> str:
+        records = [
+            record(model, "x", counts=replace(_COUNTS, notes={"left out": times} if times else {}))
+            for model, times in counts
+        ]
+        return build_table(records).notes[-1]
+
+    assert last_note(("a", 1200), ("b", 1200)) == "X (x): left out: 1,200."
+    assert last_note(("a", 1200), ("b", 3)) == "X (x): left out: 1,200 (a), 3 (b)."
+    assert last_note(("a", 1200), ("b", 0)) == "X (x): left out: 1,200 (a)."
+    many = last_note(*((f"m{number}", 1 + number) for number in range(9)))
+    assert many.endswith("6 (m5), and in 3 more evaluations.")
 
 
 def test_the_interval_is_explained_only_where_there_is_one() -> None:
