@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _HEADER_LIMIT = 100_000_000
 _MEMO = "weight_hashes.json"
+_SMALL = 2**20  # bytes: hashed in less time than the memory is read
+_REMEMBERED = 2000  # files, the oldest forgotten first
 PACKAGE = "package:"
 """Begins the address of a folder inside an installed package: ``package:NAME/folder``."""
 
@@ -57,7 +59,7 @@ def hash_file(path: Path, memo: Path | None = None) -> str:
 
     Args:
         path: The file.
-        memo: Folder of the memory; ``None`` hashes anew.
+        memo: Folder of the memory, which holds large files only; ``None`` hashes anew.
 
     Raises:
         UserError: when the file cannot be read.
@@ -66,6 +68,7 @@ def hash_file(path: Path, memo: Path | None = None) -> str:
         real = path.resolve(strict=True)
         stat = real.stat()
         key = f"{real}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}|{stat.st_ctime_ns}"
+        memo = memo if stat.st_size > _SMALL else None
         hashes = _read_memo(memo)
         if key in hashes:
             return hashes[key]
@@ -73,7 +76,8 @@ def hash_file(path: Path, memo: Path | None = None) -> str:
     except OSError as error:
         raise UserError(f"cannot read the file: {reason_of(error)}", where=path) from None
     if memo is not None:
-        _write_memo(memo, {**_read_memo(memo), key: digest})
+        remembered = [*_read_memo(memo).items(), (key, digest)]
+        _write_memo(memo, dict(remembered[-_REMEMBERED:]))
     return digest
 
 

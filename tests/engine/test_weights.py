@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from harness.engine import weights as weights_module
 from harness.engine.devices import resolve_device, resolve_dtype
 from harness.engine.weights import hash_file, hash_files, read_header
 from harness.errors import UserError
@@ -21,6 +22,13 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def all_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remember small files too."""
+    monkeypatch.setattr(weights_module, "_SMALL", 0)
+
+
+@pytest.mark.usefixtures("all_remembered")
 def test_a_hash_is_remembered_until_the_file_changes(weights: Path, tmp_path: Path) -> None:
     memo = tmp_path / "memo"
     assert hash_file(weights, memo) == hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -30,6 +38,32 @@ def test_a_hash_is_remembered_until_the_file_changes(weights: Path, tmp_path: Pa
     assert hash_file(weights, memo) == hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
+def test_only_large_files_are_remembered(weights: Path, tmp_path: Path) -> None:
+    hash_file(weights, tmp_path)
+    assert not (tmp_path / "weight_hashes.json").exists()
+    weights.write_bytes(bytes(weights_module._SMALL + 1))
+    hash_file(weights, tmp_path)
+    assert len(json.loads((tmp_path / "weight_hashes.json").read_text())) == 1
+
+
+@pytest.mark.usefixtures("all_remembered")
+def test_the_oldest_hashes_are_forgotten(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights_module, "_REMEMBERED", 2)
+    memo, kept = tmp_path / "memo" / "weight_hashes.json", []
+    for name in ("one", "two", "three"):
+        file = tmp_path / name
+        file.write_text(name)
+        hash_file(file, memo.parent)
+        hash_file(weights, memo.parent)
+        kept.append([key.split("|")[0] for key in json.loads(memo.read_text())])
+    assert kept[0] == [str(tmp_path / "one"), str(weights)]
+    assert kept[1] == [str(weights), str(tmp_path / "two")]
+    assert kept[2] == [str(tmp_path / "three"), str(weights)]
+
+
+@pytest.mark.usefixtures("all_remembered")
 def test_a_file_of_equal_size_and_time_in_its_place_is_hashed_anew(
     weights: Path, tmp_path: Path
 ) -> None:
@@ -42,6 +76,7 @@ def test_a_file_of_equal_size_and_time_in_its_place_is_hashed_anew(
     assert hash_file(weights, memo) == hashlib.sha256(content).hexdigest()
 
 
+@pytest.mark.usefixtures("all_remembered")
 def test_a_damaged_memory_is_ignored(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "weight_hashes.json").write_text("{")
     assert hash_file(weights, tmp_path) == hash_file(weights)
