@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
@@ -17,6 +18,9 @@ from harness.cli._stdout import emit
 from harness.descriptors import Json
 from harness.errors import UserError, reason_of
 from harness.jsonfiles import finite_json
+
+_LEAST = 40
+"""Signs that the last column of a table has before a wide one beside it wraps."""
 
 
 def clean(text: object) -> str:
@@ -35,17 +39,29 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     cleaned = [[clean(cell) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(heads, *cleaned, strict=True)]
     left = width - sum(widths[:-1]) - 2 * len(widths[:-1])
+    missing = min(widths[-1], _LEAST) - left
+    if missing > 0 and len(widths) > 1:
+        # The widest column before the last one wraps between words, so that neither is a strip.
+        index = max(range(len(widths) - 1), key=widths.__getitem__)
+        words = [word for row in cleaned for word in row[index].split()]
+        least = max(map(cell_len, [heads[index], *words]))
+        shrunk = max(least, widths[index] - missing)
+        left += widths[index] - shrunk
+        widths[index] = shrunk
     widths[-1] = max(20, min(widths[-1], left))
-    click.echo(_row(heads, widths))
+    click.echo(_line(heads, widths))
     click.echo("\N{BOX DRAWINGS LIGHT HORIZONTAL}" * (sum(widths) + 2 * len(widths[:-1])))
     for row in cleaned:
-        first, *more = textwrap.wrap(row[-1], widths[-1]) or [""]
-        click.echo(_row([*row[:-1], first], widths))
-        for line in more:
-            click.echo(_row([*("" for _ in row[:-1]), line], widths))
+        wrapped = [_wrap(cell, limit) for cell, limit in zip(row, widths, strict=True)]
+        for cells in itertools.zip_longest(*wrapped, fillvalue=""):
+            click.echo(_line(cells, widths))
 
 
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _wrap(cell: str, width: int) -> list[str]:
+    return [cell] if cell_len(cell) <= width else textwrap.wrap(cell, width)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = (
         cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True)
     )

@@ -10,11 +10,15 @@ import harness
 from harness.api.listings import KINDS
 from harness.cli import _options
 from harness.cli._format import clean, print_json, print_table
-from harness.cli.models import described, print_options
+from harness.cli.models import described, facts, print_options, state
+from harness.errors import UserError
 from harness.plugins import find, plugins
 
 if TYPE_CHECKING:
-    from harness.descriptors import Descriptor
+    from harness.descriptors import Descriptor, Json
+
+_ELSEWHERE = {"plugin": "harness plugins", "group": "harness tasks lists groups and their tasks"}
+"""The command that lists what is no kind of object."""
 
 
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -32,6 +36,7 @@ def list_(ctx: click.Context, *, kind: str | None, as_json: bool) -> None:
     analyses, encoders, executors, trackers, studies, formats, figures, exporters, submissions or
     commands.
     """
+    kind = kind and _plural(kind)
     for info in plugins().infos:
         if info.status == "failed":
             click.echo(clean(f"{info} does not load: {info.problem}"), err=True)
@@ -61,7 +66,13 @@ def list_(ctx: click.Context, *, kind: str | None, as_json: bool) -> None:
 
 
 def _plural(kind: str) -> str:
-    """Return the name of a kind in :data:`KINDS`, from a word for one object of it."""
+    """Return the name of a kind in :data:`KINDS`, from a word for one object of it.
+
+    Raises:
+        UserError: another command lists what the word names.
+    """
+    if kind.removesuffix("s") in _ELSEWHERE:
+        raise UserError(f"{kind!r} is no kind of object", fix=_ELSEWHERE[kind.removesuffix("s")])
     plurals = {word: name for name, (word, _) in KINDS.items()} | {"task": "tasks"}
     plurals |= {"source": "sources", "method": "methods", "study": "studies"}
     return plurals.get(kind.removesuffix(" kind"), plurals.get(f"{kind} kind", kind))
@@ -98,8 +109,24 @@ def show(ctx: click.Context, *, kind: str, name: str, as_json: bool) -> None:
         print_json(described(descriptor))
         return
     click.echo(clean(f"{descriptor.id}  {descriptor.summary}"))
-    click.echo(clean(f"from     {plugins().distribution_of(descriptor)}"))
+    lines = {"from": plugins().distribution_of(descriptor), "state": state(descriptor)}
+    lines |= {name.replace("_", " "): _words(value) for name, value in facts(descriptor).items()}
+    if plural == "commands":
+        lines["options"] = f"harness {name} --help"
+    width = max(map(len, lines))
+    for head, text in lines.items():
+        if text:
+            click.echo(clean(f"{head:{width}}  {text}"))
     print_options("option", getattr(descriptor, "options", ()))
+
+
+def _words(value: Json) -> str:
+    """Return a fact as text: a list with commas, a table as key: value, yes or no."""
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {_words(inner) or '-'}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_words, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _names(descriptor: Descriptor) -> str:

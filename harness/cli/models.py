@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +19,13 @@ from harness.requests.reasoning import common_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.descriptors import Descriptor, ModelDescriptor, Option
+    from harness.descriptors import Descriptor, Json, ModelDescriptor, Option
+
+_NO_FACTS = frozenset(
+    ("id", "target", "summary", "requires", "install", "options", "model_types", "view", "worker",
+     "functions")
+)  # fmt: skip
+"""What every kind has, and names of code, which mean nothing to whoever types a command."""
 
 
 class _Models(click.Group):
@@ -49,7 +57,7 @@ def models(ctx: click.Context, *, as_json: bool) -> None:
         print_json([_model_json(model) for model in installed.values()])
         return
     rows = [
-        (model.id, _answers(model), _state(model), model.summary) for model in installed.values()
+        (model.id, _answers(model), state(model), model.summary) for model in installed.values()
     ]
     for name, distribution in packaged("model").items():
         if name not in installed:
@@ -70,7 +78,7 @@ def show(*, name: str, as_json: bool) -> None:
     click.echo(clean(f"answers  {_answers(model)}"))
     if model.offers:
         click.echo(clean(f"offers   {', '.join(sorted(model.offers))}"))
-    click.echo(clean(f"state    {_state(model)}"))
+    click.echo(clean(f"state    {state(model)}"))
     click.echo(clean(f"from     {plugins().distribution_of(model)}"))
     print_options("-o", (*model.options, *common_options(model)))
     for preset, values in model.presets.items():
@@ -84,15 +92,15 @@ def _answers(model: ModelDescriptor) -> str:
     return ", ".join(sorted(model.capabilities)) or "nothing"
 
 
-def _missing(model: ModelDescriptor) -> list[str]:
-    return [name for name in model.requires if not is_installed(name)]
+def _missing(descriptor: Descriptor) -> list[str]:
+    return [name for name in descriptor.requires if not is_installed(name)]
 
 
-def _state(model: ModelDescriptor) -> str:
-    missing = _missing(model)
-    if not missing:
-        return "ready"
-    return f"needs {', '.join(missing)}: {model.install or 'pip install ' + ' '.join(missing)}"
+def state(descriptor: Descriptor) -> str:
+    """Return ``ready``, or what has to be installed first and how."""
+    missing = ", ".join(_missing(descriptor))
+    how = descriptor.install or f"pip install {missing.replace(',', '')}"
+    return f"needs {missing}: {how}" if missing else "ready"
 
 
 def print_options(head: str, options: Sequence[Option]) -> None:
@@ -104,27 +112,35 @@ def print_options(head: str, options: Sequence[Option]) -> None:
         print_table((head, "value", "default", "meaning"), rows)
 
 
+def facts(descriptor: Descriptor) -> dict[str, Json]:
+    """Return what the descriptors of one kind say and those of other kinds do not."""
+    names = (each.name for each in fields(descriptor))
+    return {name: _plain(getattr(descriptor, name)) for name in names if name not in _NO_FACTS}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return list(map(_plain, value)) if isinstance(value, tuple) else value
+
+
 def described(descriptor: Descriptor) -> dict[str, Any]:
     """Return what ``--json`` says of an object of any kind."""
     return {
         "id": descriptor.id,
         "summary": descriptor.summary,
         "from": plugins().distribution_of(descriptor),
+        "missing": _missing(descriptor),
+        "install": descriptor.install,
+        **facts(descriptor),
         "options": _options_json(getattr(descriptor, "options", ())),
     }
 
 
 def _model_json(model: ModelDescriptor) -> dict[str, Any]:
-    return {
-        **described(model),
-        "capabilities": sorted(model.capabilities),
-        "offers": sorted(model.offers),
-        "sees_images": model.sees_images,
-        "missing": _missing(model),
-        "install": model.install,
-        "options": _options_json((*model.options, *common_options(model))),
-        "presets": {name: dict(values) for name, values in model.presets.items()},
-    }
+    return described(model) | {"options": _options_json((*model.options, *common_options(model)))}
 
 
 def _options_json(options: Sequence[Option]) -> list[dict[str, Any]]:

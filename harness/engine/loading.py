@@ -26,7 +26,7 @@ LOADING: tuple[Option, ...] = (
         choices=("auto", "sdpa", "eager", "flash_attention_2"),
         help="Attention kernel; auto is transformers' choice, mostly sdpa.",
     ),
-    Option(name="compile", type="bool", default=False, help="torch.compile the language model."),
+    Option(name="compile", type="bool", default=False, help="Compile the language model with torch.compile."),
     Option(
         name="quantise",
         default="none",
@@ -37,7 +37,7 @@ LOADING: tuple[Option, ...] = (
         name="device_map",
         default="none",
         choices=("none", "auto"),
-        help="auto spreads a model over several GPUs (accelerate).",
+        help="Device map; auto spreads a model over several GPUs (accelerate).",
         changes_numbers=False,
     ),
     Option(name="adapter", type="path", help="Folder of a LoRA adapter (peft)."),
@@ -51,17 +51,19 @@ LOADING: tuple[Option, ...] = (
     ),
 )
 CHECKPOINT: tuple[Option, ...] = (
-    Option(name="path", help="a checkpoint: a folder, a hub id, or package:NAME/folder"),
-    Option(name="revision", help="branch, tag or commit on the hub"),
+    Option(name="path", help="A checkpoint: a folder, a hub id, or package:NAME/folder."),
+    Option(name="revision", help="Branch, tag or commit on the hub."),
 )
 ANSWERS: tuple[Option, ...] = (
     Option(
         name="context",
         type="int",
         least=1,
-        help="positions of prompt and answer; unset: as the checkpoint says",
+        help="Positions of prompt and answer; unset: as the checkpoint says.",
     ),
-    Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
+    Option(
+        name="score_eos", type="bool", default=True, help="An option ends with end-of-sequence."
+    ),
 )
 _NEEDS = {
     "attention=flash_attention_2": ("flash_attn", "flash-attn"),

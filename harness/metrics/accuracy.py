@@ -27,7 +27,7 @@ DESCRIPTORS = (
         id="recall",
         target="harness.metrics.accuracy:Recall",
         summary="Share of one class's samples answered right.",
-        options=(Option(name="label", help="The class."),),
+        options=(Option(name="label", help="Class whose recall is measured."),),
     ),
 )
 

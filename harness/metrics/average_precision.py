@@ -36,7 +36,8 @@ DESCRIPTORS = (
                 name="ranked_by",
                 default="probability",
                 choices=("probability", "likelihood"),
-                help="Log-probabilities as shares of all options, or as they are.",
+                help="Rank by log-probabilities normalised over the options, or by those of the "
+                "model.",
             ),
         ),
     ),

@@ -16,7 +16,7 @@ ABSENT_CLASS = Option(
     name="absent_class",
     default="leave_out",
     choices=("leave_out", "zero"),
-    help="A class that is not there leaves the mean over classes, or counts as 0.",
+    help="Leave a class without samples out of the mean over classes, or count it as 0.",
 )
 
 

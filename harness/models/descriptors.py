@@ -22,7 +22,7 @@ BASELINES: tuple[ModelDescriptor, ...] = (
         sees_images=False,
         needs_task=True,
         learns=frozenset({"generate"}),
-        options=(Option(name="seed", type="int", default=0, help="Another seed, other draws."),),
+        options=(Option(name="seed", type="int", default=0, help="Seed of the draws."),),
     ),
     ModelDescriptor(
         id="majority",
@@ -45,7 +45,7 @@ BASELINES: tuple[ModelDescriptor, ...] = (
             Option(
                 name="path",
                 type="path",
-                help="The file; its hash, not its name, is part of the model's identity.",
+                help="File of answers; its hash, not its name, is part of the model's identity.",
                 changes_numbers=False,
             ),
         ),

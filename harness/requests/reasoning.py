@@ -50,18 +50,18 @@ OPTIONS: tuple[Option, ...] = (
         name="reasoning",
         default="auto",
         choices=MODES,
-        help="reasoning before an answer: auto strips the text between the markers of the "
-        "model's own tokenizer or chat template, strip also between the usual ones, keep nothing",
+        help="Reasoning before an answer: auto strips the text between the markers of the "
+        "model's own tokenizer or chat template, strip also between the usual ones, keep nothing.",
     ),
     Option(
         name="reasoning_tags",
-        help="markers in place of those, such as '<think>,</think>'; a semicolon between pairs",
+        help="Markers in place of those, such as '<think>,</think>'; a semicolon between pairs.",
     ),
     Option(
         name="reasoning_tokens",
         type="int",
         default=0,
-        help="tokens for reasoning, beside those that the task gives an answer",
+        help="Tokens for reasoning, beside those that the task gives an answer.",
     ),
 )
 """What ``-o`` accepts for every model that writes answers."""

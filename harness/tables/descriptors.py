@@ -14,7 +14,7 @@ FORMATS: tuple[FormatDescriptor, ...] = (
     FormatDescriptor(
         id="json",
         target="harness.tables.formats:as_json",
-        summary="Every number unrounded, with all that stands beside it.",
+        summary="Every number unrounded, with its interval, notes and marks.",
         suffix=".json",
     ),
     FormatDescriptor(

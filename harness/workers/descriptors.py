@@ -8,14 +8,14 @@ EXECUTORS: tuple[ExecutorDescriptor, ...] = (
     ExecutorDescriptor(
         id="processes",
         target="harness.workers.processes:Processes",
-        summary="Processes of this machine, one a GPU where there are GPUs.",
+        summary="Processes on this machine, one for each GPU where there are GPUs.",
         options=(
             Option(
                 name="workers",
                 type="int",
                 least=1,
                 most=1024,
-                help="Number of processes; by default one a GPU, and 2 without a GPU.",
+                help="Number of processes; by default one for each GPU, and 2 without a GPU.",
             ),
             Option(
                 name="gpus",

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from harness.api.listings import KINDS
+from harness.cli._format import print_table
 from harness.cli.main import invoke, main
+from harness.plugins import plugins
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "tasks"])
@@ -41,6 +43,8 @@ def test_one_of_a_kind_is_shown(kind: str, name: str, capsys: pytest.CaptureFixt
     ("words", "fix"),
     [
         (["list", "metric_s"], "metrics"),
+        (["list", "plugins"], "harness plugins"),
+        (["show", "group", "social_all"], "harness tasks lists groups"),
         (["show", "metric", "acuracy"], "accuracy"),
         (["show", "nothing", "x"], "known"),
         (["show", "model", "socialfushion"], "socialfusion"),
@@ -51,3 +55,42 @@ def test_a_wrong_name_has_the_nearest(
 ) -> None:
     assert invoke(main, words) == 2
     assert fix in capsys.readouterr().err
+
+
+def test_a_kind_is_listed_by_the_word_for_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(main, ["list", "study"]) == 0
+    assert "matrix" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "line"),
+    [("encoder", "hf", "forms  hf:FOLDER_OR_HUB_ID"),
+     ("metric", "max_skew", "needs target      no"),
+     ("method", "vdd", "treats   choose: logprobs; generate: contrast"),
+     ("command", "tasks", "options  harness tasks --help"), ("format", "latex", "suffix  .tex")],
+)  # fmt: skip
+def test_what_a_kind_alone_has_is_shown(
+    kind: str, name: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(main, ["show", kind, name]) == 0
+    assert line in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_every_object_and_option_says_what_it_is(kind: str) -> None:
+    registry = plugins()
+    for name, descriptor in KINDS[kind][1](registry).items():
+        lines = {name: descriptor.summary}
+        lines |= {each.name: each.help for each in getattr(descriptor, "options", ())}
+        for owner, line in lines.items():
+            assert line[:1].isupper() or line[:1].isdigit(), f"{kind} {name}, {owner}: {line!r}"
+            assert not line.startswith(("Of ", "Whose ", "Which ")), f"{kind} {name}: {line!r}"
+
+
+def test_a_wide_column_wraps_before_the_last_one_is_a_strip(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table(("id", "options", "line"), [("a", "word " * 40, "says what it is " * 5)])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert lines[2].endswith("says what it is says what it is says")

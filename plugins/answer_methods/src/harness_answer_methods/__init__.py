@@ -30,14 +30,16 @@ def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:
                     name="epsilon",
                     type="float",
                     default=1e-4,
-                    help="Added to image-free probabilities, over 0; 1e-4 in the official code.",
+                    help="Number above 0 that is added to the probabilities without the image; "
+                    "1e-4 in the official code.",
                 ),
             ),
         ),
         AnswerMethodDescriptor(
             id="vdd",
             target="harness_answer_methods.image_free:Debias",
-            summary="Writing and scores contrasted with those without the image (2403.05262).",
+            summary="Generated text and scores contrasted with those without the image "
+            "(2403.05262).",
             treats={"choose": frozenset({"logprobs"}), "generate": frozenset({"contrast"})},
             version=3,
             options=(
@@ -73,35 +75,40 @@ def _projections() -> list[AnswerMethodDescriptor]:
         Option(
             name="prompts",
             default="a photo of a male|a photo of a man|a photo of a female|a photo of a woman",
-            help="Texts that name the attribute's values, between bars; their span is taken out.",
+            help="Texts that name the attribute's values, separated by bars; their span is "
+            "removed.",
         ),
     )
     return [
         AnswerMethodDescriptor(
             id="projection",
             target="harness_answer_methods.projection:Projection",
-            summary="Texts without the span of an attribute's prompts (2302.00070).",
+            summary="Text vectors without the span of an attribute's prompts (2302.00070).",
             treats=_treats_vectors(),
             options=projected,
         ),
         AnswerMethodDescriptor(
             id="calibrated_projection",
             target="harness_answer_methods.projection:CalibratedProjection",
-            summary="The projection, with pairs of texts brought to one place (2302.00070).",
+            summary="The projection, which also brings pairs of texts together (2302.00070).",
             treats=_treats_vectors(),
             options=(
                 *projected,
                 Option(
                     name="sentence",
                     default="a photo of a VALUE SUBJECT",
-                    help="Sentence of a pair's texts.",
+                    help="Sentence that both texts of a pair fill in.",
                 ),
-                Option(name="values", default="male|female", help="What a pair differs in."),
+                Option(
+                    name="values",
+                    default="male|female",
+                    help="Values in which the two texts of a pair differ.",
+                ),
                 Option(
                     name="subjects",
                     default="person|doctor|nurse|teacher|pilot|chef|farmer|musician|criminal|"
                     "leader",
-                    help="What a pair has in common, between bars.",
+                    help="Subjects that the two texts of a pair share, separated by bars.",
                 ),
                 Option(
                     name="strength",
@@ -128,26 +135,32 @@ def _pooled() -> list[AnswerMethodDescriptor]:
         AnswerMethodDescriptor(
             id="clip_clip",
             target="harness_answer_methods.feature_clip:FeatureClip",
-            summary="Vectors without the dimensions that tell most of an attribute (EMNLP 2021).",
+            summary="Vectors without the dimensions that say most about an attribute (EMNLP 2021).",
             treats=_treats_vectors(),
             requires=("numpy", "sklearn"),
             install="pip install scikit-learn",
             options=(
                 *pooled,
-                Option(name="drop", type="int", default=100, help="Dimensions that go, from 1."),
+                Option(
+                    name="drop",
+                    type="int",
+                    default=100,
+                    help="Number of dimensions to drop, from 1.",
+                ),
             ),
         ),
         AnswerMethodDescriptor(
             id="bend",
             target="harness_answer_methods.bend:Bend",
-            summary="Each text made equally near to a pool's groups (BendVLM, NeurIPS 2024).",
+            summary="Text vectors that are equally near to each group of a pool (BendVLM, "
+            "NeurIPS 2024).",
             treats=_treats_vectors(),
             options=(
                 *pooled,
                 Option(
                     name="values",
                     default="male|female",
-                    help="Words put before a text's last word, one of each value.",
+                    help="Words to put before a text's last word, one for each value.",
                 ),
                 Option(
                     name="neighbours",
@@ -164,21 +177,22 @@ def _by_prompt() -> AnswerMethodDescriptor:
     return AnswerMethodDescriptor(
         id="prompt_debias",
         target="harness_answer_methods.prompt_debias:PromptDebias",
-        summary="A declared text before the question that asks not to answer by group.",
+        summary="A declared text before the question, which asks not to answer by group.",
         treats={"choose": frozenset({"logprobs"}), "generate": frozenset()},
         options=(
             Option(
                 name="text",
                 default="fair",
                 choices=("fair", "unsure", "blind"),
-                help="Which declared text.",
+                help="Id of the declared text.",
             ),
-            Option(name="own_text", default="", help="A text of yours in its place."),
+            Option(name="own_text", default="", help="Your own text in its place."),
             Option(
                 name="turn",
                 default="user",
                 choices=("user", "system"),
-                help="Before the question, or as a system turn where the model's template has one.",
+                help="Place of the text: before the question, or as a system turn where the "
+                "model's template has one.",
             ),
             Option(
                 name="think",
@@ -186,6 +200,11 @@ def _by_prompt() -> AnswerMethodDescriptor:
                 default=False,
                 help="Ask for reasoning first; written answers alone.",
             ),
-            Option(name="think_tokens", type="int", default=256, help="Tokens for that reasoning."),
+            Option(
+                name="think_tokens",
+                type="int",
+                default=256,
+                help="Tokens that the reasoning may take.",
+            ),
         ),
     )

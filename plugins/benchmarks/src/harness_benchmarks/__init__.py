@@ -43,7 +43,7 @@ def harness_extractors() -> Sequence[ExtractorDescriptor]:
                     name="scale",
                     default="100",
                     choices=("100", "1", "1000", "pixels"),
-                    help="What numbers count: cells along each side, shares, or pixels of the "
+                    help="Unit of the numbers: cells along each side, shares, or pixels of the "
                     "image.",
                 ),
             ),
@@ -66,14 +66,14 @@ def harness_extractors() -> Sequence[ExtractorDescriptor]:
                         "vlmevalkit_2025_04",
                         "lmms_eval",
                     ),
-                    help="Whose rules, and as of when; by_language takes chinese for cn, and "
+                    help="Source of the rules; by_language takes chinese for cn, and "
                     "vlmevalkit_bounded otherwise.",
                 ),
                 Option(
                     name="language",
                     default="en",
                     choices=("en", "cn"),
-                    help="Of the questions; read by by_language.",
+                    help="Language of the questions, for rule=by_language.",
                 ),
             ),
         ),

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 OPTIONS: tuple[Option, ...] = (
     *CHECKPOINT,
-    Option(name="vision_tower", help="folder or hub id of the tower; unset: as the config says"),
+    Option(name="vision_tower", help="Folder or hub id of the tower; unset: as the config says."),
     Option(
         name="image_aspect",
         default="auto",
         choices=("auto", "pad", "resize"),
-        help="pad images to squares, or resize them out of shape; auto: as the config says",
+        help="Pad images to squares, or resize them out of shape; auto: as the config says.",
     ),
     *ANSWERS,
     *LOADING,

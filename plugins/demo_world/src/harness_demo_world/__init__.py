@@ -23,7 +23,7 @@ def harness_data_sources() -> Sequence[DataSourceDescriptor]:
         DataSourceDescriptor(
             id="demo_world",
             target="harness_demo_world.source:DemoWorld",
-            summary="small drawn pictures in the benchmarks' own layouts; numbers mean nothing",
+            summary="Small drawn images in the benchmarks' own layouts; numbers mean nothing.",
             benchmarks=frozenset((*BENCHMARKS, *OWN)),
             marks=("demo",),
             reader_options={
@@ -46,10 +46,10 @@ def harness_readers() -> Sequence[ReaderDescriptor]:
         ReaderDescriptor(
             id="drawn",
             target="harness_demo_world.drawn:Drawn",
-            summary="drawn pictures with a caption, or a label without people",
+            summary="Drawn images with a caption, or without people and with a label.",
             options=(
-                Option(name="target", help="caption, colour, count or position"),
-                Option(name="unit", help="image"),
+                Option(name="target", help="Right answer: caption, colour, count or position."),
+                Option(name="unit", help="What a cluster is: image."),
             ),
         )
     ]

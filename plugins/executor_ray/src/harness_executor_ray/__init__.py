@@ -42,7 +42,7 @@ def harness_executors() -> Sequence[ExecutorDescriptor]:
         ExecutorDescriptor(
             id="ray",
             target="harness_executor_ray.actors:RayActors",
-            summary="Actors of Ray, on this machine or a cluster.",
+            summary="Ray actors, on this machine or a cluster.",
             requires=("ray",),
             install="pip install 'social-harness-executor-ray[ray]'",
             options=OPTIONS,

@@ -31,7 +31,7 @@ OPTIONS = (
         name="cluster",
         default="slurm",
         choices=("slurm", "local"),
-        help="local runs the jobs on this machine, to try things out.",
+        help="Where jobs run; local runs them on this machine, to try things out.",
     ),
     Option(
         name="patience",

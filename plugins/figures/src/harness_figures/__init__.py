@@ -17,15 +17,15 @@ __all__ = ["harness_commands", "harness_figures"]
 _SUMMARIES = {
     "forest": "Every number with its interval.",
     "skew": "Heat map of skew by concept and attribute.",
-    "scatter": "Models on two tasks.",
+    "scatter": "Scatter plot of models on two tasks.",
     "plane": "Bias against ability: models on two tasks, with those that none beats in both.",
-    "radar": "Every task's numbers from its worst to its best row.",
-    "epochs": "Skew that a training measured before each epoch.",
-    "loss": "Loss of a training by step.",
+    "radar": "Each task's numbers, scaled from its worst to its best row.",
+    "epochs": "Skew that a training run measured before each epoch.",
+    "loss": "Training loss by step.",
 }
 _OF_ANALYSES = {
-    "degradation": "What each tower lost, by task (probe, study of degradation).",
-    "layers": "Probes by layer.",
+    "degradation": "What each vision tower lost, by task (degradation study).",
+    "layers": "Probe accuracy by layer.",
     "conflict": "Cosines between the gradients of tasks.",
     "transfer": "Arrows from training on one task to training on several.",
 }

@@ -22,7 +22,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
         ModelDescriptor(
             id="hf_vlm",
             target="harness_hf_vlm.factory:HfVlm",
-            summary="any image-text-to-text model of transformers, with its own processor",
+            summary="Any image-text-to-text model of transformers, with its own processor.",
             requires=("torch", "torchvision", "transformers", "safetensors"),
             install="pip install social-harness-hf-vlm",
             capabilities=frozenset({"choose", "generate"}),

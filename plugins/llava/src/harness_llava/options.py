@@ -18,18 +18,18 @@ OPTIONS: tuple[Option, ...] = (
         name="format",
         default="auto",
         choices=("auto", "transformers", "original"),
-        help="layout of the checkpoint; auto: told by its config",
+        help="Layout of the checkpoint; auto: told by its config.",
     ),
     Option(
         name="vision_tower",
-        help="folder or hub id of an original checkpoint's tower; unset: as its config says",
+        help="Folder or hub id of an original checkpoint's tower; unset: as its config says.",
     ),
     Option(
         name="conversation",
         default="auto",
         choices=("auto", "template", "vicuna_v1", "plain"),
-        help="how turns become text; auto: vicuna_v1 for the original format, else the chat "
-        "template, or plain (USER: ... ASSISTANT:) where there is none",
+        help="How turns become text; auto: vicuna_v1 for the original format, else the chat "
+        "template, or plain (USER: ... ASSISTANT:) where there is none.",
     ),
     Option(
         name="image_aspect",

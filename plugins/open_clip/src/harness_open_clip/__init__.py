@@ -30,7 +30,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
         ModelDescriptor(
             id="open_clip",
             target="harness_open_clip.factory:DualEncoder",
-            summary="dual encoders of open_clip and transformers (zero-shot, matching, retrieval)",
+            summary="Dual encoders of open_clip and transformers (zero-shot, matching, retrieval).",
             requires=("torch", "transformers", "open_clip", "safetensors"),
             install="pip install social-harness-open-clip",
             capabilities=frozenset({"choose", "embed"}),
@@ -45,7 +45,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
         ModelDescriptor(
             id="matching",
             target="harness_open_clip.matching:MatchingModel",
-            summary="image-text matching heads of BLIP, BLIP-2 and ViLT (choices, matching)",
+            summary="Image-text matching heads of BLIP, BLIP-2 and ViLT (choices, matching).",
             requires=("torch", "transformers", "safetensors"),
             install="pip install social-harness-open-clip",
             capabilities=frozenset({"choose"}),

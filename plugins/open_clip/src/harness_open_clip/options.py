@@ -17,20 +17,20 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="path",
         type="path",
-        help="a folder, a hub id, open_clip's NAME:TAG, or package:NAME/folder",
+        help="A folder, a hub id, open_clip's NAME:TAG, or package:NAME/folder.",
     ),
-    Option(name="revision", help="branch, tag or commit on the hub"),
+    Option(name="revision", help="Branch, tag or commit on the hub."),
     Option(
         name="format",
         default="auto",
         choices=("auto", *FORMATS),
-        help="layout of the checkpoint; auto: open_clip's where open_clip_config.json is",
+        help="Layout of the checkpoint; auto: open_clip's where open_clip_config.json is.",
     ),
     Option(
         name="templates",
         default="a photo of {}",
-        help="sentences around an option, separated by |, or imagenet for the 80 of CLIP; their "
-        "unit vectors are averaged",
+        help="Sentences around an option, separated by |, or imagenet for the 80 of CLIP; their "
+        "unit vectors are averaged.",
     ),
 )
 
@@ -57,12 +57,12 @@ LEARNING_RATES: Mapping[str, float] = {"encoder": 1e-5}
 PRESET_MARKS: Mapping[str, tuple[str, ...]] = {"demo": ("demo",)}
 
 MATCHING_OPTIONS: tuple[Option, ...] = (
-    Option(name="path", type="path", help="a folder or a hub id, in transformers' format"),
-    Option(name="revision", help="branch, tag or commit on the hub"),
+    Option(name="path", type="path", help="A folder or a hub id, in transformers' format."),
+    Option(name="revision", help="Branch, tag or commit on the hub."),
     Option(
         name="template",
         default="a photo of {}",
-        help="sentence around an option of a choice; whole texts of a matching task need none",
+        help="Sentence around an option of a choice; whole texts of a matching task need none.",
     ),
 )
 MATCHING_PRESETS: Mapping[str, Mapping[str, Json]] = {

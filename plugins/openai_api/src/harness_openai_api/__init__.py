@@ -22,7 +22,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
         ModelDescriptor(
             id="openai_api",
             target="harness_openai_api.factory:Endpoint",
-            summary="any OpenAI-compatible endpoint (vLLM, SGLang, llama.cpp, transformers serve)",
+            summary="Any OpenAI-compatible endpoint (vLLM, SGLang, llama.cpp, transformers serve).",
             requires=("httpx2", "anyio"),
             install="pip install social-harness-openai-api",
             capabilities=frozenset({"choose", "generate"}),

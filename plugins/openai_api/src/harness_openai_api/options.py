@@ -7,31 +7,31 @@ from harness.descriptors import Option
 SCORES = ("prompt_logprobs", "generated", "first_token", "label")
 
 OPTIONS: tuple[Option, ...] = (
-    Option(name="model", help="the model's name as the endpoint knows it"),
+    Option(name="model", help="The model's name as the endpoint knows it."),
     Option(
         name="base_url",
         default="http://localhost:8000/v1",
-        help="the endpoint, up to and with /v1, or several that serve the model, separated by "
-        "commas; hosts and paths are part of the identity",
+        help="The endpoint, up to and with /v1, or several that serve the model, separated by "
+        "commas; hosts and paths are part of the identity.",
         changes_numbers=False,
     ),
     Option(
         name="scores",
         default="prompt_logprobs",
         choices=SCORES,
-        help="how options are scored: see docs/models/openai_api.md",
+        help="How options are scored: see docs/models/openai_api.md.",
     ),
     Option(
         name="template",
-        help="folder with the served checkpoint's tokenizer and chat template; SGLang's scores="
-        "generated needs it",
+        help="Folder with the served checkpoint's tokenizer and chat template; SGLang's scores="
+        "generated needs it.",
         changes_numbers=False,
     ),
     Option(
         name="image_format",
         default="png",
         choices=("png", "jpeg"),
-        help="how images are sent; png loses nothing, jpeg (quality 95) is smaller",
+        help="How images are sent; png loses nothing, jpeg (quality 95) is smaller.",
     ),
     Option(
         name="temperature",
@@ -39,19 +39,19 @@ OPTIONS: tuple[Option, ...] = (
         default=0.0,
         least=0,
         most=100,
-        help="of sampling; 0 is greedy",
+        help="Temperature of sampling; 0 is greedy.",
     ),
     Option(name="extra_body", help='JSON object added to every request, such as {"top_p": 0.9}'),
     Option(
         name="limit_field",
         default="max_tokens",
         choices=("max_tokens", "max_completion_tokens"),
-        help="name of the field that limits an answer's tokens",
+        help="Name of the field that limits an answer's tokens.",
         changes_numbers=False,
     ),
     Option(
         name="key_env",
-        help="environment variable that holds the key; unset: OPENAI_API_KEY, if it is there",
+        help="Environment variable that holds the key; unset: OPENAI_API_KEY, if it is there.",
         changes_numbers=False,
     ),
     Option(
@@ -60,7 +60,7 @@ OPTIONS: tuple[Option, ...] = (
         default=8,
         least=1,
         most=10_000,
-        help="requests under way at once, at each endpoint",
+        help="Requests under way at once, at each endpoint.",
         changes_numbers=False,
     ),
     Option(
@@ -68,8 +68,8 @@ OPTIONS: tuple[Option, ...] = (
         type="int",
         least=1,
         most=10_000,
-        help="let concurrency grow up to this while more requests are answered a second, and fall "
-        "with errors; unset: it is fixed",
+        help="Let concurrency grow up to this while more requests are answered a second, and fall "
+        "with errors; unset: it is fixed.",
         changes_numbers=False,
     ),
     Option(
@@ -78,7 +78,7 @@ OPTIONS: tuple[Option, ...] = (
         default=120.0,
         least=0.001,
         most=1_000_000,
-        help="seconds that a request may take",
+        help="Seconds that a request may take.",
         changes_numbers=False,
     ),
     Option(
@@ -87,21 +87,21 @@ OPTIONS: tuple[Option, ...] = (
         default=5,
         least=0,
         most=1_000,
-        help="further tries of a request after 429, 5xx, a timeout or a broken connection",
+        help="Further tries of a request after 429, 5xx, a timeout or a broken connection.",
         changes_numbers=False,
     ),
     Option(
         name="budget_requests",
         type="int",
         least=1,
-        help="requests to send at most; unset: no limit",
+        help="Requests to send at most; unset: no limit.",
         changes_numbers=False,
     ),
     Option(
         name="budget_tokens",
         type="int",
         least=1,
-        help="tokens to spend, prompts and answers as the endpoint counts them; unset: no limit",
+        help="Tokens to spend, prompts and answers as the endpoint counts them; unset: no limit.",
         changes_numbers=False,
     ),
 )

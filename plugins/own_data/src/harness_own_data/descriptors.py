@@ -28,18 +28,18 @@ OPTIONS = (
         name="image_as",
         default="auto",
         choices=("auto", "path", "base64", "bytes"),
-        help="What an image cell holds; told by the first rows by default.",
+        help="Content of an image cell; told by the first rows by default.",
     ),
     Option(name="target", type="data", help="Column of the right answer; none without it."),
     Option(
         name="fields",
         type="data",
-        help="Columns that prompts see: a list, or field to column.",
+        help="Columns that prompts can use: a list, or field: column.",
     ),
     Option(
         name="groups",
         type="data",
-        help="Group to {column: C, labelled_by: human | machine}.",
+        help="Groups of people, each as NAME: {column: C, labelled_by: human | machine}.",
     ),
     Option(
         name="cluster",
@@ -50,7 +50,7 @@ OPTIONS = (
     Option(
         name="boxes",
         type="data",
-        help="Box to its four columns, or to one that lists four numbers; beside them form "
+        help="Boxes, each as NAME: its four columns, or one that lists four numbers; with form "
         "(xyxy, xywh, cxcywh) and unit (pixels, shares).",
     ),
     Option(
@@ -58,9 +58,16 @@ OPTIONS = (
         type="data",
         help="Column that says each row's split, where one file holds them all.",
     ),
-    Option(name="delimiter", help="Of a CSV: one character; told by the first lines by default."),
-    Option(name="encoding", help="Of a text file; told by its bytes by default."),
-    Option(name="unit", default="image", help="What the spec resamples."),
+    Option(
+        name="delimiter",
+        help="Character between the columns of a CSV; told by the first lines by default.",
+    ),
+    Option(name="encoding", help="Encoding of a text file; told by its bytes by default."),
+    Option(
+        name="unit",
+        default="image",
+        help="What the spec resamples: statistics resample whole clusters.",
+    ),
     Option(name="choose_labels", type="data", help="Labels of the spec's choice."),
 )
 

@@ -60,7 +60,8 @@ def harness_data_sources() -> Sequence[DataSourceDescriptor]:
         DataSourceDescriptor(
             id="demo_people",
             target="harness_people_benchmarks.demo.source:DemoPeople",
-            summary="drawn twins of more benchmarks about people; numbers mean nothing",
+            summary="Drawn images in the layouts of more benchmarks about people; numbers mean "
+            "nothing.",
             benchmarks=frozenset(BENCHMARKS),
             marks=("demo",),
             beside="demo_world",

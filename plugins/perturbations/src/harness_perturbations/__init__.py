@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 __all__ = ["harness_commands", "harness_perturbations"]
 
 _SUMMARIES = {
-    "noise": "Normal noise, as ImageNet-C.",
+    "noise": "Gaussian noise, as in ImageNet-C.",
     "blur": "Gaussian blur, with ImageNet-C's widths.",
     "jpeg": "JPEG at the quality of ImageNet-C.",
-    "brightness": "More light, as ImageNet-C.",
-    "contrast": "Less contrast, as ImageNet-C.",
-    "pixelate": "Fewer pixels, as ImageNet-C.",
+    "brightness": "More brightness, as in ImageNet-C.",
+    "contrast": "Less contrast, as in ImageNet-C.",
+    "pixelate": "Fewer pixels, as in ImageNet-C.",
     "crop": "A random part of the image; boxes move with it.",
-    "patches": "Patches in another order.",
-    "grey": "Without colour.",
-    "flip": "Left and right exchanged, of boxes too.",
-    "background_blur": "Blurred outside the sample's boxes.",
+    "patches": "Square patches in another order.",
+    "grey": "Greyscale.",
+    "flip": "Left and right exchanged; boxes move with the image.",
+    "background_blur": "Blur outside the sample's boxes.",
     "no_background": "Grey outside the sample's boxes.",
     "no_person": "Grey within the sample's boxes: what remains?",
 }

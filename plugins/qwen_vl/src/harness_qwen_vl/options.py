@@ -18,13 +18,13 @@ OPTIONS: tuple[Option, ...] = (
         name="prompt_format",
         default="auto",
         choices=("auto", "raw", "chatml"),
-        help="first Qwen-VL: how turns become text; auto: as generation_config.json says",
+        help="First Qwen-VL: how turns become text; auto: as generation_config.json says.",
     ),
     Option(
         name="picture_space",
         type="bool",
         default=True,
-        help="first Qwen-VL-Chat: a space in 'Picture 1: <img>'; the first releases had none",
+        help="First Qwen-VL-Chat: a space in 'Picture 1: <img>'; the first releases had none.",
     ),
     Option(
         name="min_pixels", type="int", least=1, help="Qwen2-VL and later: least pixels of an image"

@@ -16,7 +16,7 @@ _REDUCTION = Option(
     name="reduction",
     default="sample",
     choices=("sample", "token"),
-    help="A sample's loss is the mean over its answer's tokens, or their sum.",
+    help="Take the mean or the sum of the loss over an answer's tokens.",
 )
 _INSTALL = "pip install social-harness-recipes"
 
@@ -45,15 +45,26 @@ def _asd() -> RecipeDescriptor:
         "asd",
         "asd:AntiStereotypeDebiasing",
         "ASD (arXiv 2408.06569): bias-aware resampling and SFLoss.",
-        Option(name="resample", type="bool", default=True, help="Drop and copy by skew."),
-        Option(name="sfloss", type="bool", default=True, help="Weigh losses by exp(-skew)."),
-        Option(name="tau1", type="float", default=1.0, help="Of dropping: skew/(skew + tau1)."),
-        Option(name="tau2", type="float", default=1.0, help="Accumulated skew a copy costs."),
+        Option(name="resample", type="bool", default=True, help="Drop and copy samples by skew."),
+        Option(name="sfloss", type="bool", default=True, help="Weight losses by exp(-skew)."),
+        Option(
+            name="tau1",
+            type="float",
+            default=1.0,
+            help="Constant of the chance that a sample is dropped: skew/(skew + tau1).",
+        ),
+        Option(
+            name="tau2",
+            type="float",
+            default=1.0,
+            help="Accumulated skew that one copy of a sample uses up.",
+        ),
         Option(
             name="accumulator",
             default="global",
             choices=("global", "pair"),
-            help="One sum of under-attended skew, or one a concept and attribute value.",
+            help="Keep one sum of under-attended skew, or one for each concept and attribute "
+            "value.",
         ),
         Option(
             name="order",
@@ -65,14 +76,15 @@ def _asd() -> RecipeDescriptor:
             name="renormalise",
             default="none",
             choices=("none", "mean"),
-            help="Weights as they are, or divided by their mean over the epoch.",
+            help="Use weights as they are, or divided by their mean over the epoch.",
         ),
         Option(name="max_weight", type="float", help="Largest weight; unset: unbounded."),
         Option(
             name="keep_yes_rate",
             type="bool",
             default=False,
-            help="Weigh each concept's answers so that yes and no keep their shares (ours).",
+            help="Weight each concept's answers so that yes and no keep their shares (not in the "
+            "paper).",
         ),
     )
 
@@ -90,7 +102,7 @@ def _losses() -> list[RecipeDescriptor]:
                 default=0.1,
                 least=0.0,
                 most=1.0,
-                help="Share that all tokens of the vocabulary get alike.",
+                help="Share of a token's target that is spread over the whole vocabulary.",
             ),
         ),
         _recipe(
@@ -98,7 +110,12 @@ def _losses() -> list[RecipeDescriptor]:
             "dpo:DirectPreference",
             "DPO (arXiv 2305.18290): the right answer preferred to a wrong one, alike for the "
             "people of a counterfactual pair.",
-            Option(name="beta", type="float", default=0.1, help="How far it may leave its origin."),
+            Option(
+                name="beta",
+                type="float",
+                default=0.1,
+                help="How strongly the model is held to its starting point; larger is stronger.",
+            ),
             Option(
                 name="pairs",
                 default="one_trait",
@@ -118,13 +135,14 @@ def _of_encoders() -> list[RecipeDescriptor]:
             name="sets",
             default="together",
             choices=("together", "apart"),
-            help="Whether the images of a counterfactual set follow each other in an epoch.",
+            help="Keep the images of a counterfactual set next to each other in an epoch, or "
+            "apart.",
         ),
         Option(
             name="side",
             default="both",
             choices=("both", "image", "text"),
-            help="Whose weights train, of the encoder or its adapters.",
+            help="Side of the dual encoder whose weights or adapters train.",
         ),
     )
     return [
@@ -139,7 +157,9 @@ def _of_encoders() -> list[RecipeDescriptor]:
             "prompt_array",
             "prompt_array:PromptArray",
             "Dual encoders: learned vectors before texts, against an adversary (2203.11933).",
-            Option(name="tokens", type="int", default=2, least=1, help="Learned vectors."),
+            Option(
+                name="tokens", type="int", default=2, least=1, help="Number of learned vectors."
+            ),
             Option(name="attribute", default="gender", help="Group that the adversary guesses."),
             Option(
                 name="queries",
@@ -151,7 +171,7 @@ def _of_encoders() -> list[RecipeDescriptor]:
                 type="float",
                 default=1.0,
                 least=0.0,
-                help="What the adversary's turned gradient is multiplied by.",
+                help="Factor of the adversary's reversed gradient.",
             ),
             Option(
                 name="contrast",
@@ -193,18 +213,28 @@ def harness_recipes() -> Sequence[RecipeDescriptor]:
                 name="mixing",
                 default="proportional",
                 choices=("proportional", "uniform", "temperature"),
-                help="A task's share: by size, equal, or size to the power 1/temperature.",
+                help="Share of each task: by its size, equal, or size to the power 1/temperature.",
             ),
-            Option(name="temperature", type="float", default=2.0, help="Of mixing=temperature."),
+            Option(
+                name="temperature",
+                type="float",
+                default=2.0,
+                help="Temperature of mixing=temperature.",
+            ),
             transfer="together",
         ),
         _recipe(
             "focal",
             "focal:Focal",
-            "Focal loss: tokens the model is sure of count less.",
-            Option(name="gamma", type="float", default=2.0, help="Power of 1 - p."),
+            "Focal loss: tokens of which the model is sure count less.",
+            Option(
+                name="gamma",
+                type="float",
+                default=2.0,
+                help="Exponent of 1 - p, the factor of a token's loss.",
+            ),
         ),
         *_losses(),
         *_of_encoders(),
-        _recipe("balanced", "balanced:Balanced", "Every answer of a task is drawn equally often."),
+        _recipe("balanced", "balanced:Balanced", "Draw every answer of a task equally often."),
     ]

@@ -22,7 +22,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
         ModelDescriptor(
             id="socialfusion",
             target="harness_socialfusion.factory:SocialFusion",
-            summary="frozen visual encoder, light connector, language model with LoRA",
+            summary="Frozen visual encoder, light connector, language model with LoRA.",
             requires=("torch", "transformers", "open_clip", "peft", "safetensors"),
             install="pip install social-harness-socialfusion",
             capabilities=frozenset({"choose", "generate"}),

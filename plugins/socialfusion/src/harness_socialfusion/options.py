@@ -17,33 +17,33 @@ if TYPE_CHECKING:
 CONNECTORS = ("linear", "mlp", "attention")
 
 OPTIONS: tuple[Option, ...] = (
-    Option(name="path", type="path", help="a saved SocialFusion folder, or package:NAME/folder"),
+    Option(name="path", type="path", help="A saved SocialFusion folder, or package:NAME/folder."),
     Option(
         name="encoder",
-        help="open_clip encoder: NAME:TAG, hf-hub:ORG/NAME, or local-dir:PATH",
+        help="Open_clip encoder: NAME:TAG, hf-hub:ORG/NAME, or local-dir:PATH.",
     ),
-    Option(name="encoder_revision", help="commit of an encoder on the hub"),
-    Option(name="encoder_layer", type="int", default=-1, help="block whose patch tokens are used"),
+    Option(name="encoder_revision", help="Commit of an encoder on the hub."),
+    Option(name="encoder_layer", type="int", default=-1, help="Block whose patch tokens are used."),
     Option(
-        name="encoder_norm", type="bool", default=True, help="the encoder's last norm is applied"
+        name="encoder_norm", type="bool", default=True, help="The encoder's last norm is applied."
     ),
-    Option(name="language_model", help="causal language model: a folder or a hub id"),
-    Option(name="language_model_revision", help="commit of a language model on the hub"),
-    Option(name="connector", default="mlp", choices=CONNECTORS, help="kind of connector"),
+    Option(name="language_model", help="Causal language model: a folder or a hub id."),
+    Option(name="language_model_revision", help="Commit of a language model on the hub."),
+    Option(name="connector", default="mlp", choices=CONNECTORS, help="Kind of connector."),
     Option(
         name="connector_layers",
         type="int",
         least=1,
         most=1_000,
         default=2,
-        help="layers of the connector",
+        help="Layers of the connector.",
     ),
     Option(
         name="hidden",
         type="int",
         least=1,
         most=1_000_000,
-        help="connector's inner width; unset: the language model's",
+        help="Connector's inner width; unset: the language model's.",
     ),
     Option(
         name="queries",
@@ -51,7 +51,7 @@ OPTIONS: tuple[Option, ...] = (
         least=1,
         most=100_000,
         default=64,
-        help="image tokens of an attention connector",
+        help="Image tokens of an attention connector.",
     ),
     Option(
         name="merge",
@@ -59,7 +59,7 @@ OPTIONS: tuple[Option, ...] = (
         least=1,
         most=1_000,
         default=1,
-        help="merge k x k neighbouring patch tokens",
+        help="Merge k x k neighbouring patch tokens.",
     ),
     Option(
         name="lora_rank",
@@ -67,7 +67,7 @@ OPTIONS: tuple[Option, ...] = (
         least=1,
         most=8_192,
         default=16,
-        help="rank of the adapters (training)",
+        help="Rank of the adapters (training).",
     ),
     Option(
         name="lora_alpha",
@@ -75,29 +75,31 @@ OPTIONS: tuple[Option, ...] = (
         least=1,
         most=65_536,
         default=32,
-        help="scale of the adapters (training)",
+        help="Scale of the adapters (training).",
     ),
     Option(
         name="lora_targets",
         default="all-linear",
-        help="adapted layers, comma-separated names (training)",
+        help="Adapted layers, comma-separated names (training).",
     ),
     Option(
         name="prompt_format",
         choices=tuple(FORMATS),
-        help="how turns become text; unset: the saved model's, else plain",
+        help="How turns become text; unset: the saved model's, else plain.",
     ),
     Option(
         name="weights",
         choices=("float32", "float16", "bfloat16"),
-        help="dtype of parts that are put together; unset: the language model's own",
+        help="Dtype of parts that are put together; unset: the language model's own.",
     ),
-    Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
+    Option(
+        name="score_eos", type="bool", default=True, help="An option ends with end-of-sequence."
+    ),
     Option(
         name="untrained",
         type="bool",
         default=False,
-        help="allow parts whose connector was never trained (answers mean nothing)",
+        help="Allow parts whose connector was never trained (answers mean nothing).",
     ),
     Option(
         name="seed",
@@ -105,7 +107,7 @@ OPTIONS: tuple[Option, ...] = (
         least=0,
         most=2**32 - 1,
         default=0,
-        help="seed of an untrained connector's weights",
+        help="Seed of an untrained connector's weights.",
     ),
     *LOADING,
 )

@@ -25,8 +25,13 @@ def harness_trackers() -> Sequence[TrackerDescriptor]:
             install=f"pip install 'social-harness-trackers[{name}]'",
         )
         for name, module, summary, requires in (
-            ("wandb", "wandb_log", "Weights & Biases; WANDB_MODE=offline, too.", ("wandb",)),
-            ("mlflow", "mlflow_log", "MLflow, a server or a store.", ("mlflow", "sqlalchemy")),
+            ("wandb", "wandb_log", "Weights & Biases, also with WANDB_MODE=offline.", ("wandb",)),
+            (
+                "mlflow",
+                "mlflow_log",
+                "MLflow, on a server or in a local store.",
+                ("mlflow", "sqlalchemy"),
+            ),
             ("tensorboard", "tensorboard_log", "Event files of TensorBoard.", ("tensorboard",)),
         )
     ]

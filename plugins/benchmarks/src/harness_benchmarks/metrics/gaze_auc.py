@@ -28,7 +28,7 @@ DESCRIPTORS = (
                 name="sigma",
                 type="float",
                 default=3.0,
-                help="Width of the Gaussian, in cells of the grid.",
+                help="Standard deviation of the Gaussian, in cells of the grid.",
             ),
             Option(
                 name="grid", type="int", default=64, help="Cells along each side of the heat map."

@@ -21,12 +21,12 @@ DESCRIPTORS = (
         id="circular_accuracy",
         version=3,
         target="harness_benchmarks.metrics.mmbench:CircularAccuracy",
-        summary="Share of questions of which every round of the options is right.",
+        summary="Share of questions answered right in every rotation of the options.",
     ),
     MetricDescriptor(
         id="vanilla_accuracy",
         target="harness_benchmarks.metrics.mmbench:VanillaAccuracy",
-        summary="Share of right answers in the first round.",
+        summary="Share of questions answered right in the first rotation of the options.",
     ),
 )
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RANKED = (
-    Option(name="k", type="int", default=10, help="How many of the first images count."),
+    Option(name="k", type="int", default=10, help="Number of first-ranked images that count."),
     Option(
         name="least_k",
         default="one",
@@ -35,7 +35,11 @@ _RANKED = (
         help="Raise k to the number of groups, as SocialCounterfactuals does.",
     ),
     CONCEPT,
-    Option(name="attribute", default="gender", help="Group name; several with commas."),
+    Option(
+        name="attribute",
+        default="gender",
+        help="Group to compare; several are separated by commas.",
+    ),
 )
 _RETRIEVAL = (
     *_RANKED,
@@ -80,7 +84,7 @@ DESCRIPTORS = (
                 name="form",
                 default="divergence",
                 choices=("divergence", "weighted_skew"),
-                help="The usual one over the whole ranking, or what SocialCounterfactuals' code "
+                help="The usual NDKL over the whole ranking, or what SocialCounterfactuals' code "
                 "calls NDKL: skew weighted by desired shares, over the first k prefixes.",
             ),
         ),

@@ -28,7 +28,7 @@ DESIRED = Option(
     name="desired",
     default="pool",
     choices=("pool", "uniform"),
-    help="The share that would be fair: that among the images asked, or equal shares.",
+    help="Share that would be fair: the value's share of the images asked about, or equal shares.",
 )
 CONCEPT = Option(name="concept", default="concept", help="Field of the sample with the concept.")
 _POSITIVE = Option(name="positive", default="yes", help="The answer that assigns the concept.")
@@ -37,11 +37,11 @@ SKEW_OPTIONS = (
         name="elicitation",
         default="yes_no",
         choices=("yes_no", "choice"),
-        help="One yes/no question a concept, or one choice among concepts.",
+        help="Each concept has its own yes/no question, or one question offers all concepts.",
     ),
     CONCEPT,
-    Option(name="concepts", help="Only these concepts, with commas; all by default."),
-    Option(name="attributes", help="Group names, with commas; all groups by default."),
+    Option(name="concepts", help="Concepts that count, separated by commas; all by default."),
+    Option(name="attributes", help="Groups to compare, separated by commas; all by default."),
     _POSITIVE,
     Option(
         name="estimator",
@@ -56,7 +56,12 @@ SKEW_OPTIONS = (
         choices=("add_alpha", "one_over_k", "zero"),
         help="What keeps the logarithm of a share of zero finite.",
     ),
-    Option(name="alpha", type="float", default=1.0, help="Pseudo-images of add_alpha."),
+    Option(
+        name="alpha",
+        type="float",
+        default=1.0,
+        help="Images that zero=add_alpha adds to each value.",
+    ),
     Option(
         name="unit",
         default="single",
@@ -90,7 +95,7 @@ DESCRIPTORS = (
     MetricDescriptor(
         id="yes_rate",
         target="harness_benchmarks.metrics.skew:YesRate",
-        summary="Share of answers that are the positive one.",
+        summary="Share of positive answers.",
         direction="none",
         options=(_POSITIVE,),
         needs_target=False,

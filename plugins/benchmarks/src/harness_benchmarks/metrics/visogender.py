@@ -25,8 +25,18 @@ _RESOLUTION = (
     Option(name="pair", default="pair", help="Group with same or different."),
     Option(name="masculine", default="masculine", help="The value counted as masculine."),
     Option(name="feminine", default="feminine", help="The value counted as feminine."),
-    Option(name="people", default="all", choices=("all", "single", "two"), help="Which images."),
-    Option(name="pairs", default="all", choices=("all", "same", "different"), help="Which pairs."),
+    Option(
+        name="people",
+        default="all",
+        choices=("all", "single", "two"),
+        help="Count images with one person, with two people, or both.",
+    ),
+    Option(
+        name="pairs",
+        default="all",
+        choices=("all", "same", "different"),
+        help="Count pairs of the same gender, of different genders, or both.",
+    ),
     Option(
         name="rounding",
         default="official",

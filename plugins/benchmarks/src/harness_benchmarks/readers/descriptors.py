@@ -24,14 +24,15 @@ def _sequences(split: str, source: str) -> Option:
 # Of a parquet copy.
 _COLUMNS = Option(
     name="columns",
-    help="Columns that a parquet copy calls otherwise: image=file,question=text.",
+    help="Columns with other names in a parquet copy, such as image=file,question=text.",
 )
 _DEALT = (
     Option(
         name="split_by",
         default="set",
         choices=("set", "concept"),
-        help="What is dealt out whole into train, val and test, by a hash.",
+        help="Keep all images of a set, or of a concept, in one of train, val and test (by a "
+        "hash).",
     ),
     Option(name="shares", default="70/10/20", help="Percent in train, val and test."),
 )
@@ -63,10 +64,17 @@ READERS: tuple[ReaderDescriptor, ...] = (
         id="mmbench",
         version=2,
         target="harness_benchmarks.readers.mmbench:MmBench",
-        summary="MMBench: multiple choice in TSV with base64 images, a row a round.",
+        summary="MMBench: multiple choice in TSV with base64 images, one row for each round.",
         options=(
-            Option(name="language", default="en", choices=("en", "cn"), help="Of the release."),
-            Option(name="edition", default="1.0", choices=("1.0", "1.1"), help="Of the release."),
+            Option(
+                name="language", default="en", choices=("en", "cn"), help="Language of the release."
+            ),
+            Option(
+                name="edition",
+                default="1.0",
+                choices=("1.0", "1.1"),
+                help="Edition of the release.",
+            ),
             _COLUMNS,
             _unit("question"),
         ),
@@ -75,7 +83,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
     ReaderDescriptor(
         id="hagrid",
         target="harness_benchmarks.readers.hagrid:Hagrid",
-        summary="HaGRIDv2: one image, one gesture; JSON a split and class.",
+        summary="HaGRIDv2: one gesture for each image; one JSON file for each split and class.",
         options=(
             Option(
                 name="no_gesture",
@@ -96,7 +104,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 name="level",
                 default="fine",
                 choices=("fine", "coarse"),
-                help="Six relations (relationship.json) or three (domain.json).",
+                help="Ask for six relations (relationship.json) or three (domain.json).",
             ),
             _unit("image"),
         ),
@@ -105,7 +113,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
         id="gazefollow",
         version=3,
         target="harness_benchmarks.readers.gazefollow:GazeFollow",
-        summary="GazeFollow, extended release: where a person looks, a point an annotator.",
+        summary="GazeFollow, extended release: where a person looks, one point for each annotator.",
         options=(_unit("image"),),
         splits=("train", "test"),
     ),
@@ -118,7 +126,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 name="images",
                 default="aligned",
                 choices=("aligned", "original"),
-                help="Aligned faces, or the original images.",
+                help="Use the aligned faces, or the original images.",
             ),
             _unit("image"),
         ),
@@ -133,7 +141,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 name="multi",
                 default="first",
                 choices=("first", "drop"),
-                help="What becomes of a pair with several interactions.",
+                help="Take the first interaction of a pair that has several, or drop the pair.",
             ),
             _sequences("train", "the toolkit's 20"),
             _sequences("valid", "the toolkit's 7"),
@@ -141,7 +149,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
             Option(
                 name="size",
                 default="3760x480",
-                help="Size of the images that boxes were marked on; any: it is not known.",
+                help="Size of the images that boxes were marked on; any where it is not known.",
             ),
             _unit("sequence", "image"),
         ),
@@ -160,19 +168,20 @@ READERS: tuple[ReaderDescriptor, ...] = (
     ReaderDescriptor(
         id="fairface",
         target="harness_benchmarks.readers.fairface:FairFace",
-        summary="FairFace: faces with race, gender and age; a CSV a split.",
+        summary="FairFace: faces with race, gender and age; one CSV for each split.",
         options=(
             Option(
                 name="padding",
                 default="1.25",
                 choices=("1.25", "0.25"),
-                help="How far round the face images are cut.",
+                help="Margin around the face at which images are cut.",
             ),
             Option(
                 name="target",
                 default="none",
                 choices=("none", "race", "gender", "age"),
-                help="The trait that is the right answer; with one there is a group race_gender.",
+                help="Trait that is the right answer; with one, the samples also have the group "
+                "race_gender.",
             ),
             _COLUMNS,
             _unit("image"),
@@ -188,14 +197,18 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 name="labels",
                 default="filename",
                 choices=("filename", "table"),
-                help="Where concept, race, gender, age and set stand.",
+                help="Read concept, race, gender, age and set from file names or from a table.",
             ),
             Option(
                 name="pattern",
                 default="{concept}_{race}_{gender}_{age}_{set}",
-                help="How file names are made: named parts with text between them.",
+                help="Pattern of the file names: named parts with text between them.",
             ),
-            Option(name="table", default="metadata.csv", help="Name of the .csv or .jsonl."),
+            Option(
+                name="table",
+                default="metadata.csv",
+                help="Name of the table, a .csv or .jsonl file.",
+            ),
             Option(
                 name="max_unmatched",
                 type="float",
@@ -228,7 +241,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 name="missing",
                 default="error",
                 choices=("error", "leave_out"),
-                help="What becomes of rows without an image.",
+                help="Refuse rows without an image, or leave them out.",
             ),
             _unit("image"),
         ),

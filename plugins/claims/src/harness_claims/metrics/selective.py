@@ -33,7 +33,7 @@ DESCRIPTORS = (
                 name="debiased",
                 type="bool",
                 default=True,
-                help="Take off what few samples in a bin add by chance.",
+                help="Subtract what few samples in a bin add by chance.",
             ),
             Option(
                 name="norm",

@@ -59,7 +59,8 @@ DESCRIPTORS = (
                 name="against",
                 default="target",
                 choices=("target", "votes"),
-                help="Wanted are 1 for the right answer, or the shares of the votes.",
+                help="Compare probabilities with 1 for the right answer, or with the shares of "
+                "the votes.",
             ),
             _VOTES,
         ),
@@ -97,7 +98,8 @@ DESCRIPTORS = (
             Option(name="least", type="float", default=0.0, least=0, most=1,
                    help="Samples whose most frequent answer has at least this share of the votes."),
             Option(name="below", type="float", default=None, least=0, most=1,
-                   help="And less than this share; no limit by default."),
+                   help="Samples whose most frequent answer has less than this share of the "
+                   "votes; no limit by default."),
         ),
     ),
 )  # fmt: skip

@@ -28,7 +28,9 @@ DESCRIPTORS = (
         target="harness_people_benchmarks.metrics.recall_at_k:RecallAtK",
         summary="Share of images with a caption of theirs among the first k, or the other way.",
         options=(
-            Option(name="k", type="int", default=1, help="How many of the first count."),
+            Option(
+                name="k", type="int", default=1, help="Number of first-ranked items that count."
+            ),
             Option(
                 name="query",
                 default="image",

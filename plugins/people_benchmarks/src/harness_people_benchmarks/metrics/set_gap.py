@@ -26,7 +26,7 @@ _OPTIONS = (
     Option(name="answer", default="preferred", help="Field with the label whose share counts."),
     Option(name="attribute", default="gender", help="Group whose values are compared."),
     Option(name="first", default="", help="The value whose share is taken."),
-    Option(name="second", default="", help="The value whose share is taken off."),
+    Option(name="second", default="", help="The value whose share is subtracted."),
 )
 DESCRIPTORS = (
     MetricDescriptor(

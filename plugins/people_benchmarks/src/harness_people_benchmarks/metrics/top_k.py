@@ -18,7 +18,11 @@ DESCRIPTORS = (
         id="top_k_accuracy",
         target="harness_people_benchmarks.metrics.top_k:TopK",
         summary="Share of samples whose right answer has one of the k highest scores.",
-        options=(Option(name="k", type="int", default=5, help="How many options count."),),
+        options=(
+            Option(
+                name="k", type="int", default=5, help="Number of highest-scored options that count."
+            ),
+        ),
     ),
 )
 

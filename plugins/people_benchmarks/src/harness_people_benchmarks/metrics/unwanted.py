@@ -20,12 +20,14 @@ DESCRIPTORS = (
         summary="Share of answers that are among labels that nobody should get.",
         direction="lower",
         options=(
-            Option(name="names", default="", help="Labels, with commas between."),
+            Option(
+                name="names", default="", help="Labels that nobody should get, separated by commas."
+            ),
             Option(
                 name="unlisted",
                 default="refuse",
                 choices=("refuse", "zero"),
-                help="A label that the task does not offer is refused, or never an answer.",
+                help="Refuse a label that the task does not offer, or take it as never answered.",
             ),
         ),
         needs_target=False,

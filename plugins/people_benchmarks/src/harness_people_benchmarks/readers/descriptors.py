@@ -18,20 +18,22 @@ READERS: tuple[ReaderDescriptor, ...] = (
     ReaderDescriptor(
         id="pairs",
         target="harness_people_benchmarks.readers.pairs:Pairs",
-        summary="PAIRS: four people a scene who differ in race and gender only.",
+        summary="PAIRS: scenes drawn four times, with people who differ only in race and gender.",
         options=(_unit("scene", "image"),),
         splits=("test",),
     ),
     ReaderDescriptor(
         id="genderbias_vl",
         target="harness_people_benchmarks.readers.genderbias_vl:GenderBiasVl",
-        summary="GenderBias-VL: whose occupation it is, asked about two genders of one image.",
+        summary="GenderBias-VL: occupations of generated people, and of the same people with the "
+        "other gender.",
         options=(
             Option(
                 name="bias",
                 default="VL",
                 choices=("VL", "V", "L"),
-                help="What the counterfactual changes: image and text, image, or text.",
+                help="Counterfactual to ask about: it changes image and text, the image, or the "
+                "text.",
             ),
             Option(
                 name="swap",
@@ -84,12 +86,17 @@ READERS: tuple[ReaderDescriptor, ...] = (
         target="harness_people_benchmarks.readers.face_human_bench:FaceHumanBench",
         summary="Face-Human-Bench: questions with up to five options about faces and people.",
         options=(
-            Option(name="language", default="en", choices=("en", "zh"), help="The questions'."),
+            Option(
+                name="language",
+                default="en",
+                choices=("en", "zh"),
+                help="Language of the questions.",
+            ),
             Option(
                 name="identity",
                 default="leave_out",
                 choices=("leave_out", "keep"),
-                help="Whether questions whether two images show one person are asked.",
+                help="Keep or leave out questions whether two images show the same person.",
             ),
             _unit("image"),
         ),
@@ -104,7 +111,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 name="dataset",
                 default="coco",
                 choices=("coco", "flickr30k"),
-                help="Whose images and captions.",
+                help="Data set that the images and captions belong to.",
             ),
             Option(
                 name="restval",
