@@ -26,7 +26,12 @@ LOADING: tuple[Option, ...] = (
         choices=("auto", "sdpa", "eager", "flash_attention_2"),
         help="Attention kernel; auto is transformers' choice, mostly sdpa.",
     ),
-    Option(name="compile", type="bool", default=False, help="Compile the language model with torch.compile."),
+    Option(
+        name="compile",
+        type="bool",
+        default=False,
+        help="Compile the language model with torch.compile.",
+    ),
     Option(
         name="quantise",
         default="none",
