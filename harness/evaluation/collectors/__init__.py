@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from harness.descriptors import Json
@@ -29,8 +31,13 @@ __all__ = [
     "make_metric",
 ]
 
-KINDS: tuple[type[Collector], ...] = (SumCollector, RankCollector, GroupCollector)
-"""Every kind of metric; a new one is a file in this folder and an entry here."""
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+
+KINDS: tuple[type[Collector], ...] = tuple(
+    sorted(Collector.__subclasses__(), key=lambda kind: kind.__name__)
+)
+"""Every kind of metric: the collector of each file in this folder that defines one."""
 
 
 def collector_of(metric: MetricSpec, task: TaskSpec, shared: Shared) -> Collector:
@@ -100,5 +107,5 @@ def guarded_metric(metric: Any, contract: Contract) -> Any:
 
 
 def _kind_of(metric: object) -> type[Collector] | None:
-    """Return the kind of a metric; the last that fits, ``None`` for an object of no kind."""
-    return next((kind for kind in reversed(KINDS) if isinstance(metric, kind.protocol)), None)
+    """Return the kind of a metric; the first that fits, ``None`` for an object of no kind."""
+    return next((kind for kind in KINDS if isinstance(metric, kind.protocol)), None)

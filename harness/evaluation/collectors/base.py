@@ -66,7 +66,7 @@ class PairedParts:
 class Collector(ABC):
     """One metric over the scored samples of an evaluation; each kind of metric is a subclass.
 
-    A kind is one file: a subclass of this, named in :data:`harness.evaluation.collectors.KINDS`.
+    A kind is one file in this folder with a subclass of this; nothing lists it.
 
     Attributes:
         protocol: What a metric of this kind can do.

@@ -14,7 +14,6 @@ import numpy as np
 from harness.errors import PluginError, UserError
 from harness.evaluation.collectors import (
     KINDS,
-    Collector,
     RankCollector,
     SumCollector,
     guarded_metric,
@@ -102,9 +101,9 @@ def _given(subject: Subject) -> dict[str, Any]:
 
 def _collected(subject: Subject, samples: Sequence[ScoredSample]) -> tuple[Any, Frame]:
     metric = make_metric(subject)
-    kinds = [kind for kind in KINDS if isinstance(metric, kind.protocol)]
+    kind = next(kind for kind in KINDS if isinstance(metric, kind.protocol))
     spec = MetricSpec(subject.id, subject.id, subject.descriptor.direction, main=True)
-    collector: Collector = kinds[-1](spec, metric, {}, needs_target=_needs_target(subject))
+    collector = kind(spec, metric, {}, needs_target=_needs_target(subject))
     frame = Frame()
     for sample in samples:
         frame.add(sample)
