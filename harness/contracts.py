@@ -33,7 +33,7 @@ from harness.descriptors import (
     SubmissionDescriptor,
     TrackerDescriptor,
 )
-from harness.events import Tracker
+from harness.events import BlockAnswered, RunFinished, RunStarted, TaskFinished, Tracker
 from harness.figures.contract import FigureRequest, Plot
 from harness.metrics.contract import (
     AdditiveMetric,
@@ -102,20 +102,21 @@ from harness.workers.contract import (
 __all__ = [
     "AdditiveMetric", "Analysis", "AnalysisDescriptor", "AnalysisTable", "AnalysisView",
     "AnswerMethod", "AnswerMethodDescriptor", "Answered", "Answerer", "Answers",
-    "AsksOtherwise", "Batch", "BlockRequest", "Bounded", "ChecksItself", "Choose",
-    "CommandDescriptor", "Comparison", "CountsMerge", "CountsTellNotes", "DataRoot",
+    "AsksOtherwise", "Batch", "BlockAnswered", "BlockRequest", "Bounded", "ChecksItself",
+    "Choose", "CommandDescriptor", "Comparison", "CountsMerge", "CountsTellNotes", "DataRoot",
     "DataSource", "DataSourceDescriptor", "DescribesFiles", "Descriptor", "Embed", "Encoder",
-    "EncoderDescriptor", "EncoderRequest", "Epoch", "Example", "Executor", "ExecutorDescriptor",
-    "ExportOptions", "ExporterDescriptor", "Extracted", "Extractor", "ExtractorDescriptor",
-    "Failed", "FigureDescriptor", "FigureRequest", "FormatDescriptor", "Generate",
-    "GroupCounts", "GroupMetric", "HasSize", "HasTower", "HasUnits", "HasWeights",
+    "EncoderDescriptor", "EncoderRequest", "Epoch", "Example", "Executor",
+    "ExecutorDescriptor", "ExportOptions", "ExporterDescriptor", "Extracted", "Extractor",
+    "ExtractorDescriptor", "Failed", "FigureDescriptor", "FigureRequest", "FormatDescriptor",
+    "Generate", "GroupCounts", "GroupMetric", "HasSize", "HasTower", "HasUnits", "HasWeights",
     "HashesContents", "Hello", "ImageRef", "LeavesOut", "LoadedStudy", "Lost", "MayRefuse",
     "MetricDescriptor", "Model", "ModelDescriptor", "PassesOver", "Perturbation",
     "PerturbationDescriptor", "Plot", "PreparesImages", "Raised", "RangeOfData", "RankMetric",
     "Reader", "ReaderDescriptor", "Ready", "Recipe", "RecipeDescriptor", "Refused", "Request",
-    "Response", "RunsOnWorkers", "Runtime", "Sample", "SampleScore", "SaysWhy", "ScoredSample",
-    "Scores", "SpecFolder", "StandsForAnnotators", "StudyDescriptor", "StudyPlan",
-    "StudyReport", "SubmissionDescriptor", "SubmissionLayout", "Table", "TakesNotes",
-    "TakesPart", "TaskHandle", "TellsNotes", "Text", "Tracker", "TrackerDescriptor",
-    "Trainable", "Vectors", "WorkOrder", "Worker", "write_analysis",
+    "Response", "RunFinished", "RunStarted", "RunsOnWorkers", "Runtime", "Sample",
+    "SampleScore", "SaysWhy", "ScoredSample", "Scores", "SpecFolder", "StandsForAnnotators",
+    "StudyDescriptor", "StudyPlan", "StudyReport", "SubmissionDescriptor", "SubmissionLayout",
+    "Table", "TakesNotes", "TakesPart", "TaskFinished", "TaskHandle", "TellsNotes", "Text",
+    "Tracker", "TrackerDescriptor", "Trainable", "Vectors", "WorkOrder", "Worker",
+    "write_analysis",
 ]  # fmt: skip

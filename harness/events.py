@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A plan was made and work begins. ``tasks`` are ids, ``samples`` their number in all."""
+    """``harness_run_started``: a plan was made and no weight is loaded yet.
+
+    Attributes:
+        model: The row's name.
+        tasks: Ids of tasks, in the order of the plan.
+        samples: Number of samples of all tasks.
+    """
 
     model: str
     tasks: tuple[str, ...]
@@ -20,7 +26,15 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class BlockAnswered:
-    """Block ``index`` of ``blocks`` of a task is on disk."""
+    """``harness_block_answered``: a block of samples is on disk.
+
+    Attributes:
+        task: Id of the task.
+        index: Number of the block, from 0.
+        blocks: Number of blocks of the task.
+        samples: Number of samples in this block.
+        errors: Number of these that the model could not answer.
+    """
 
     task: str
     index: int
@@ -31,7 +45,13 @@ class BlockAnswered:
 
 @dataclass(frozen=True, slots=True)
 class TaskFinished:
-    """An evaluation is sealed; ``computed`` is False when it was there already."""
+    """``harness_task_finished``: an evaluation is sealed.
+
+    Attributes:
+        task: Id of the task.
+        directory: Folder of the evaluation.
+        computed: False where the evaluation was there already.
+    """
 
     task: str
     directory: Path
@@ -40,7 +60,12 @@ class TaskFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The run ended; ``manifest`` names its evaluations."""
+    """``harness_run_finished``: the run ended.
+
+    Attributes:
+        manifest: File that names the run's evaluations.
+        directories: Folders of its evaluations.
+    """
 
     manifest: Path
     directories: tuple[Path, ...]
@@ -49,7 +74,7 @@ class RunFinished:
 class Tracker(Protocol):
     """Hears the events of one run: it has the notified hooks, marked ``hookimpl``, as methods.
 
-    One that raises is said once, what it missed is counted, and the run goes on.
+    If it raises, this is printed once, the events that it missed are counted, and the run goes on.
     """
 
     def close(self) -> None:

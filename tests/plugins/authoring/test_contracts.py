@@ -15,7 +15,7 @@ import pytest
 from harness_authoring.contracts import CONTRACTS
 from harness_authoring.contracts_page import Contract, page
 
-from harness import contracts
+from harness import contracts, hookspecs
 from harness.contracts import (
     Choose,
     Request,
@@ -36,7 +36,7 @@ def test_the_page_is_what_the_module_prints() -> None:
 
 def test_every_class_of_the_contracts_is_on_the_page() -> None:
     text = PAGE.read_text("utf-8")
-    assert {name for name in contracts.__all__ if name not in text} == {"SpecFolder"}
+    assert not {name for name in contracts.__all__ if name not in text}
     described = {title.partition("`")[0] for title in text.split("### `")[1:]}
     classes = {name for name in contracts.__all__ if isinstance(getattr(contracts, name), type)}
     assert {name for name in classes - described if not name.endswith("Descriptor")} == {
@@ -48,7 +48,15 @@ def test_every_hook_that_adds_objects_has_a_contract() -> None:
     from harness import plugins as module
 
     hooks = {hook for hook, _ in module._KINDS.values()}
-    assert {contract.hook for contract in CONTRACTS} >= hooks
+    assert {contract.hook for contract in CONTRACTS} == hooks | {"harness_task_specs"}
+
+
+def test_every_hook_is_explained_below_the_table_and_in_the_contracts() -> None:
+    manual = PAGE.parents[1].joinpath("plugins.md").read_text("utf-8")
+    page_text = PAGE.read_text("utf-8")
+    for hook in (name for name in vars(hookspecs) if name.startswith("harness_")):
+        assert f"`{hook}" in page_text, hook
+        assert f"`{hook}(" in manual, hook
 
 
 def made(contract: Contract, *arguments: Any) -> Any:

@@ -21,6 +21,7 @@ from harness.contracts import (
     Answers,
     AsksOtherwise,
     Batch,
+    BlockAnswered,
     BlockRequest,
     Bounded,
     ChecksItself,
@@ -83,13 +84,16 @@ from harness.contracts import (
     Refused,
     Request,
     Response,
+    RunFinished,
     RunsOnWorkers,
+    RunStarted,
     Runtime,
     Sample,
     SampleScore,
     SaysWhy,
     ScoredSample,
     Scores,
+    SpecFolder,
     StandsForAnnotators,
     StudyDescriptor,
     StudyPlan,
@@ -99,6 +103,7 @@ from harness.contracts import (
     Table,
     TakesNotes,
     TakesPart,
+    TaskFinished,
     TaskHandle,
     TellsNotes,
     Text,
@@ -285,6 +290,23 @@ CONTRACTS = (
             def beside(self, counts, labels, totals):
                 return []
         """,
+    ),
+    Contract(
+        "Folder of tasks",
+        "harness_task_specs",
+        SpecFolder,
+        "a `pathlib.Path`: a folder of task specs and groups (YAML)",
+        (),
+        """
+        from pathlib import Path
+
+        from harness.contracts import SpecFolder
+
+
+        def harness_task_specs():  # with @hookimpl, in the plugin's module
+            return [SpecFolder(path=Path(__file__).parent / "task_specs")]
+        """,
+        names="path",
     ),
     Contract(
         "Extractor",
@@ -516,7 +538,7 @@ CONTRACTS = (
         "harness_trackers",
         TrackerDescriptor,
         "() -> Tracker",
-        (Tracker,),
+        (Tracker, RunStarted, BlockAnswered, TaskFinished, RunFinished),
         """
         from harness.plugins import hookimpl
 

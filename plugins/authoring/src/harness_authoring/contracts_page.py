@@ -26,6 +26,7 @@ class Contract:
         protocols: The protocol, those that are optional, and the classes of plain data that its
             methods take and return.
         example: A module that implements it.
+        names: The descriptor's field that ``target`` describes.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Contract:
     target: str
     protocols: tuple[type, ...]
     example: str
+    names: str = "target"
 
 
 def page(contracts: Sequence[Contract]) -> str:
@@ -54,7 +56,7 @@ def _lines(contracts: Sequence[Contract]) -> Iterator[str]:
         article = "an" if contract.descriptor.__name__[0] in "AE" else "a"
         target = contract.target if "`" in contract.target else f"`{contract.target}`"
         yield f"`{contract.hook}()` returns {article} `{contract.descriptor.__name__}`,"
-        yield f"whose target is {target}."
+        yield f"whose {contract.names} is {target}."
         for position, protocol in enumerate(contract.protocols):
             yield from _described(protocol, optional=position > 0)
         yield "\n```python"
