@@ -29,7 +29,7 @@ TOKENS = 8
 
 @torch.inference_mode()
 def plain(model: RandomLlava, requests: Sequence[Request], rows: int) -> list[str]:
-    """Generate with transformers, so many a batch, each with its image, padded on the left."""
+    """Generate with transformers in batches, each prompt with its image, padded on the left."""
     texts = []
     for start in range(0, len(requests), rows):
         chunk = requests[start : start + rows]

@@ -1,7 +1,7 @@
 """Memory over many requests under a budget for the KV cache: it must not grow.
 
 A LLaVA so small that it costs almost nothing, in blocks as the harness gives them. Printed: the
-process's peak after so many requests, and the largest KV cache of a forward pass against the
+process's peak after a number of requests, and the largest KV cache of a forward pass against the
 budget.
 
 Example: python benchmarks/engine_memory.py --requests 100000 --budget 400000

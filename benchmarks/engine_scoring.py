@@ -49,7 +49,7 @@ def scorings(model: RandomLlava, requests: Sequence[Request], most: int) -> list
 
 @torch.inference_mode()
 def batched(model: RandomLlava, items: Sequence[Scoring], rows: int) -> list[float]:
-    """One forward pass an option with its image, so many a batch, padded on the right."""
+    """One forward pass per option with its image, in batches, padded on the right."""
     order = sorted(range(len(items)), key=lambda at: -len(items[at][1]) - len(items[at][2]))
     totals = [0.0] * len(items)
     for start in range(0, len(order), rows):

@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=768)
     parser.add_argument("--probes", type=int, default=2, help="0 leaves the first figure out.")
     parser.add_argument("--large", type=int, default=0, metavar="IMAGES", help="100000, say.")
-    parser.add_argument("--layers", type=int, default=2, help="So many of the large ones' 24.")
+    parser.add_argument("--layers", type=int, default=2, help="Number of layers, of 24.")
     parser.add_argument("--strengths", type=int, default=len(linear.C_GRID), help="The first ones.")
     arguments = parser.parse_args()
     figures: dict[str, Json] = {"strengths": arguments.strengths}

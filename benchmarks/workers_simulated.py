@@ -32,7 +32,7 @@ STRAGGLERS, LONGER, LOSSES, SPREAD = 0.02, 5.0, 0.01, 0.2
 
 @dataclass
 class Outcome:
-    """What a simulated run came to: seconds, and the share that workers spent on answers."""
+    """Result of a simulated run: seconds, and the share that workers spent on answers."""
 
     seconds: float
     efficiency: float

@@ -409,7 +409,7 @@ class PerturbationDescriptor(Descriptor):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerMethodDescriptor(Descriptor):
-    """A method that acts at answer time. Target: ``(options) -> AnswerMethod``.
+    """An inference-time method. Target: ``(options) -> AnswerMethod``.
 
     The contract is :class:`harness.requests.method.AnswerMethod`.
 

@@ -149,7 +149,7 @@ def harness_extractors() -> Sequence[ExtractorDescriptor]:  # type: ignore[empty
 
 @hookspec
 def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:  # type: ignore[empty-body]
-    """Return methods that wrap requests and scores at answer time (calibration and the like).
+    """Return inference-time methods, which wrap requests and answers (calibration and the like).
 
     Each says which kinds of answer it treats, with what a model must offer for it; what does not
     fit is refused by the plan.

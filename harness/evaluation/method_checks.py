@@ -1,4 +1,4 @@
-"""A plugin's method at answer time held to its contract: what it does wrongly is said."""
+"""Checks calls of a plugin's inference-time method; a breach of its contract is a `PluginError`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods at answer time: found by name, and put between a task's requests and the model."""
+"""Inference-time methods: found by name, and put between a task's requests and the model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OFFERS = {
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method at answer time with its options settled."""
+    """An inference-time method with the values of its options."""
 
     descriptor: AnswerMethodDescriptor
     options: Mapping[str, Json]
@@ -114,7 +114,7 @@ def find_method(name: str, settings: Mapping[str, Json]) -> Method:
 
 
 class MethodAnswerer:
-    """Asks a model a block with all that a method needs at once, so that it can share prefixes.
+    """Asks a model a whole block, with a method's further requests, so that prefixes are shared.
 
     Further questions that are equal, as those without an image often are, are asked once a block.
     """

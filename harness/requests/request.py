@@ -61,7 +61,7 @@ class Generate:
 
     Attributes:
         temperature: Sampling temperature under the request's seed; 0 writes the likeliest token.
-        contrast: Set by a method at answer time; only for models that offer it.
+        contrast: Set by an inference-time method; only for models that offer it.
     """
 
     max_new_tokens: int

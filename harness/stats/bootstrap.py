@@ -142,7 +142,7 @@ def narrow(chunk: Floats, width: int) -> Iterator[Floats]:
         yield chunk[start : start + step]
 
 
-def ranks_interval(  # noqa: PLR0913  the twin of sums_interval, with codes
+def ranks_interval(  # noqa: PLR0913  as sums_interval, with codes
     value: Callable[[Floats], Floats],
     cluster_codes: ArrayLike,
     *,
@@ -210,7 +210,7 @@ def cluster_rows(clusters: int, strata: Codes | None = None) -> DistinctRows:
     return distinct_rows(identity, strata)
 
 
-def ranks_resampled(  # noqa: PLR0913  the twin of resampled, with codes
+def ranks_resampled(  # noqa: PLR0913  as resampled, with codes
     value: Callable[[Floats], Floats],
     codes: Codes,
     rows: DistinctRows,

@@ -183,7 +183,7 @@ class Executor(Protocol):
         ...
 
     def ask(self, worker: str, request: BlockRequest) -> None:
-        """Send a worker a block. If the worker has died, an event :class:`Lost` follows."""
+        """Send a block to a worker. If the worker has died, an event :class:`Lost` follows."""
         ...
 
     def events(self, timeout: float) -> Sequence[Event]:

@@ -88,7 +88,7 @@ class Processes:
             self._start(index)
 
     def ask(self, worker: str, request: BlockRequest) -> None:
-        """Hand a process a block."""
+        """Send a block to a process."""
         if worker in self._processes:
             self._send(worker, {"request": request.to_json()})
 

@@ -1,4 +1,4 @@
-"""A model that offers what methods at answer time build on, and methods that break the contract."""
+"""A model that offers what inference-time methods build on, and methods that break the contract."""
 
 # ruff: noqa: ARG002  every method here has the contract's arguments
 from __future__ import annotations

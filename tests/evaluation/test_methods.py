@@ -1,4 +1,4 @@
-"""Methods at answer time: one call a block, one response a request, faults kept apart."""
+"""Inference-time methods: one call per block, one response per request, faults kept apart."""
 
 from __future__ import annotations
 

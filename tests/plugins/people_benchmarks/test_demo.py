@@ -1,4 +1,4 @@
-"""The twins: a source beside the demo world's, drawn once, the same bytes everywhere."""
+"""Drawn data: a source beside the demo world's, drawn once, the same bytes everywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods at answer time: against an image-free pass, on vectors, and by a declared text."""
+"""Inference-time methods: against an image-free pass, on vectors, and by a declared text."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def harness_metrics() -> Sequence[MetricDescriptor]:
 
 @hookimpl
 def harness_data_sources() -> Sequence[DataSourceDescriptor]:
-    """Offer drawn twins of these benchmarks, beside those of the demo world."""
+    """Offer drawn data in these benchmarks' layouts, beside those of the demo world."""
     from harness.descriptors import DataSourceDescriptor
 
     from harness_people_benchmarks.demo.contents import BENCHMARKS

@@ -1,4 +1,4 @@
-"""The kit of methods at answer time: what they ask beside a request, and how answers combine."""
+"""The kit of inference-time methods: further requests, and how answers combine."""
 
 from __future__ import annotations
 

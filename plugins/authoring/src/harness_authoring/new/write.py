@@ -30,7 +30,7 @@ _KINDS: Mapping[str, tuple[str, str, str]] = {
     TASK: ("", "A task on data of your own.", "social-harness-own-data"),
     "metric": ("metric", "A metric of answers.", "social-harness"),
     "extractor": ("extractor", "An extractor of answers from text.", "social-harness"),
-    "answer method": ("method", "A method at answer time.", "social-harness"),
+    "answer method": ("method", "An inference-time method.", "social-harness"),
     "recipe": ("recipe", "A training recipe.", _TRAIN),
     "format": ("render", "A leaderboard format.", "social-harness"),
     "exporter": ("exporter", "An exchange format of records.", "social-harness"),

@@ -32,7 +32,7 @@ class ImageFolder:
         self.root, self.name = root, name
 
     def read(self, names: Sequence[str]) -> Iterator[Row]:
-        """Yield a row an image, sorted by path within each folder."""
+        """Yield a row for each image, sorted by path within each folder."""
         number = 0
         for path in self.root.walk(self.name):
             if not path.lower().endswith(ENDINGS):

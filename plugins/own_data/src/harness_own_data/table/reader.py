@@ -85,7 +85,7 @@ class TableReader:
         return list(dict.fromkeys(notes))
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
-        """Yield a sample a row, in the order of the files; no image is opened.
+        """Yield a sample for each row, in the order of the files; no image is opened.
 
         Raises:
             DataError: with file and line, for whatever is wrong: a column that is not there, an id

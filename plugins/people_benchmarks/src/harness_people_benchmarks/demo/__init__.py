@@ -1,1 +1,1 @@
-"""Drawn twins: the demo world's own people and scenes in these benchmarks' layouts."""
+"""Drawn data: the demo world's own people and scenes in these benchmarks' layouts."""

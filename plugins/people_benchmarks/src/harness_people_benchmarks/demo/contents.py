@@ -1,4 +1,4 @@
-"""What the twins are called, without a line of drawing: the plugin loads with every command."""
+"""Names in the drawn data, without a line of drawing: the plugin loads with every command."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ BENCHMARKS: tuple[str, ...] = (
     "face_human_bench", "imagenet", "karpathy", "emotic",
 )  # fmt: skip
 VERSION = 1
-"""Raised when a byte of a drawn twin changes."""
+"""Raised when a byte of the drawn data changes."""

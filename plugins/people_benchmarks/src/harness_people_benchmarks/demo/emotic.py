@@ -1,4 +1,4 @@
-"""EMOTIC's twin: one or two drawn faces an image, with categories near their expressions."""
+"""Drawn data in EMOTIC's layout: one or two faces per image, with categories near expressions."""
 
 from __future__ import annotations
 

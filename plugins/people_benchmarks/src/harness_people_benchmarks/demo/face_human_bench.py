@@ -1,4 +1,4 @@
-"""Face-Human-Bench's twin: drawn faces and people, a few questions an ability."""
+"""Drawn data in Face-Human-Bench's layout: faces and people, a few questions for each ability."""
 
 from __future__ import annotations
 

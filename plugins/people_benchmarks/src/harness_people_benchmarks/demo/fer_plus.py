@@ -1,4 +1,4 @@
-"""FER+'s twin: drawn faces in grey, with ten votes each."""
+"""Drawn data in FER+'s layout: grey faces, with ten votes each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GenderBias-VL's twin: people at work, and the same people of the other gender."""
+"""Drawn data in GenderBias-VL's layout: people at work, and the same people of the other gender."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ImageNet's twin: eight kinds of drawn things in folders of the classes that they look like."""
+"""Drawn data in ImageNet's layout: eight kinds of things, in folders of similar classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Twins of COCO and Flickr30k in Karpathy's JSON: people at work and things, with captions."""
+"""Drawn data in Karpathy's JSON for COCO and Flickr30k: people at work and things, with captions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PAIRS' twin: each scene drawn four times, with nothing changed but race and gender."""
+"""Drawn data in PAIRS' layout: each scene four times, with only race and gender changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POPE's twin: drawn things on a table; half of those asked about are there."""
+"""Drawn data in POPE's layout: things on a table; half of those asked about are there."""
 
 from __future__ import annotations
 

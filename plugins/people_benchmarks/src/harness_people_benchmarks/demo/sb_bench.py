@@ -1,4 +1,4 @@
-"""SB-Bench's twin: one parquet shard with the images inside, ambiguous contexts alone."""
+"""Drawn data in SB-Bench's layout: one parquet shard with the images, ambiguous contexts alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data source `demo_people`: draws the twins' folders into a cache, once."""
+"""The data source `demo_people`: draws the folders into a cache, once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DemoPeople:
         Args:
             benchmark: One of ``contents.BENCHMARKS``: its module has ``files(seed)``.
             cache: Folder for drawn data; versions and seed are part of the path.
-            splits: Not looked at: twins are small and drawn whole.
+            splits: Ignored: the data are small, and all splits are drawn.
         """
         del splits
         root = Path(cache) / "demo_people" / f"v{VERSION}-seed{self.seed}" / benchmark

@@ -1,4 +1,4 @@
-"""VL-CheckList's twin: people at work, people together, and things, with a word exchanged."""
+"""Drawn data in VL-CheckList's layout: people at work or together, and things; one word differs."""
 
 from __future__ import annotations
 

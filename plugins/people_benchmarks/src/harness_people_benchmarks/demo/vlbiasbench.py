@@ -1,4 +1,4 @@
-"""The twin of VLBiasBench's closed part."""
+"""Drawn data in the layout of VLBiasBench's closed part."""
 
 from __future__ import annotations
 
