@@ -33,21 +33,4 @@ BASELINES: tuple[ModelDescriptor, ...] = (
         needs_task=True,
         learns=_CAPABILITIES,
     ),
-    ModelDescriptor(
-        id="predictions",
-        target="harness.models.predictions:Predictions",
-        summary="Answers from a JSON Lines file, matched by sample id.",
-        capabilities=_CAPABILITIES,
-        sees_images=False,
-        is_asked=False,
-        needs_task=True,
-        options=(
-            Option(
-                name="path",
-                type="path",
-                help="File of answers; its hash, not its name, is part of the model's identity.",
-                changes_numbers=False,
-            ),
-        ),
-    ),
 )

@@ -13,12 +13,12 @@ import pytest
 from harness.descriptors import Json, parse_options
 from harness.errors import UserError
 from harness.models import Runtime, TaskHandle
-from harness.models.descriptors import BASELINES
+from harness.plugins import plugins
 from harness.requests import Choose, Embed, Failed, Generate, Request, Scores, Text
 from harness.samples import Sample
 from harness.targets import load_target
 
-BY_ID = {descriptor.id: descriptor for descriptor in BASELINES}
+BY_ID = plugins().models()
 
 
 @dataclass

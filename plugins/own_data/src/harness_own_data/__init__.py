@@ -1,4 +1,4 @@
-"""Your own data as tasks: the reader `table`, and the command that writes a spec for it."""
+"""Your own data as tasks, and your own answers: the reader `table`, the model `predictions`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from harness.plugins import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.descriptors import ReaderDescriptor
+    from harness.descriptors import ModelDescriptor, ReaderDescriptor
 
-__all__ = ["harness_readers"]
+__all__ = ["harness_models", "harness_readers"]
+
+
+@hookimpl
+def harness_models() -> Sequence[ModelDescriptor]:
+    """Offer `predictions`, the answers of another program."""
+    from harness_own_data.descriptors import MODELS
+
+    return MODELS
 
 
 @hookimpl

@@ -1,8 +1,8 @@
-"""What the reader `table` says of itself: its options, as a spec sets them."""
+"""Descriptors of the reader `table` and of the model `predictions`."""
 
 from __future__ import annotations
 
-from harness.descriptors import Option, ReaderDescriptor
+from harness.descriptors import ModelDescriptor, Option, ReaderDescriptor
 
 OPTIONS = (
     Option(
@@ -78,5 +78,25 @@ READERS = (
         summary="Your own table or folder of images; columns are mapped in the task's YAML.",
         options=OPTIONS,
         splits=(),
+    ),
+)
+
+MODELS = (
+    ModelDescriptor(
+        id="predictions",
+        target="harness_own_data.predictions:Predictions",
+        summary="Answers from a JSON Lines file, matched by sample id.",
+        capabilities=frozenset({"choose", "generate"}),
+        sees_images=False,
+        is_asked=False,
+        needs_task=True,
+        options=(
+            Option(
+                name="path",
+                type="path",
+                help="File of answers; its hash, not its name, is part of the model's identity.",
+                changes_numbers=False,
+            ),
+        ),
     ),
 )

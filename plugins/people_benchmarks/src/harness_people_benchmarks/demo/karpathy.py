@@ -1,4 +1,4 @@
-"""Drawn data in Karpathy's JSON for COCO and Flickr30k: people at work and things, with captions."""
+"""Drawn data in Karpathy's JSON for COCO and Flickr30k: people, things, and captions."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Answers from a file: score what another program wrote, one JSON object a line."""
+"""Answers from a file: score what another program wrote, one JSON object per line."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,12 +13,14 @@ from typing import Any, NoReturn
 from harness.descriptors import Capability, Json
 from harness.errors import UserError, nearest
 from harness.jsonfiles import unreadable
-from harness.models._baseline import Baseline, Result, unsupported
-from harness.models.contract import TaskHandle
-from harness.requests import Choose, Failed, Generate, Request, Scores, Text
+from harness.models.contract import Runtime, TaskHandle
+from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
 from harness.resources import home_path
 
+_VERSION = 2
+"""Raised whenever an answer changes; enters the model's identity."""
 _KEYS = frozenset({"id", "task", "answer", "scores"})
+_Result = Scores | Text | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class _Prediction:
     where: str
 
 
-class Predictions(Baseline):
+class Predictions:
     """Repeats a file's answers, matched by the sample's id.
 
     A line is ``{"id": ..., "answer": ...}`` or ``{"id": ..., "scores": ...}``, with ``"task"``
@@ -39,9 +41,6 @@ class Predictions(Baseline):
     are a list in the order of labels, or an object with a score for each of them. Scores are taken
     as they are.
     """
-
-    name = "predictions"
-    version = 2
 
     def __init__(self, options: Mapping[str, Json], task: TaskHandle) -> None:
         path = options.get("path")
@@ -52,13 +51,19 @@ class Predictions(Baseline):
         self._path = home_path(str(path), "-o path")
         self._task = task
 
-    def details(self) -> Mapping[str, Json]:
-        """Return the hash of the file's bytes."""
+    def identity(self, runtime: Runtime) -> Mapping[str, Json]:
+        """Return the version, and the hash of the file's bytes.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        del runtime
         try:
             with self._path.open("rb") as file:
-                return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise unreadable(self._path, error) from None
+        return {"baseline": "predictions", "version": _VERSION, "sha256": digest}
 
     def refusal(self, needed: Capability) -> str:
         """Return why the file answers nothing of the task, empty when it answers something.
@@ -69,30 +74,44 @@ class Predictions(Baseline):
         del needed
         return "" if _read(self._path, self._task.id) else f"{self._path} holds no line for it"
 
-    def replier(self) -> Callable[[Request], Result]:
-        """Read the file and return the function that looks answers up.
+    def load(self, runtime: Runtime) -> _Answers:
+        """Read the file and return what looks answers up.
 
         Raises:
             UserError: for a line that is no such object or comes twice; it names the line.
         """
-        rows = _read(self._path, self._task.id)
-
-        def reply(request: Request) -> Result:
-            prediction = rows.get(request.sample)
-            if prediction is None:
-                return Failed("prediction_missing", f"no line has the id {request.sample!r}")
-            if isinstance(request.want, Choose):
-                return _choice(prediction, request.want.options, self._task.options)
-            if isinstance(request.want, Generate):
-                if prediction.answer is None:
-                    return Failed("prediction_missing", f"{prediction.where}: no 'answer'")
-                return Text(prediction.answer)
-            return unsupported(self.name)
-
-        return reply
+        del runtime
+        return _Answers(_read(self._path, self._task.id), self._task.options)
 
 
-def _choice(prediction: _Prediction, sent: Sequence[str], labels: Sequence[str]) -> Result:
+class _Answers:
+    """Answers requests by the ids of their samples."""
+
+    def __init__(self, rows: Mapping[str, _Prediction], labels: Sequence[str]) -> None:
+        self._rows, self._labels = rows, labels
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
+        """Yield one response per request, in order."""
+        for request in requests:
+            yield Response(request.id, self._result(request))
+
+    def close(self) -> None:
+        """Nothing was loaded."""
+
+    def _result(self, request: Request) -> _Result:
+        prediction = self._rows.get(request.sample)
+        if prediction is None:
+            return Failed("prediction_missing", f"no line has the id {request.sample!r}")
+        if isinstance(request.want, Choose):
+            return _choice(prediction, request.want.options, self._labels)
+        if not isinstance(request.want, Generate):
+            return Failed("unsupported", "the baseline 'predictions' has no vectors")
+        if prediction.answer is None:
+            return Failed("prediction_missing", f"{prediction.where}: no 'answer'")
+        return Text(prediction.answer)
+
+
+def _choice(prediction: _Prediction, sent: Sequence[str], labels: Sequence[str]) -> _Result:
     """Return scores in the order of options; labels stand in the same order as texts as sent."""
     if isinstance(prediction.scores, tuple):
         if len(prediction.scores) != len(sent):
@@ -111,7 +130,7 @@ def _choice(prediction: _Prediction, sent: Sequence[str], labels: Sequence[str])
 
 def _by_label(
     scores: Mapping[str, float], where: str, sent: Sequence[str], labels: Sequence[str]
-) -> Result:
+) -> _Result:
     values: dict[int, float] = {}
     for name, score in scores.items():
         index = _place(name, sent, labels)
