@@ -1,12 +1,9 @@
 """What each kind of plugin implements, with an example that runs.
 
-``python -m harness_authoring.contracts`` prints ``docs/reference/contracts.md``, which a test holds
-equal to it.
+``python -m harness_authoring.contracts`` prints ``docs/reference/contracts.md``; a test compares.
 """
 
 from __future__ import annotations
-
-import sys
 
 from harness.contracts import (
     AdditiveMetric,
@@ -600,4 +597,4 @@ CONTRACTS = (
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page(CONTRACTS))
+    print(page(CONTRACTS), end="")
