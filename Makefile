@@ -68,8 +68,12 @@ check: $(DEV)
 	$(BIN)/mypy
 
 # A file's tests run in one process, so that what they share (models, trainings) is made once.
+# Bytecode is kept even where the environment says otherwise: the tests start several hundred
+# processes, each of which would compile the whole project.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
+
 test: check
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(PYTEST) -m "not slow" -n 2 --dist loadfile
 
 # Ray, submitit, trackers, notebooks and mlcroissant, which the quick tests do not need.
 $(SCALE): $(DEV)
@@ -78,7 +82,7 @@ $(SCALE): $(DEV)
 	@touch $@
 
 test-all: check $(SCALE)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST) -n 2 --dist loadfile
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
