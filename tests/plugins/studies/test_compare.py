@@ -23,7 +23,8 @@ from tests.tables.records import metric, record
 
 
 def differs(low: float, high: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    paired = SimpleNamespace(interval=Interval(low, high, 0.95, "bootstrap", 1000))
+    interval = Interval(low, high, 0.95, "bootstrap", 1000)
+    paired = SimpleNamespace(difference=(low + high) / 2, interval=interval)
     one = SimpleNamespace(slice="", metric="accuracy", options={}, paired=paired)
     monkeypatch.setattr(module, "compare", lambda *_: SimpleNamespace(metrics=[one]))
 
@@ -80,7 +81,8 @@ def test_the_seed_is_the_unit_and_a_base_is_the_same_for_each(
     interval = stats.t.interval(0.95, 1, loc=15.0, scale=stats.sem([10.0, 20.0]))
     assert cell.value == pytest.approx(15.0)
     assert [cell.low, cell.high] == pytest.approx(list(interval))
-    assert [beside.low, beside.high] == pytest.approx([0.0, 20.0])
+    # What the bootstrap is of, which is not the difference of the rows where concepts are missing.
+    assert [beside.value, beside.low, beside.high] == pytest.approx([10.0, 0.0, 20.0])
     assert seeds.model == "Joint against Base (Both): t over seeds"
     held = json.loads(Path("out/compare_seeds.json").read_text())
     assert [one["gain"] for one in held[0]["seeds"]] == pytest.approx([10.0, 20.0])

@@ -19,7 +19,8 @@ from tests.tables.records import metric, record
 
 
 def compared(low: float, high: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    paired = SimpleNamespace(interval=Interval(low, high, 0.95, "bootstrap", 1000))
+    interval = Interval(low, high, 0.95, "bootstrap", 1000)
+    paired = SimpleNamespace(difference=(low + high) / 2, interval=interval)
     found = SimpleNamespace(main=SimpleNamespace(paired=paired))
     monkeypatch.setattr(transfer, "compare", lambda *_: found)
 
@@ -40,13 +41,17 @@ def test_the_interval_over_samples_has_the_sign_of_the_change(
     direction: str,
     before: float,
     after: float,
-    ends: tuple[float | None, float | None],
+    ends: tuple[float, float] | tuple[None, None],
 ) -> None:
     compared(-0.05, 0.15, monkeypatch)
     one = record("m", "t", metric(before, direction=direction))
     other = record("m", "t", metric(after, direction=direction))
-    found = transfer._over_samples(one, other, before, after)
-    assert list(found) == (list(ends) if ends[0] is None else pytest.approx(list(ends)))
+    estimate, *found = transfer._over_samples(one, other, before, after)
+    if ends[0] is None or ends[1] is None:
+        assert [estimate, *found] == [None, None, None]
+    else:
+        assert found == pytest.approx(list(ends))
+        assert estimate == pytest.approx(sum(ends) / 2)
 
 
 def study(matched: str) -> StudyResult:

@@ -17,7 +17,7 @@ from harness.stats.intervals import of_difference
 from harness.tables.columns import column_of, same_column
 from harness.tables.table import Column, Row, Section, Table, TableStyle
 
-from harness_studies.noise import KINDS, SAID, SeedMean, noisy_cell
+from harness_studies.noise import KINDS, SAID, SAMPLES, SEEDS, SeedMean, noisy_cell
 from harness_studies.study import Comparison, Study, StudyModel, Trial
 
 Held = Sequence[tuple[Trial, EvaluationRecord]]
@@ -29,14 +29,17 @@ class SeedGain:
     """One seed's pair: values scaled as the column shows them, positive gain for better.
 
     Attributes:
-        low: Lower end of the gain over test samples, weights held fixed; ``None`` where a metric
-            that is best at 0 changes sides.
+        gain: Of the two rows' numbers.
+        estimate: The gain over what both rows have; ``None``, as its ends are, where a metric that
+            is best at 0 changes sides.
+        low: Lower end of the estimate over test samples, weights held fixed.
     """
 
     seed: int
     against: float | None
     row: float | None
     gain: float | None
+    estimate: float | None
     low: float | None
     high: float | None
 
@@ -153,10 +156,10 @@ def _seed_gain(
     values = _value(before, column), _value(after, column)
     against, row = values
     if against is None or row is None:
-        return SeedGain(seed, against, row, None, None, None)
+        return SeedGain(seed, against, row, None, None, None, None)
     gain = column.badness(against) - column.badness(row)
-    low, high = _over_samples(column, against, row, differences)
-    return SeedGain(seed, against, row, gain, low, high)
+    estimate, low, high = _over_samples(column, against, row, differences)
+    return SeedGain(seed, against, row, gain, estimate, low, high)
 
 
 def _value(record: EvaluationRecord, column: Column) -> float | None:
@@ -168,20 +171,24 @@ def _value(record: EvaluationRecord, column: Column) -> float | None:
 
 def _over_samples(
     column: Column, before: float, after: float, differences: Sequence[Difference]
-) -> tuple[float | None, float | None]:
-    same = [
-        difference.paired.interval
+) -> tuple[float | None, float | None, float | None]:
+    """Return the paired gain and the ends of its interval."""
+    paired = [
+        difference.paired
         for difference in differences
         if not difference.slice
         and difference.metric == column.metric
         and difference.options == column.options
     ]
-    if not same or same[0] is None or (column.direction == "zero" and before * after <= 0):
-        return None, None
+    if not paired or (column.direction == "zero" and before * after <= 0):
+        return None, None, None
+    difference, interval = paired[0].difference, paired[0].interval
+    if difference is None or interval is None:
+        return None, None, None
     better = column.direction == "higher" or (column.direction == "zero" and before < 0)
     sign = column.scale if better else -column.scale
-    ends = sign * same[0].low, sign * same[0].high
-    return min(ends), max(ends)
+    ends = sign * interval.low, sign * interval.high
+    return sign * difference, min(ends), max(ends)
 
 
 def _gain(
@@ -248,9 +255,9 @@ def gain_table(study: Study, gains: Sequence[Gain], columns: Sequence[Column]) -
     how = (
         "Gain of the first row over the second: |second| - |first| where 0 is best, first - second "
         "where higher is better. Positive is better. The mean over seeds of pairs that share their "
-        f"seed; seeds: {' or '.join(map(str, counts))}. Numbers are those of the rows; where a "
-        "concept can be unavailable they may be of different concepts; the bootstrap is of those "
-        "that both have."
+        f"seed; seeds: {' or '.join(map(str, counts))}. {SEEDS}: the two rows' numbers; where a "
+        f"concept can be unavailable, they may be of different concepts. {SAMPLES}: of the "
+        "concepts that both rows have."
     )
     notes = [how, SAID]
     if marks:

@@ -22,8 +22,14 @@ SAID = (
 
 
 class Ends(Protocol):
-    """One seed's interval over test samples, weights held fixed."""
+    """One seed's estimate and its interval over test samples, weights held fixed.
 
+    The estimate is of what both evaluations have. Where a part of a metric can be unavailable (a
+    concept that too few images are assigned to), it is not the difference of their two numbers.
+    """
+
+    @property
+    def estimate(self) -> float | None: ...  # noqa: D102
     @property
     def low(self) -> float | None: ...  # noqa: D102
     @property
@@ -39,12 +45,14 @@ class SeedMean(Generic[One]):
 
     Attributes:
         over_seeds: Student's t interval of it.
+        estimate: The mean over seeds of each seed's own estimate, which the ends belong to.
         low: Lower end over test samples: the mean over seeds of each seed's own end.
     """
 
     seeds: tuple[One, ...]
     value: float | None
     over_seeds: Interval | None
+    estimate: float | None
     low: float | None
     high: float | None
     n: int
@@ -67,6 +75,7 @@ class SeedMean(Generic[One]):
             seeds=seeds,
             value=mean(values),
             over_seeds=spread and spread.within(possible),
+            estimate=mean([one.estimate for one in seeds]),
             low=mean([one.low for one in seeds]),
             high=mean([one.high for one in seeds]),
             n=min(record.counts.scored for record in records),
@@ -84,14 +93,14 @@ def noisy_cell(seed_mean: SeedMean[Any] | None, kind: str, scale: float) -> Cell
     """Return the cell of a mean with one kind of interval; ``None`` where there is no mean."""
     if seed_mean is None:
         return None
-    low, high = seed_mean.low, seed_mean.high
+    value, low, high = seed_mean.estimate, seed_mean.low, seed_mean.high
     warning = NO_WIDTH if low is not None and high is not None and no_width(low, high) else ""
     if kind == SEEDS:
-        interval = seed_mean.over_seeds
+        value, interval = seed_mean.value, seed_mean.over_seeds
         low, high = (None, None) if interval is None else (interval.low, interval.high)
         warning = "" if interval is None else interval.warning
     return Cell(
-        value=None if seed_mean.value is None else scale * seed_mean.value,
+        value=None if value is None else scale * value,
         low=None if low is None else scale * low,
         high=None if high is None else scale * high,
         level=0.95 if low is not None else None,

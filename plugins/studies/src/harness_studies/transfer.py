@@ -31,6 +31,7 @@ class SeedChange:
         alone: The headline metric after training on the task alone, unscaled.
         joint: After training on all.
         change: Relative change, positive for better (:func:`harness_training.changes.relative`).
+        estimate: The change over what both evaluations have, as a share of ``alone``.
         low: Lower end of its interval over test samples, weights held fixed.
     """
 
@@ -38,6 +39,7 @@ class SeedChange:
     alone: float | None
     joint: float | None
     change: float | None
+    estimate: float | None
     low: float | None
     high: float | None
     steps_alone: int
@@ -103,12 +105,13 @@ def _transfer(model: str, pairs: Mapping[int, tuple[_One, _One]]) -> Transfer:
 def _change(seed: int, alone: _One, joint: _One) -> SeedChange:
     (plan, own_record), (other_plan, other) = alone, joint
     before, after = own_record.main.value, other.main.value
-    low, high = _over_samples(own_record, other, before, after)
+    estimate, low, high = _over_samples(own_record, other, before, after)
     return SeedChange(
         seed=seed,
         alone=before,
         joint=after,
         change=relative(before, after, own_record.main.direction),
+        estimate=estimate,
         low=low,
         high=high,
         steps_alone=plan.steps,
@@ -137,22 +140,21 @@ def _over_samples(
     joint: EvaluationRecord,
     before: float | None,
     after: float | None,
-) -> tuple[float | None, float | None]:
-    """Return the paired interval of the difference as a share of the value before.
+) -> tuple[float | None, float | None, float | None]:
+    """Return the paired difference and the ends of its interval, as shares of the value before.
 
     The value before is held fixed. Where a metric that is best at 0 changes sides there is none.
     """
     direction = alone.main.direction
-    if not before or after is None:
-        return None, None
-    if direction == "zero" and before * after < 0:
-        return None, None
-    interval = compare(alone, joint).main.paired.interval
-    if interval is None:
-        return None, None
+    if not before or after is None or (direction == "zero" and before * after < 0):
+        return None, None, None
+    paired = compare(alone, joint).main.paired
+    if paired.difference is None or paired.interval is None:
+        return None, None, None
     better = direction == "higher" or (direction == "zero" and before < 0)
-    ends = [end / abs(before) * (1 if better else -1) for end in (interval.low, interval.high)]
-    return min(ends), max(ends)
+    share = (1 if better else -1) / abs(before)
+    ends = share * paired.interval.low, share * paired.interval.high
+    return share * paired.difference, min(ends), max(ends)
 
 
 # --- table ----------------------------------------------------------------------------------------
