@@ -100,11 +100,11 @@ def word_ids(text: str) -> list[int]:
 def drawn_images(count: int) -> list[LoadedImage]:
     """Return random images."""
     chance = np.random.default_rng(0)
-    found = []
+    images = []
     for number in range(count):
         pixels = Image.fromarray(chance.integers(0, 255, (224, 224, 3), dtype=np.uint8))
-        found.append(LoadedImage(pixels, str(number), f"image{number}", 224, 224))
-    return found
+        images.append(LoadedImage(pixels, str(number), f"image{number}", 224, 224))
+    return images
 
 
 SUBJECTS = (

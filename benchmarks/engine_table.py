@@ -120,11 +120,11 @@ def engine_rounds(model: RandomLlava, rounds: int, sizes: Sequence[int]) -> Iter
 
 def command_rows(rounds: int) -> list[Row]:
     """Measure what commands take on the demo, its drawings cached: CPU seconds of the children."""
-    whole = ["run", "--model", "socialfusion", "--tasks", "social_all"]
+    command = ["run", "--model", "socialfusion", "--tasks", "social_all"]
     first = ["run", "--model", "socialfusion", "--tasks", "raf_db", "--limit", "1"]
     commands = {
         ("`harness run` of one sample, demo SocialFusion", "6", "4"): first,
-        ("the demo's five tasks by SocialFusion", "18", "12"): whole,
+        ("the demo's five tasks by SocialFusion", "18", "12"): command,
     }
     rows: list[Row] = []
     for (title, required, aim), arguments in commands.items():
@@ -164,34 +164,34 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15, help="no round may end after these")
     parser.add_argument("--tiny", action="store_true", help="a tiny model: to see that it runs")
     parser.add_argument("--out", type=Path, help="path without a suffix, for JSON and page")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     load = os.getloadavg()[0]
-    if load > given.load:
+    if load > arguments.load:
         sys.exit(f"the load average is {load:.1f}: wait, or name a larger --load and say so")
     torch.set_num_threads(1)
-    model = RandomLlava(2, 2, 56) if given.tiny else RandomLlava()
+    model = RandomLlava(2, 2, 56) if arguments.tiny else RandomLlava()
     model.ends = frozenset()
     start = time.time()
-    rows = command_rows(given.rounds) if given.demo else []
+    rows = command_rows(arguments.rounds) if arguments.demo else []
     began = time.time()
-    for number, measured in enumerate(engine_rounds(model, given.rounds, given.sizes), 1):
-        tiny = "A tiny model: no figure counts. " if given.tiny else ""
+    for number, measured in enumerate(engine_rounds(model, arguments.rounds, arguments.sizes), 1):
+        tiny = "A tiny model: no figure counts. " if arguments.tiny else ""
         about = (
             f"{tiny}{cpu_name()}, one thread, torch {torch.__version__}; load average {load:.1f} "
             f"before, {os.getloadavg()[0]:.1f} after; {number} rounds, {time.time() - start:.0f} s."
         )
         text = page([*measured, *rows], about)
-        if given.out:
+        if arguments.out:
             table = [
                 dict(zip(("title", "values", "required", "aim", "unit"), row, strict=True))
                 for row in [*measured, *rows]
             ]
-            contents = {"about": about, "load": load, "tiny": given.tiny, "rows": table}
-            given.out.with_suffix(".json").write_text(json.dumps(contents, indent=2) + "\n")
-            given.out.with_suffix(".md").write_text(text)
-        print(f"round {number} of {given.rounds}: {time.time() - start:.0f} s", file=sys.stderr)
+            contents = {"about": about, "load": load, "tiny": arguments.tiny, "rows": table}
+            arguments.out.with_suffix(".json").write_text(json.dumps(contents, indent=2) + "\n")
+            arguments.out.with_suffix(".md").write_text(text)
+        print(f"round {number} of {arguments.rounds}: {time.time() - start:.0f} s", file=sys.stderr)
         # Another round takes about as long as the mean of those before it.
-        if time.time() - start + (time.time() - began) / number > 60 * given.minutes:
+        if time.time() - start + (time.time() - began) / number > 60 * arguments.minutes:
             break
     print(text)
 

@@ -49,14 +49,15 @@ def measured(spec: TaskSpec, prompts: int, samples: int) -> dict[str, float]:
     ]
     collectors = [collector_of(spec.main_metric, spec, {}) for _ in range(prompts)]
     frame, spent = Frame(units=Clusters()), 0.0
-    for place in range(samples):
+    for index in range(samples):
         of_sample = [
             ScoredSample(
-                f"{place}", f"image {place // PER_CLUSTER}", "yes", "yes" if said[place] else "no",
-                labels=("yes", "no"), source=f"{place}", fields={"concept": f"c{place % 18}"},
-                groups={"race": RACES[place % 2], "gender": GENDERS[place // 2 % 2]},
+                f"{index}", f"image {index // PER_CLUSTER}", "yes",
+                "yes" if prompt_answers[index] else "no",
+                labels=("yes", "no"), source=f"{index}", fields={"concept": f"c{index % 18}"},
+                groups={"race": RACES[index % 2], "gender": GENDERS[index // 2 % 2]},
             )
-            for said in answers
+            for prompt_answers in answers
         ]  # fmt: skip
         start = time.process_time()
         frame.add(of_sample[0])
@@ -77,10 +78,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--prompts", type=int, default=20)
     parser.add_argument("--samples", type=int, default=50_000)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     tasks = {"accuracy": task("accuracy"), "max_skew": task("max_skew", attributes="race,gender")}
-    figures = {name: measured(spec, given.prompts, given.samples) for name, spec in tasks.items()}
-    print(json.dumps({"draws": DRAWS, **vars(given), **figures}, indent=2))
+    figures = {
+        name: measured(spec, arguments.prompts, arguments.samples) for name, spec in tasks.items()
+    }
+    print(json.dumps({"draws": DRAWS, **vars(arguments), **figures}, indent=2))
 
 
 if __name__ == "__main__":

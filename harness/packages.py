@@ -87,8 +87,8 @@ def reader_of(config: Mapping[str, Any], installed: Mapping[str, ModelDescriptor
 
 def versions(*names: str) -> dict[str, str]:
     """Return those of these packages that are installed, with their versions."""
-    found = {}
+    by_name = {}
     for name in names:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            by_name[name] = version(name)
+    return by_name

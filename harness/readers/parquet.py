@@ -319,10 +319,10 @@ class _Cursor:
         while row >= self._first + self._held.num_rows:
             self._first += self._held.num_rows
             self._held = next(self._batches)
-        cells, place = self._held.column(0), row - self._first
+        cells, index = self._held.column(0), row - self._first
         if item is not None:
-            cells, place = cells[place].values, item
-        value = (cells.field("bytes") if pa.types.is_struct(cells.type) else cells)[place].as_py()
+            cells, index = cells[index].values, item
+        value = (cells.field("bytes") if pa.types.is_struct(cells.type) else cells)[index].as_py()
         where = f"{self._path}:{row + 1}"
         if isinstance(value, str):
             return records.from_base64(value, where)

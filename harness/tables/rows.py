@@ -237,11 +237,11 @@ def doubts_of(records: Iterable[EvaluationRecord], one_sided: float) -> Doubts:
         if record.variant and Variant.named(record.variant).perturbs:
             continue  # the question is the same
         parts: dict[str, Any] = {**record.task_parts, "variant": ""}
-        asked: list[Any] = [record.model_fingerprint, {**record.settings}, record.method]
+        identity: list[Any] = [record.model_fingerprint, {**record.settings}, record.method]
         for metric in record.metrics:
             if metric.direction == "zero" and metric.value is not None:
                 number = metric.value, record.fingerprint, metric.column
-                key = canonical([*asked, record.task, parts, metric.column])
+                key = canonical([*identity, record.task, parts, metric.column])
                 signed.setdefault(key, []).append(number)
     turning = {
         (fingerprint, column)

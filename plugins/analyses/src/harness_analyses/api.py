@@ -110,7 +110,7 @@ def _executor(on: str | None, options: Mapping[str, Json] | None) -> FoundExecut
 
 def _workers(  # noqa: PLR0917  the arguments of a call
     executor: FoundExecutor,
-    own: Mapping[str, Json],
+    call: Mapping[str, Json],
     settings: ProbeSettings | GradientSettings,
     tasks: str | Iterable[str],
     general: Settings,
@@ -121,7 +121,7 @@ def _workers(  # noqa: PLR0917  the arguments of a call
     from harness_analyses.on_workers import AnalysisWorkers
 
     arguments: dict[str, Json] = {
-        **own,
+        **call,
         "settings": asdict(settings),
         "tasks": list[Json](task_names(tasks)),
         "spec_options": dict(shared.get("spec_options") or {}),
@@ -163,17 +163,17 @@ def probe(
         UserError: whatever is wrong with the request.
     """
     settings = settings or ProbeSettings()
-    found = _executor(on, executor_options)
+    executor = _executor(on, executor_options)
     general, found_tasks, runtime = prepared(tasks, shared)
     names = [encoders] if isinstance(encoders, str) else list(encoders)
     workers = None
-    if found is not None:
-        own: dict[str, Json] = {
+    if executor is not None:
+        call: dict[str, Json] = {
             "encoders": list[Json](names),
             "limit": limit,
             "val_share": val_share,
         }
-        workers = _workers(found, own, settings, tasks, general, shared, on_note or _silent)
+        workers = _workers(executor, call, settings, tasks, general, shared, on_note or _silent)
         workers.refuse(runtime)
         runtime = replace(runtime, device="cpu")  # here its tower only says which layers it has
     encoders_found = [find_encoder(name, general, runtime, found_tasks[0]) for name in names]
@@ -224,18 +224,18 @@ def gradients(
     Raises:
         UserError: whatever is wrong with the request.
     """
-    found, settings = _executor(on, executor_options), settings or GradientSettings()
+    executor, settings = _executor(on, executor_options), settings or GradientSettings()
     general, found_tasks, configured = with_model(model, tasks, options, checkpoint, shared)
     measure = None
-    if found is not None:
-        own: dict[str, Json] = {
+    if executor is not None:
+        call: dict[str, Json] = {
             "model": model,
             "options": dict(options or {}),
             "checkpoint": None if checkpoint is None else str(Path(checkpoint).absolute()),
             "form": form,
             "limit": limit,
         }
-        workers = _workers(found, own, settings, tasks, general, shared, on_note or _silent)
+        workers = _workers(executor, call, settings, tasks, general, shared, on_note or _silent)
         workers.refuse(configured.runtime)
         measure = workers.measure
     plan = plan_gradients(

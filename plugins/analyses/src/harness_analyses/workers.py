@@ -126,7 +126,7 @@ class ProbeWorker(AnalysisWorker):
     def _samples(self) -> list[tuple[Any, dict[tuple[str, str], Sample]]]:
         """Spec and samples of each task, by split and id."""
         limit, share = self.options["limit"], float(str(self.options["val_share"]))
-        found = []
+        samples = []
         for task in self._tasks:
             spec, splits, _ = divided(
                 task,
@@ -135,8 +135,8 @@ class ProbeWorker(AnalysisWorker):
                 seed=self._settings.seed,
             )
             by_id = {(split, one.id): one for split, some in splits.items() for one in some}
-            found.append((spec, by_id))
-        return found
+            samples.append((spec, by_id))
+        return samples
 
     def records(self, block: int) -> list[Mapping[str, Json]]:
         """Return each image's vectors by layer and pooling; none for one that is rejected."""

@@ -78,16 +78,16 @@ def _print(spreads: list[PromptSpread]) -> None:
     print_table(
         ("", "", "prompts", "as asked", "mean", "95 %", "of variance", "worst", "mark"), rows
     )
-    print_marks(mark for one in spreads for mark in one.marks)
-    for one in spreads:
-        if one.left_out:
+    print_marks(mark for spread in spreads for mark in spread.marks)
+    for spread in spreads:
+        if spread.left_out:
             click.echo(
-                f"{one.model}, {one.title}: {one.left_out} samples are left out, as they errored "
-                "under one prompt or more"
+                f"{spread.model}, {spread.title}: {spread.left_out} samples are left out, as they "
+                "errored under one prompt or more"
             )
-    if any(len(one.values) < FEW for one in spreads):
+    if any(len(spread.values) < FEW for spread in spreads):
         click.echo(f"warning: under {FEW} prompts the interval says little about other wordings")
-    for why in dict.fromkeys(one.why for one in spreads if one.why):
+    for why in dict.fromkeys(spread.why for spread in spreads if spread.why):
         click.echo(f"warning: {why}")
-    if any(one.changes_sign for one in spreads):
+    if any(spread.changes_sign for spread in spreads):
         click.echo("sign changes: a bias whose direction depends on the wording is not shown.")

@@ -42,13 +42,13 @@ def portraits(numbers: Iterable[int]) -> Iterator[tuple[Image.Image, dict[str, s
     for number in numbers:
         concept = CONCEPTS[number % len(CONCEPTS)]
         group = CounterfactualSet(f"train_demo-{number}", concept, types, number)
-        shown = cues(_SEED, group)
+        cue_marks = cues(_SEED, group)
         for member in members(_SEED, group):
             rng = stream(_SEED, "train_demo", group.name)
             canvas = Canvas(SIZE, SIZE)
             backdrop(canvas, rng)
-            place(canvas, shown.place, rng)
-            figure(canvas, member.who, shown, Stand(_HEAD, _RADIUS, 1))
+            place(canvas, cue_marks.place, rng)
+            figure(canvas, member.who, cue_marks, Stand(_HEAD, _RADIUS, 1))
             image = canvas.image().convert("RGB").crop(_CROP)
             race, gender, age = (member.values[kind] for kind in types)
             told = {"race": race, "gender": gender, "age": age, "concept": concept}

@@ -73,17 +73,17 @@ def _write_scores(
         made: list[tuple[str, Filter, Callable[[Row, Score], None]]] = []
         for name, options in chosen:
             with plugin_call(f"filter {name!r}", "make", installed[name].target):
-                one: Filter = load_target(installed[name])(options, folder.about)
-                told: dict[str, Json] = {"options": dict(options), "needs": dict(one.needs)}
-                version = one.version
-            write = files.enter_context(folder.open_scores(name, version, told))
-            made.append((name, one, write))
+                filter_: Filter = load_target(installed[name])(options, folder.about)
+                settings: dict[str, Json] = {"options": dict(options), "needs": dict(filter_.needs)}
+                version = filter_.version
+            write = files.enter_context(folder.open_scores(name, version, settings))
+            made.append((name, filter_, write))
         count = EachMinute(say, "filters", folder.about.sets, "sets")
         for _, rows in folder.sets():
             images = [folder.image(row) for row in rows]
-            for name, one, write in made:
+            for name, filter_, write in made:
                 with plugin_call(f"filter {name!r}", "score", installed[name].target):
-                    scores = list(zip(rows, one.score(images, rows), strict=True))
+                    scores = list(zip(rows, filter_.score(images, rows), strict=True))
                 for row, score in scores:
                     write(row, score)
             count.advance()

@@ -161,11 +161,11 @@ def main() -> None:
     if chosen.model:
         spec = replace(spec, generator=replace(spec.generator, model=chosen.model))
     reader = Reader(*drawn(_LEARNT))
-    images, told = drawn(_UNSEEN)
+    images, labels = drawn(_UNSEEN)
     read = reader.read(images)
     for name in ATTRIBUTES:
-        right = np.mean([one[name] == other[name] for one, other in zip(read, told, strict=True)])
-        print(f"reader of {name}: {right:.3f} right on {len(told)} drawings that it has not seen")
+        right = np.mean([one[name] == other[name] for one, other in zip(read, labels, strict=True)])
+        print(f"reader of {name}: {right:.3f} right on {len(labels)} drawings that it has not seen")
     for label, editor in (("edited", spec.editor), ("prompted", Editing(cross=0, self_share=0))):
         numbers = measured(replace(spec, editor=editor), reader, chosen.images / f"{label}.png")
         print(label, {name: round(value, 3) for name, value in numbers.items()}, flush=True)

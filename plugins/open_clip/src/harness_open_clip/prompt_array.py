@@ -37,13 +37,13 @@ class PromptArray(nn.Module):
             raise UserError(f"{count} prompt tokens, where a text has {room}",
                             where="recipe option 'tokens'", fix=f"1 to {room - 3}")  # fmt: skip
         self.count, self._after = count, 0
-        own = getattr(getattr(model, "config", None), "model_type", None)
-        words, positions = _of_transformers(model) if own else _of_open_clip(model)
+        model_type = getattr(getattr(model, "config", None), "model_type", None)
+        words, positions = _of_transformers(model) if model_type else _of_open_clip(model)
         self._positions = (positions,)  # the model's: in a tuple they are no weight of this module
-        self._after = int(own in _FIRST)
+        self._after = int(model_type in _FIRST)
         # Its values do not depend on the others, so a model that is loaded twice begins alike.
         self.tokens = nn.Parameter(words.detach()[0].float().repeat(count, 1))
-        if own:
+        if model_type:
             module = _embeddings(model)
             module.register_forward_hook(self._insert, with_kwargs=True)
         else:

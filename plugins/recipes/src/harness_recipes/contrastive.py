@@ -65,12 +65,12 @@ class Contrastive(Recipe):
         """Return every pair once: set by set, or in any order."""
         del number, measure
         sets: dict[tuple[str, ...], list[int]] = {}
-        for place, example in enumerate(pool):
-            key = (example.task, example.cluster) if self._together else (str(place),)
-            sets.setdefault(key, []).append(place)
+        for index, example in enumerate(pool):
+            key = (example.task, example.cluster) if self._together else (str(index),)
+            sets.setdefault(key, []).append(index)
         groups = list(sets.values())
         random.shuffle(groups)
-        return Epoch([place for group in groups for place in group])
+        return Epoch([index for group in groups for index in group])
 
     def pairs_loss(self, pairs: Pairs) -> Tensor:
         """Return the weighted mean over pairs of both contrasts."""

@@ -83,13 +83,13 @@ def planes_of(records: Sequence[EvaluationRecord], options: TableOptions) -> lis
     An ability is the headline of a task that is better high, where the task has no number that is
     best at zero; a task of bias shows its matched skew, or else its first number of that kind.
     """
-    asked = [record for record in records if not record.variant]
-    firsts = {record.task: record for record in reversed(asked)}
+    unperturbed = [record for record in records if not record.variant]
+    firsts = {record.task: record for record in reversed(unperturbed)}
     zeros: Mapping[str, list[str]] = {
         task: [metric.id for metric in record.metrics if metric.direction == "zero"]
         for task, record in firsts.items()
     }
-    order = list(dict.fromkeys(record.task for record in asked))
+    order = list(dict.fromkeys(record.task for record in unperturbed))
     abilities = [
         task for task in order if not zeros[task] and firsts[task].main.direction == "higher"
     ]
@@ -99,9 +99,9 @@ def planes_of(records: Sequence[EvaluationRecord], options: TableOptions) -> lis
     if not (abilities and biases):
         return []
     options = replace(options, readings=False, human_share=False, baseline="")
-    table = build_table(asked, options=options)
+    table = build_table(unperturbed, options=options)
     others = {
-        metric: build_table(asked, metric=metric, options=options)
+        metric: build_table(unperturbed, metric=metric, options=options)
         for metric in dict.fromkeys(metric for _, metric in biases)
     }
     planes = [
@@ -120,13 +120,13 @@ def write_planes(
     drawn: bool,
 ) -> None:
     """Write the page, with a figure for each plane where figures are drawn."""
-    shown = planes[:MOST]
+    first_planes = planes[:MOST]
     site.page(
         PAGE,
         "plane.html",
         title="Bias against ability",
-        left_out=len(planes) - len(shown),
-        pairs=[_plane(site, plane, records, options, drawn=drawn) for plane in shown],
+        left_out=len(planes) - len(first_planes),
+        pairs=[_plane(site, plane, records, options, drawn=drawn) for plane in first_planes],
     )
 
 
@@ -149,11 +149,11 @@ def _plane(
         site.write(file, in_both_lights(make_figure(figure, request).content(".svg", clear=True)))
     rows = []
     for name, cells in plane.models().items():
-        shown = (
+        texts_of_cells = (
             cell_text(column, cell, plane.table.looks)
             for column, cell in zip(columns, cells, strict=True)
         )
-        texts = (" ".join(filter(None, (t.number, t.marks, t.interval))) for t in shown)
+        texts = (" ".join(filter(None, (t.number, t.marks, t.interval))) for t in texts_of_cells)
         rows.append((name, *texts, name in front))
     across, up = (f"{column.over}, {column.heading}" for column in columns)
     return {"name": f"{up} against {across}", "across": across, "up": up, "file": file,

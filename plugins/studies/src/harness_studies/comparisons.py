@@ -76,7 +76,7 @@ def _claimed(comparisons: Sequence[Any], margin: float | None) -> list[Any]:
         ]
 
     heads = iter(claimed([one.main for one in comparisons]))
-    found = []
+    corrected = []
     for comparison in comparisons:
         metrics = [
             next(heads) if metric.main else claimed([metric])[0] for metric in comparison.metrics
@@ -86,8 +86,8 @@ def _claimed(comparisons: Sequence[Any], margin: float | None) -> list[Any]:
             if isinstance(comparison, TaskComparison)
             else {}
         )
-        found.append(replace(comparison, metrics=tuple(metrics), **slices))
-    return found
+        corrected.append(replace(comparison, metrics=tuple(metrics), **slices))
+    return corrected
 
 
 def _by_task(

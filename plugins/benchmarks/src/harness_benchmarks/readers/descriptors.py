@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.descriptors import Option, ReaderDescriptor
 
 
-def _unit(*choices: str) -> Option:
+def unit(*choices: str) -> Option:
+    """Return the option that says what a cluster is, of these choices; the first by default."""
     return Option(
         name="unit",
         default=choices[0],
@@ -42,7 +43,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
         id="vqav2",
         target="harness_benchmarks.readers.vqav2:VqaV2",
         summary="VQAv2: open questions about COCO images; question and annotation JSON.",
-        options=(_COLUMNS, _unit("image")),
+        options=(_COLUMNS, unit("image")),
         splits=("train", "val", "test-dev", "test"),
     ),
     ReaderDescriptor(
@@ -57,7 +58,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 help="Whether samples carry the words that the release's OCR read.",
             ),
             _COLUMNS,
-            _unit("image"),
+            unit("image"),
         ),
     ),
     ReaderDescriptor(
@@ -76,7 +77,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 help="Edition of the release.",
             ),
             _COLUMNS,
-            _unit("question"),
+            unit("question"),
         ),
         splits=("dev", "test"),
     ),
@@ -91,7 +92,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 choices=("exclude", "include"),
                 help="Whether the folder no_gesture takes part as a class.",
             ),
-            _unit("subject", "image"),
+            unit("subject", "image"),
         ),
     ),
     ReaderDescriptor(
@@ -106,7 +107,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 choices=("fine", "coarse"),
                 help="Ask for six relations (relationship.json) or three (domain.json).",
             ),
-            _unit("image"),
+            unit("image"),
         ),
     ),
     ReaderDescriptor(
@@ -114,7 +115,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
         version=3,
         target="harness_benchmarks.readers.gazefollow:GazeFollow",
         summary="GazeFollow, extended release: where a person looks, one point for each annotator.",
-        options=(_unit("image"),),
+        options=(unit("image"),),
         splits=("train", "test"),
     ),
     ReaderDescriptor(
@@ -128,7 +129,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 choices=("aligned", "original"),
                 help="Use the aligned faces, or the original images.",
             ),
-            _unit("image"),
+            unit("image"),
         ),
         splits=("train", "test"),
     ),
@@ -151,7 +152,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 default="3760x480",
                 help="Size of the images that boxes were marked on; any where it is not known.",
             ),
-            _unit("sequence", "image"),
+            unit("sequence", "image"),
         ),
         splits=("train", "valid", "test"),
         version=2,
@@ -162,7 +163,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
         summary="SocialCounterfactuals: parquet shards of people who differ in two traits.",
         requires=("pyarrow",),
         install="pip install 'social-harness[data]'",
-        options=(*_DEALT, _unit("set", "image")),
+        options=(*_DEALT, unit("set", "image")),
         splits=("train", "val", "test", "all"),
     ),
     ReaderDescriptor(
@@ -184,7 +185,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 "race_gender.",
             ),
             _COLUMNS,
-            _unit("image"),
+            unit("image"),
         ),
         splits=("train", "val"),
     ),
@@ -222,7 +223,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 help="All 18 concepts, or one of their groups.",
             ),
             *_DEALT,
-            _unit("set", "image"),
+            unit("set", "image"),
         ),
         splits=("train", "val", "test", "all"),
     ),
@@ -243,7 +244,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 choices=("error", "leave_out"),
                 help="Refuse rows without an image, or leave them out.",
             ),
-            _unit("image"),
+            unit("image"),
         ),
         splits=("test",),
     ),

@@ -87,14 +87,14 @@ class _Columnar:
             yield from (Row(row + 1, row, []) for row, _ in enumerate(self._values(counted[:1])))
             return
         classes = {
-            place: class_names
-            for place, name in enumerate(names)
+            index: class_names
+            for index, name in enumerate(names)
             if (class_names := self._names(name))
         }
         # NaN is how data frames write an empty cell among numbers.
         floats = [
-            place
-            for place, name in enumerate(names)
+            index
+            for index, name in enumerate(names)
             if pa.types.is_floating(self._fields[name][1].type)
         ]
         for row, values in enumerate(self._values(names)):

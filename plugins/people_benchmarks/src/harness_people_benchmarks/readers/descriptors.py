@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from harness.descriptors import Option, ReaderDescriptor
-
-
-def _unit(*choices: str) -> Option:
-    return Option(
-        name="unit",
-        default=choices[0],
-        choices=choices,
-        help="What a cluster is: statistics resample whole clusters.",
-    )
-
+from harness_benchmarks.readers.descriptors import unit
 
 READERS: tuple[ReaderDescriptor, ...] = (
     ReaderDescriptor(
         id="pairs",
         target="harness_people_benchmarks.readers.pairs:Pairs",
         summary="PAIRS: scenes drawn four times, with people who differ only in race and gender.",
-        options=(_unit("scene", "image"),),
+        options=(unit("scene", "image"),),
         splits=("test",),
     ),
     ReaderDescriptor(
@@ -42,7 +33,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 help="Ask with the two options in both orders, or as listed.",
             ),
             Option(name="images", default="", help="Folder of the images within the data folder."),
-            _unit("pair", "question"),
+            unit("pair", "question"),
         ),
         splits=("test",),
     ),
@@ -50,7 +41,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
         id="sb_bench",
         target="harness_people_benchmarks.readers.bbq:SbBench",
         summary="SB-Bench: ambiguous contexts about people in parquet shards, images inside.",
-        options=(_unit("question", "image"),),
+        options=(unit("question", "image"),),
         splits=("real", "synthetic"),
     ),
     ReaderDescriptor(
@@ -63,7 +54,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 default="label",
                 help="Key of the right answer's number in disambiguated contexts.",
             ),
-            _unit("image"),
+            unit("image"),
         ),
         splits=("test",),
     ),
@@ -71,14 +62,14 @@ READERS: tuple[ReaderDescriptor, ...] = (
         id="fer_plus",
         target="harness_people_benchmarks.readers.fer_plus:FerPlus",
         summary="FER+: faces of FER2013 with ten people's votes.",
-        options=(_unit("image"),),
+        options=(unit("image"),),
         splits=("train", "val", "test"),
     ),
     ReaderDescriptor(
         id="vl_checklist",
         target="harness_people_benchmarks.readers.vl_checklist:VlCheckList",
         summary="VL-CheckList: a text that fits an image and one that does not.",
-        options=(_unit("image"),),
+        options=(unit("image"),),
         splits=("people", "object", "attribute", "relation"),
     ),
     ReaderDescriptor(
@@ -98,7 +89,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 choices=("leave_out", "keep"),
                 help="Keep or leave out questions whether two images show the same person.",
             ),
-            _unit("image"),
+            unit("image"),
         ),
         splits=("dev", "test"),
     ),
@@ -119,7 +110,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 choices=("train", "leave_out"),
                 help="Whether COCO's restval images are training images.",
             ),
-            _unit("image"),
+            unit("image"),
         ),
         splits=("train", "val", "test"),
     ),
@@ -127,14 +118,14 @@ READERS: tuple[ReaderDescriptor, ...] = (
         id="emotic",
         target="harness_people_benchmarks.readers.emotic:Emotic",
         summary="EMOTIC: people in scenes with some of 26 categories, from Annotations.mat.",
-        options=(_unit("image"),),
+        options=(unit("image"),),
         splits=("train", "val", "test"),
     ),
     ReaderDescriptor(
         id="imagenet",
         target="harness_people_benchmarks.readers.imagenet:ImageNet",
         summary="ImageNet: validation images in a folder for each WordNet id.",
-        options=(_unit("image"),),
+        options=(unit("image"),),
         splits=("val", "train"),
     ),
 )
