@@ -241,7 +241,7 @@ def _methods(protocol: Any) -> list[str]:
 
 
 def _of_several(kind: Any, inner: tuple[Any, ...], value: Any, where: str) -> Any:
-    """Return a mapping or a list with plain contents; a text is no list of letters."""
+    """Return a mapping or a list with plain contents; a text is not a list of letters."""
     if kind is Mapping and isinstance(value, Mapping):
         return {
             plain(inner[0], key, f"a key of {where}"): plain(inner[1], item, f"{key!r} in {where}")

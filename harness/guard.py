@@ -116,7 +116,7 @@ class Contract:
         """Return what a method returned as a list of things of one type.
 
         Raises:
-            PluginError: it is none, or holds something else.
+            PluginError: it is not a list, or holds something else.
         """
         if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__iter__"):
             raise self.returned(value, method, noun)
@@ -149,7 +149,7 @@ def _repr(value: object) -> str:
 
 
 def not_plain(value: object) -> str:
-    """Return why a value is no plain data (JSON without NaN); empty when it is."""
+    """Return why a value is not plain data (JSON without NaN); empty when it is."""
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except FAULTS as error:
@@ -164,7 +164,7 @@ def check_descriptor(descriptor: Any) -> None:
     """Check that the fields of a descriptor are of their types.
 
     Raises:
-        PluginError: one is not, an id is no plain name (ids become names of files), or the target
+        PluginError: one is not, an id is not a plain name (ids name files), or the target
             is no ``module:attribute``.
     """
     kind: Any = type(descriptor)

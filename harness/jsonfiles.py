@@ -47,7 +47,7 @@ def open_file(path: Path) -> BufferedReader:
     """Return a file, opened to read its bytes.
 
     Raises:
-        OSError: it cannot be read, or is none: a pipe would be waited for without an end.
+        OSError: it cannot be read, or is not a regular file: a pipe would be waited for forever.
     """
     if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
         raise OSError(errno.EINVAL, "is not a file", str(path))
@@ -152,7 +152,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def finite_json(value: Any) -> Any:
-    """Return plain data in which numbers that are none are null, which JSON has."""
+    """Return plain data in which NaN and infinite numbers are null, since JSON has neither."""
     if isinstance(value, Mapping):
         return {key: finite_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -157,7 +157,7 @@ def write_analysis(  # noqa: PLR0913  what a record is made of
     """Write and seal an analysis; return it as it can be read back.
 
     Raises:
-        PluginError: a table whose name is none.
+        PluginError: a table's name is not valid.
         UserError: the folder cannot be written, or another process writes into it.
     """
     for table in tables:

@@ -69,7 +69,7 @@ def own_options(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return a mapping of a model checked: its id under ``model``, and options of its run.
 
     Raises:
-        UserError: no id, a key that is none, or a value that it cannot have.
+        UserError: no id, an unknown key, or a value that the key cannot have.
     """
     from harness.api.runs import RunOptions
 

@@ -74,7 +74,7 @@ def located(name: Place, results: Path) -> Path:
 
 
 def _meant(name: str, results: Path) -> str:
-    """Return what a name may stand for that is none of results."""
+    """Return what a name that names no results may stand for."""
     from harness.specs.catalog import load_catalog
 
     catalog = load_catalog(plugins().spec_folders())

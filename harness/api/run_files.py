@@ -37,7 +37,7 @@ def read_run_file(path: Path) -> dict[str, Any]:
     Python. Paths in it are read from the working folder, as those of a command are.
 
     Raises:
-        UserError: at its line: a key that is none, or a value that it cannot have.
+        UserError: at its line: an unknown key, or a value that the key cannot have.
     """
     document = read_yaml(path)
     if not isinstance(document.data, dict):
@@ -65,7 +65,7 @@ def read_models_file(path: Path) -> list[Any]:
     """Return the models that a file lists, alone or under ``models``, as :func:`harness.plan` does.
 
     Raises:
-        UserError: at its line: no list, a key that is none, or a value that it cannot have.
+        UserError: at its line: no list, an unknown key, or a value that the key cannot have.
     """
     document = read_yaml(path)
     data = document.data

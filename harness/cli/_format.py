@@ -69,7 +69,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print plain data as JSON; numbers that are none become null, which JSON has."""
+    """Print plain data as JSON; NaN and infinite numbers become null, since JSON has neither."""
     emit(json.dumps(finite_json(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 

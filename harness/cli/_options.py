@@ -127,7 +127,7 @@ class Whole(click.IntRange):
         """Return the number.
 
         Raises:
-            BadParameter: it is none, or out of bounds.
+            BadParameter: it is not a number, or out of bounds.
         """
         number = click.INT.convert(value, param, ctx)
         return _within(self, number, value, param, ctx)
@@ -140,7 +140,7 @@ class Number(click.FloatRange):
         """Return the number.
 
         Raises:
-            BadParameter: it is none, not finite, or out of bounds.
+            BadParameter: it is not a finite number, or out of bounds.
         """
         number = click.FLOAT.convert(value, param, ctx)
         if not math.isfinite(number):

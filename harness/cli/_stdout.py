@@ -40,7 +40,7 @@ def kept_apart() -> Iterator[None]:
 def _apart(stream: TextIO) -> TextIO:
     """Return a stream of our own to where a stream goes; from now on its file is standard error.
 
-    What is no file of the system (a test's) is returned as it is.
+    What is not a file of the system (a test's) is returned as it is.
     """
     if stream is not sys.__stdout__:
         return stream

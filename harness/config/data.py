@@ -122,7 +122,7 @@ def _provided(
     if not isinstance(folder, Path):
         raise contract.returned(folder, "locate", "a Path")
     if not folder.is_dir():
-        raise contract.wrong(f"returned {folder} from locate, which is no folder")
+        raise contract.wrong(f"returned {folder} from locate, which is not a folder")
     return folder
 
 

@@ -70,7 +70,7 @@ def load_settings(
 
     Raises:
         UserError: for a file that cannot be read or is malformed, an unknown key, profile or model,
-            or a data path for what is no task or benchmark.
+            or a data path for what is not a task or benchmark.
     """
     _refuse_unknown_variables()
     path = (folder or _working_folder()) / FILE

@@ -115,7 +115,7 @@ class ConfiguredModel:
 
         Raises:
             ModelError: it cannot be loaded; it is not tried again for another task.
-            UserError: what is no task.
+            UserError: what is not a task.
         """
         if not isinstance(task, Task):
             raise UserError(f"{described(task)} is not a task", fix="harness.load_task(ID)")

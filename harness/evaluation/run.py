@@ -52,11 +52,11 @@ class Reporter(Protocol):
         ...
 
     def progress(self, samples: int) -> None:
-        """``number`` more samples are on disk."""
+        """``samples`` more samples are on disk."""
         ...
 
     def say(self, note: str) -> None:
-        """Something the user should know."""
+        """The user should know ``note``."""
         ...
 
 

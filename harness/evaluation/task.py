@@ -107,7 +107,7 @@ class Task:
         """Return a target as the text a model would have to write.
 
         Raises:
-            UserError: the target is none that a sample of the task could have.
+            UserError: no sample of the task could have this target.
         """
         if self.options and target not in self.options:
             raise unknown(f"label of {self.id!r}", str(target), self.options)

@@ -173,7 +173,7 @@ class EvaluationWriter:
 
         Raises:
             UserError: it cannot be written.
-            PluginError: a reader gave a sample that is no plain data.
+            PluginError: a reader gave a sample that is not plain data.
         """
         for note in (*self._read_so, *notes):
             if note not in self.journal.notes:
@@ -181,7 +181,7 @@ class EvaluationWriter:
                 self._say(f"{self.job.plan.task.spec.name}: {note}")
         try:
             self.journal.append(index, records)
-        except (TypeError, ValueError) as error:  # what is no JSON
+        except (TypeError, ValueError) as error:  # what is not JSON
             raise not_plain_sample(self.job.plan.task.spec, records, error) from error
         self._added(index, records)
 
@@ -253,14 +253,14 @@ class EvaluationWriter:
 
 
 def not_plain_sample(spec: TaskSpec, records: list[SampleRecord], error: Exception) -> Exception:
-    """Return who put what is no plain data into a record."""
+    """Return who put what is not plain data into a record."""
     reader = contract_of(find("reader", spec.data.reader, plugins().readers()))
     for record in records:
         data = record.to_json()
         for name in ("id", "cluster", "stratum", "target", "fields", "groups"):
             if why := not_plain(data[name]):
                 return reader.wrong(
-                    f"yielded a sample, {described(record.id)}, whose {name} is no plain data: "
+                    f"yielded a sample, {described(record.id)}, whose {name} is not plain data: "
                     f"{why}"
                 )
     return error

@@ -41,7 +41,7 @@ def make_model(descriptor: ModelDescriptor, options: Mapping[str, Json], *task: 
         task: For a baseline that needs one.
 
     Raises:
-        PluginError: the factory fails, or what it makes is no model.
+        PluginError: the factory fails, or what it makes is not a model.
         UserError: options that it refuses.
     """
     contract, factory = contract_of(descriptor), load_target(descriptor)
@@ -77,7 +77,7 @@ def identity_of(descriptor: ModelDescriptor, model: Model, runtime: Runtime) -> 
     """Return a model's identity.
 
     Raises:
-        PluginError: it raises, or is no plain data.
+        PluginError: it raises, or is not plain data.
         UserError: what the model says itself, such as of a checkpoint that is not there.
     """
     contract = contract_of(descriptor)
@@ -88,7 +88,7 @@ def identity_of(descriptor: ModelDescriptor, model: Model, runtime: Runtime) -> 
     with contract.calling("identity"):
         identity = dict(mapping)
     if why := not_plain(identity):
-        raise contract.wrong(f"returned what is no plain data from identity: {why}")
+        raise contract.wrong(f"returned what is not plain data from identity: {why}")
     return identity
 
 
@@ -229,7 +229,7 @@ def _wrong(result: Any) -> str:
     if isinstance(result, Text):
         text: Any = result.text
         if not isinstance(text, str):
-            return "its text is none"
+            return "its text is not a string"
         return "" if result.finish in _FINISHES else f"its end is none of {', '.join(_FINISHES)}"
     if isinstance(result, Failed):
         plain = isinstance(result.kind, str) and isinstance(result.message, str)
@@ -242,7 +242,7 @@ def plain_scores(scores: Scores) -> Scores:
 
     Raises:
         ValueError: a kind of score that there is not.
-        TypeError: what is no number.
+        TypeError: what is not a number.
     """
     if scores.kind not in get_args(ScoreKind):
         raise ValueError(f"{scores.kind!r} is not a kind of score")

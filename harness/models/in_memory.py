@@ -74,7 +74,7 @@ def as_model(  # noqa: PLR0913  what a descriptor says of a model
 
     Raises:
         UserError: the id of an installed model.
-        PluginError: an id that is no plain name, or another value that no descriptor can have.
+        PluginError: an id that is not a plain name, or another value that no descriptor can have.
     """
     kind = type(answers)
     chosen_id = id or getattr(answers, "id", None) or _words(kind.__name__)
@@ -96,7 +96,7 @@ def as_model(  # noqa: PLR0913  what a descriptor says of a model
 
 
 def _set(values: Iterable[str] | None, answers: Answers, name: str) -> Any:
-    """Return names as descriptors hold them; what is no list of them its check refuses."""
+    """Return names as descriptors hold them; what is not a list of them its check refuses."""
     names: Any = getattr(answers, name, ()) if values is None else values
     is_list = isinstance(names, Iterable) and not isinstance(names, str)
     return frozenset(names) if is_list else names

@@ -45,7 +45,7 @@ def guarded_extractor(extractor: Any, contract: Contract) -> Extractor:
                 f"an answer has none, and no answer has one of {', '.join(filter(None, PROBLEMS))}"
             )
         if answer is not None and type(answer) is not str and (why := not_plain(answer)):
-            raise contract.wrong(f"returned an answer that is no plain data: {why}")
+            raise contract.wrong(f"returned an answer that is not plain data: {why}")
         return extracted
 
     guarded = contract.checked(extractor, "a call", check)

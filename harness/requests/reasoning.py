@@ -202,7 +202,7 @@ def parse_tags(text: Json, where: str) -> Tags:
     """Return markers written as ``OPEN,CLOSE;OPEN,CLOSE``.
 
     Raises:
-        UserError: for a pair that is none.
+        UserError: for a pair that is not two markers.
     """
     if text is None or text == "":
         return ()
@@ -214,7 +214,7 @@ def checked_tags(pairs: object, where: str) -> Tags:
     """Return markers given as pairs.
 
     Raises:
-        UserError: for a pair that is none.
+        UserError: for a pair that is not two markers.
     """
     listed: list[Any] = list(pairs) if isinstance(pairs, list | tuple) else [pairs]
     for pair in listed:

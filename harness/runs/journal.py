@@ -102,7 +102,7 @@ class Journal:
 
         Raises:
             UserError: it cannot be written; what is journaled stays whole.
-            TypeError, ValueError: a record holds what is no JSON.
+            TypeError, ValueError: a record holds what is not JSON.
         """
         self._places[block] = self._write(encode(block, [record.to_json() for record in records]))
         self._counts[block] = len(records)

@@ -190,7 +190,7 @@ def _counts(raw: Mapping[str, Any]) -> Counts:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a text")
     return value
 
 
@@ -202,7 +202,7 @@ def _count(value: Any) -> int:
 
 def _table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is no table of names")
+        raise TypeError(f"{value!r} is not a table of names")
     return value
 
 
@@ -212,7 +212,7 @@ def _table_or_none(value: Any) -> dict[str, Any] | None:
 
 def _number(value: Any) -> float | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise TypeError(f"{value!r} is no number")
+        raise TypeError(f"{value!r} is not a number")
     return value
 
 

@@ -245,7 +245,7 @@ def _sent_from_json(data: Mapping[str, Any]) -> SentPrompt:
 
 
 def parse_sample(data: object) -> SampleRecord | None:
-    """Return the record of a parsed line; ``None`` when it is no sample record."""
+    """Return the record of a parsed line; ``None`` when it is not a sample record."""
     if not isinstance(data, dict):
         return None
     try:
@@ -258,7 +258,7 @@ def read_samples(directory: Path) -> Iterator[SampleRecord]:
     """Yield the sample records of a sealed evaluation, in plan order.
 
     Raises:
-        UserError: at ``file:line``, for a line that is no sample record.
+        UserError: at ``file:line``, for a line that is not a sample record.
     """
     path = directory / SAMPLES
     try:

@@ -222,7 +222,7 @@ class Template:
         """Return the text with fields put in.
 
         Raises:
-            UserError: a field that is not there, a value that is no text, or too long a result.
+            UserError: a field that is not there, a value that is not a text, or too long a result.
         """
         pieces: list[str] = []
         size = 0

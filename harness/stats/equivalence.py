@@ -27,7 +27,7 @@ def equivalence(paired: Paired, margin: float, direction: Direction) -> Equivale
         direction: Which way is better; without one, or best at zero, nothing is "no worse".
 
     Raises:
-        UserError: the margin is no number above 0.
+        UserError: the margin is not a number above 0.
     """
     if not 0 < margin < math.inf:
         raise UserError(f"{margin:g} is not a margin", where="margin", fix="a number above 0: 0.5")

@@ -197,7 +197,7 @@ WRONG: list[tuple[str, Any, Sequence[str], str, int]] = [
     ),
     ("model.text", "yes", SUMS, "with str 'yes': a result is one of Scores, Text", 1),
     ("model.text", None, SUMS, "with None: a result is one of", 1),
-    ("model.text", loose.Text(None), SUMS, "its text is none", 1),
+    ("model.text", loose.Text(None), SUMS, "its text is not a string", 1),
     ("model.text", loose.Text("yes", "later"), SUMS, "its end is none of stop", 1),
     ("model.scores", loose.Scores("label", ("a", "b")), RANKS, "ValueError: could not convert", 1),
     ("model.scores", loose.Scores("likely", (1, 0)), RANKS, "'likely' is not a kind of score", 1),
@@ -207,8 +207,8 @@ WRONG: list[tuple[str, Any, Sequence[str], str, int]] = [
     ("extractor.call", "yes", SUMS, "returned str 'yes' from a call, not Extracted", 2),
     ("extractor.call", None, SUMS, "returned None from a call, not Extracted", 2),
     ("extractor.call", loose.Extracted(None), SUMS, "the answer None with the problem str ''", 2),
-    ("extractor.call", loose.Extracted(NAN), SUMS, "an answer that is no plain data", 2),
-    ("extractor.call", loose.Extracted({1}), SUMS, "an answer that is no plain data", 2),
+    ("extractor.call", loose.Extracted(NAN), SUMS, "an answer that is not plain data", 2),
+    ("extractor.call", loose.Extracted({1}), SUMS, "an answer that is not plain data", 2),
     ("sums.statistics", 1.0, SUMS, "returned float 1.0 from statistics for sample str '0'", 2),
     ("sums.statistics", {0: NAN}, SUMS, "not a mapping of positions to finite numbers", 2),
     ("sums.statistics", {"a": 1.0}, SUMS, "not a mapping of positions to finite numbers", 2),
@@ -225,7 +225,7 @@ WRONG: list[tuple[str, Any, Sequence[str], str, int]] = [
     ("settled.tables", {"a": 1}, GROUPS, "from tables, not a list of Rows", 2),
     ("groups.beside", [1], GROUPS, "returned int 1 from beside, not Rows", 2),
     ("source.locate", "world", SOURCE, "returned str 'world' from locate, not a Path", 2),
-    ("source.locate", Path("gone"), SOURCE, "returned gone from locate, which is no folder", 2),
+    ("source.locate", Path("gone"), SOURCE, "returned gone from locate, which is not a folder", 2),
     ("format.call", None, TABLE, "returned None from a call, not text", 2),
     ("format.call", b"table", TABLE, "returned bytes b'table' from a call, not text", 2),
     ("format.call", "\ud800", TABLE, "returned text that cannot be written", 2),
@@ -257,7 +257,7 @@ def test_a_sample_that_cannot_be_written_down_is_told(value: Any, strange: Any, 
     code, err = said(strange, SUMS, capfd)
     assert code == 2
     is_one_short_message(err)
-    assert "reader 'strange' yielded a sample, str '0', whose target is no plain data" in err
+    assert "reader 'strange' yielded a sample, str '0', whose target is not plain data" in err
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def make_metric(name: str, options: Mapping[str, Json], labels: Sequence[str]) -
     """Return a metric by id; each of its methods raises nothing but what it means to.
 
     Raises:
-        PluginError: its plugin or factory fails, or what it makes is no metric.
+        PluginError: its plugin or factory fails, or what it makes is not a metric.
         UserError: no such metric, or options and labels that it refuses.
     """
     metric, contract = make("metric", name, plugins().metrics(), options, tuple(labels))

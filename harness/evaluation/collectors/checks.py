@@ -19,7 +19,7 @@ def check_size(size: object, contract: Contract) -> None:
     """Check the length of a statistics vector.
 
     Raises:
-        PluginError: it is no number of statistics.
+        PluginError: it is not a number of statistics.
     """
     if not isinstance(size, int | np.integer) or size < 0:
         raise contract.wrong(f"has the size {described(size)}, not a number of statistics")

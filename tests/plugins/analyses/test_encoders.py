@@ -67,7 +67,7 @@ def test_what_is_not_installed_says_what_is(strange: Callable[..., Encoder]) -> 
     [
         (lambda asked: asked.nothing, "raised in find"),
         (lambda asked: asked.name, "returned str 'strange:one' from find, not an Encoder"),
-        (lambda asked: Encoder(asked.name, {"a": {1}}, print), "identity that is no plain data"),  # type: ignore[dict-item]
+        (lambda asked: Encoder(asked.name, {"a": {1}}, print), "identity that is not plain data"),  # type: ignore[dict-item]
         (lambda asked: Encoder(asked.name, {}, lambda: 1), "loads int 1, not a Tower"),
         (lambda asked: Encoder(asked.name, {}, lambda: 1 // 0), "raised in load"),
     ],

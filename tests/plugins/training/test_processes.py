@@ -34,8 +34,8 @@ def test_a_model_split_over_processes_is_refused(
     ("variables", "said"),
     [
         ({"WORLD_SIZE": "2"}, "RANK is not set, and WORLD_SIZE is"),
-        ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two', which is no number"),
-        ({"WORLD_SIZE": "2", "RANK": "-1"}, "RANK is '-1', which is no number"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two', which is not a number"),
+        ({"WORLD_SIZE": "2", "RANK": "-1"}, "RANK is '-1', which is not a number"),
     ],
 )
 def test_an_environment_that_no_launcher_leaves_is_refused(

@@ -55,7 +55,7 @@ def find_encoder(name: str, settings: Settings, runtime: Runtime, task: Task) ->
     if not isinstance(encoder, Encoder):
         raise contract.returned(encoder, "find", "an Encoder")
     if fault := not_plain(encoder.identity):
-        raise contract.wrong(f"has an identity that is no plain data: {fault}")
+        raise contract.wrong(f"has an identity that is not plain data: {fault}")
     return replace(encoder, name=name, load=lambda: _loaded(encoder, contract))
 
 

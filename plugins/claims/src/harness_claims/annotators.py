@@ -31,7 +31,7 @@ def counts_of(votes: Json, labels: Sequence[str], where: str) -> list[float]:
         where: Where they stand, for messages.
 
     Raises:
-        DataError: no votes, votes for what is no label, or what is no number of at least 0.
+        DataError: no votes, votes for what is not a label, or what is no number of at least 0.
     """
     if isinstance(votes, Mapping):
         if unknown := sorted(set(votes) - set(labels)):

@@ -113,7 +113,7 @@ def human_row(record: EvaluationRecord, *, seed: int = 0) -> HumanRow:
     """Return how annotators and a model do against the other annotators.
 
     Raises:
-        UserError: the task's target is no list of annotators' answers, or none has two.
+        UserError: the task's target is not a list of annotators' answers, or none has two.
     """
     spec = read_resolved(record.directory)
     lines = read_samples(record.directory)

@@ -248,7 +248,7 @@ def losses_of(path: Path) -> Lines:
 def _training(folder: Path) -> Iterator[tuple[Path, list[dict[str, Any]], tuple[str, ...]]]:
     """Give a training's file, epochs and marks; what is wrong with them is one message."""
     path = folder / "train.json" if folder.is_dir() else folder
-    try:  # a loss that is no number has no point in the curve, as null has none
+    try:  # a loss that is not a number has no point in the curve, as null has none
         record = read_object(path, undefined=True)
     except UserError as error:
         raise UserError(f"not a training record: {error.message}", where=path) from None

@@ -137,7 +137,7 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
         expected = [response.result for response in slow.answer(questions)]
     except UserError:
         raise
-    except Exception as error:  # noqa: BLE001  a model that is no model for images and text
+    except Exception as error:  # noqa: BLE001  a model that is not a model for images and text
         raise UserError(
             f"the model cannot answer about an image: {_why(error, loaded)}",
             fix=missing_package(error),

@@ -96,7 +96,7 @@ def check_name(name: str, flag: str) -> str:
     """Return a reviewer's name.
 
     Raises:
-        UserError: it is no name of a file.
+        UserError: it is not a name of a file.
     """
     if not _NAME.fullmatch(name):
         raise UserError(f"{quoted(name)} is not a name of a reviewer", where=flag,

@@ -27,7 +27,7 @@ def open_study(name: str) -> Document:
     """Return a study's file by its path, or by the id of a shipped one.
 
     Raises:
-        UserError: no such study, or a file that is no YAML.
+        UserError: no such study, or a file that is not YAML.
     """
     path = Path(name)
     if path.suffix in {".yaml", ".yml"} and (path.exists() or path.stem not in study_names()):

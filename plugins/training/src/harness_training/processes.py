@@ -102,7 +102,7 @@ def processes(device: str) -> Processes:
 def _number(name: str, text: str) -> int:
     if text.isdecimal():
         return int(text)
-    state = f"is {text!r}, which is no number" if text else "is not set, and WORLD_SIZE is"
+    state = f"is {text!r}, which is not a number" if text else "is not set, and WORLD_SIZE is"
     raise UserError(
         f"the environment variable {name} {state}",
         fix="start several processes with torchrun or accelerate launch, or unset WORLD_SIZE",

@@ -97,7 +97,7 @@ def _checked(name: str, kind: str) -> str:
     """Return the module's name.
 
     Raises:
-        UserError: it is no name of a module, or something of that name is there already.
+        UserError: it is not a name of a module, or something of that name is there already.
     """
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise UserError(

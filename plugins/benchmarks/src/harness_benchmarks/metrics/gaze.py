@@ -45,7 +45,7 @@ def annotated_points(sample: ScoredSample) -> list[Point]:
     ``eval_on_gazefollow.py`` does.
 
     Raises:
-        DataError: when the target is no list of points, or none is left.
+        DataError: when the target is not a list of points, or none is left.
     """
     points = sample.target if isinstance(sample.target, list) else []
     parsed = [point for point in map(_point, points) if point is not None]

@@ -140,7 +140,7 @@ class JrdbSocial:
     def _why_not(
         self, labels: Sequence[Any], pair: frozenset[str], people: Mapping[str, Any]
     ) -> str:
-        """Return why a pair is no sample; nothing when it is one."""
+        """Return why a pair is not a sample; nothing when it is one."""
         if len(pair) < 2:
             return ONE_PERSON
         if not labels:

@@ -217,7 +217,7 @@ def _labels(data_look: Look, target: str, text: str, *, usual: bool) -> list[str
         usual: Whether the answer was taken from the data.
 
     Raises:
-        UserError: a label of the data that is not among them, or that is no label.
+        UserError: a label of the data that is not among them, or that is not a label.
     """
     if text in {"", "none"}:
         return []

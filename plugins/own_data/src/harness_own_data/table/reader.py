@@ -153,7 +153,7 @@ class TableReader:
         for column in (column for column, kind in maker.kinds.items() if kind == "bytes"):
             if path := table.first_without_bytes(column):
                 raise DataError(
-                    f"the first image of {column!r} is no image but the name of one, "
+                    f"the first image of {column!r} is not an image but the name of one, "
                     f"{quoted(path)}",
                     where=table.root.where(table.name),
                     fix=f"image: {column}.path reads images by their names",

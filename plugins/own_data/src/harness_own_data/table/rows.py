@@ -67,7 +67,7 @@ def count_of(column: str) -> str:
 
 
 def text_of(cell: Any) -> str | None:
-    """Return a cell as text, nothing for null; ``None`` for a list or what else is no text."""
+    """Return a cell as text, nothing for null; ``None`` for a list or what else is not a text."""
     if isinstance(cell, str):
         return cell
     if cell is None:

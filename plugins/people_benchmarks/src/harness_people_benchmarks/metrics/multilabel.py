@@ -36,7 +36,7 @@ def targets(sample: ScoredSample, classes: Classes) -> list[int]:
     """Return the positions of a sample's labels.
 
     Raises:
-        DataError: its target is no list of the task's labels.
+        DataError: its target is not a list of the task's labels.
     """
     listed = sample.target
     if (

@@ -25,7 +25,7 @@ def overall(folder: Path, measure: str = "probability") -> dict[str, dict[str, f
         measure: ``probability`` or ``outcome``.
 
     Raises:
-        DataError: no such files, one without a column, or a value that is no number.
+        DataError: no such files, one without a column, or a value that is not a number.
     """
     pattern = f"merge_bias_{measure}/*/*.csv"
     files = sorted({*folder.glob(pattern), *folder.glob(f"**/{pattern}")})

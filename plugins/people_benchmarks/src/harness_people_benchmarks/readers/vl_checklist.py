@@ -73,7 +73,7 @@ class VlCheckList:
         """Yield pairs by list; images of one list that come again stand where they come.
 
         Raises:
-            DataError: an entry that is no image with two texts.
+            DataError: an entry that is not an image with two texts.
         """
         for path, name in zip(self.annotations(root, split), PARTS[split], strict=True):
             top, kind, source = _named(name)
