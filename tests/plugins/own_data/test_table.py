@@ -515,7 +515,7 @@ class TestParquet:
         pa = pytest.importorskip("pyarrow")
         self.write(folder, label=[1.0, float("nan")], exact=pa.array([1, 2], pa.decimal128(22, 1)))
         assert [sample.target for sample in self.read(folder, target="label")] == [1.0, None]
-        with pytest.raises(DataError, match="no plain data"):
+        with pytest.raises(DataError, match="not plain data"):
             self.read(folder, target="exact")
 
     def test_a_column_that_comes_twice(self, folder: Path) -> None:

@@ -88,7 +88,7 @@ def epochs(subject: Subject) -> None:
     for number in range(3):
         epoch = _epoch(recipe, number)
         if fault := not_plain(dict(epoch.figures)):
-            raise ContractError(f"figures of an epoch are no plain data: {fault}")
+            raise ContractError(f"figures of an epoch are not plain data: {fault}")
 
 
 def resume(subject: Subject) -> None:

@@ -65,7 +65,7 @@ class _Columnar:
             message = f"the column {column!r} is of the extension type {name}; texts, numbers, "
             return f"{message}lists and images are read", "write it as a plain column"
         if any(check(field.type) for check in _NOT_PLAIN):
-            return f"the column {column!r} holds {field.type}, no plain data", "write it as text"
+            return f"the column {column!r} holds {field.type}, not plain data", "write it as text"
         if _is_list(field.type) and _are_images(field.type.value_type):
             if not _are_image_lists(field.type):
                 message = f"the column {column!r} holds lists of images without the field path"
