@@ -280,6 +280,8 @@ class DataRoot:
         archive = self._archives.get(first)
         if archive is not None:
             return archive, inner
+        if not self._has_link(full):
+            return self._folder / full
         try:
             path = (self._folder / full).resolve()
         except RuntimeError as error:  # a loop of links
@@ -287,6 +289,21 @@ class DataRoot:
         if not path.is_relative_to(self._bounds):
             raise LeadsOut(_LINK_OUT, where=self.where(name), fix=_PUT_INSIDE)
         return path
+
+    def _has_link(self, full: str) -> bool:
+        """Whether a link lies on a way from the root, or the way does not lead to anything.
+
+        Resolving looks at each folder from ``/`` on, for each file; the root has no links above.
+        """
+        way = str(self._folder)
+        try:
+            for part in full.split("/"):
+                way = f"{way}/{part}"
+                if stat.S_ISLNK(os.lstat(way).st_mode):
+                    return True
+        except (OSError, ValueError):
+            return True
+        return False
 
     def _entry(self, archive: Archive, inside: str, name: str) -> Entry:
         entry = archive.entry(inside)
