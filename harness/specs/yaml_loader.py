@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -21,6 +22,7 @@ from harness.jsonfiles import read_file
 MAX_BYTES = 1024 * 1024
 MAX_NODES = 50_000
 MAX_DEPTH = 32
+_KEPT = 32 * 1024  # characters: every command and call reads all specs, which are shorter
 
 Key = str | int
 Path_ = tuple[Key, ...]
@@ -108,7 +110,21 @@ def parse_yaml(text: str, *, name: str = "<text>", path: Path | None = None) -> 
             a merge key, a key that is not text, a number that is not finite, aliases that expand
             beyond the bound.
     """
+    if len(text) > _KEPT:
+        return _Builder(text, name, path).document()
+    document = _parsed(text, name, path)
+    return replace(document, data=_copy(document.data))  # the caller may change its data
+
+
+@lru_cache(maxsize=512)
+def _parsed(text: str, name: str, path: Path | None) -> Document:
     return _Builder(text, name, path).document()
+
+
+def _copy(data: Json) -> Json:
+    if isinstance(data, dict):
+        return {key: _copy(value) for key, value in data.items()}
+    return [_copy(value) for value in data] if isinstance(data, list) else data
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -132,3 +133,13 @@ def test_the_loader_without_c_says_the_same_places(monkeypatch: pytest.MonkeyPat
     first = parse_yaml(text)
     monkeypatch.setattr(yaml_loader, "_LOADER", yaml.SafeLoader)
     assert parse_yaml(text) == first
+
+
+def test_a_text_read_twice_is_two_documents_and_changing_one_leaves_the_other() -> None:
+    first, second = (parse_yaml("a: [1, {b: 2}]", name="x") for _ in range(2))
+    assert first == second
+    data: Any = first.data
+    data["a"][1]["b"] = 3
+    data["a"].append(4)
+    assert second.data == parse_yaml("a: [1, {b: 2}]", name="x").data == {"a": [1, {"b": 2}]}
+    assert parse_yaml("a: [1, {b: 2}]", name="y").where(("a", 0)) == "y:1:5"
