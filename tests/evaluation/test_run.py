@@ -20,12 +20,13 @@ from harness.errors import UserError
 from harness.runs.lock import writing
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import SEALED
+from tests.evaluation.forked import forked
 
 Faces = Callable[[int], Path]
 HERE = Path(__file__).parent
 PATH = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH", "")]))
 
-LOOK = """
+READY = """
 import sys
 from importlib.metadata import EntryPoint
 from harness import plugins
@@ -33,23 +34,27 @@ point = EntryPoint(name="slow_model", value="slow_model", group="harness")
 installed = plugins.entry_points
 plugins.entry_points = lambda group: [*installed(group=group), point]
 from harness.cli.main import entry
-entry(sys.argv[1:])
+"""
+LOOK = f"{READY}entry(sys.argv[1:])"
+# What a run imports before it asks; plugins are found anew by each.
+IMPORTED = """
+import jsonschema, numpy, PIL.Image
+import harness.api, harness.cli.run, harness.evaluation.execute, harness.evaluation.run
+import harness.workers.start, harness_benchmarks.readers.raf_db
+from harness_demo_world import source
+plugins.plugins()
+plugins.plugins.cache_clear()
 """
 
 
 def look(results: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the looker on RAF-DB in a process of its own."""
     command = [
-        sys.executable, "-c", LOOK, "run", "--model", "looker", "--tasks", "raf_db",
-        "--data", "raf_db=raf", "--results", str(results), *arguments,
+        "run", "--model", "looker", "--tasks", "raf_db", "--data", "raf_db=raf",
+        "--results", str(results), *arguments,
     ]  # fmt: skip
-    return subprocess.run(
-        command,
-        env={**os.environ, "PYTHONPATH": PATH, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    variables = {**os.environ, "PYTHONPATH": PATH, **environment}
+    return forked(READY + IMPORTED, command, variables, PATH)
 
 
 def sealed_files(results: Path) -> dict[str, bytes]:
