@@ -21,9 +21,9 @@ from harness.workers.contract import BlockRequest, Event, Hello, Lost, Refused, 
 from harness.workers.messages import event_of, line_of
 from ray.exceptions import RayError
 
-from harness_executor_ray.local import LocalRay
+from harness_executor_ray.local import LocalRay, loopback
 
-_TRY = 3.0  # seconds between tries to reach Ray
+_LEAST_WAIT = 10.0  # seconds that a cluster which has started has to let this run in
 _PAUSE = 3.0  # seconds before an actor is started for one that never planned
 _ANSWERS = 5.0  # seconds that an address has to answer
 _UNREACHABLE = (RayError, ConnectionError, RuntimeError, ValueError, OSError)
@@ -69,6 +69,7 @@ class RayActors:
         self._cpus = float(str(options["cpus"]))
         self._address = None if address is None else _answering(str(address))
         self._local: LocalRay | None = None
+        self._is_joined = False  # by this run; Ray that was there before it stays
         self._order: dict[str, Json] = {}
         self._actors: dict[str, Any] = {}
         self._waiting: dict[Any, str] = {}
@@ -82,9 +83,7 @@ class RayActors:
     def start(self, order: WorkOrder) -> None:
         """Reach Ray, or start it here, and start the actors."""
         self._order = order.to_json()
-        if self._address is None and not ray.is_initialized():
-            self._local = LocalRay()
-        self._connect(self._local.address if self._local else self._address)
+        self._connect()
         untyped: Any = ray  # as are its functions
         present = float(untyped.cluster_resources().get("GPU", 0.0))
         self._each = min(1.0, present) if self._gpus is None else self._gpus
@@ -97,19 +96,27 @@ class RayActors:
         for index in range(1, self._workers + 1):
             self._start(index)
 
-    def _connect(self, address: str | None) -> None:
-        ends = time.monotonic() + self._wait
-        while not ray.is_initialized():
-            try:
-                _join(address, ends - time.monotonic())
-            except _UNREACHABLE as error:
-                if self._local is None or self._local.has_ended() or time.monotonic() > ends:
-                    raise UserError(
-                        f"Ray cannot be reached: {error_text(error)}",
-                        where="--on ray",
-                        fix="ray start --head; or without -e address Ray is started here",
-                    ) from None
-                time.sleep(_TRY)
+    def _connect(self) -> None:
+        """Reach Ray: this process's own, the one at the address, or one that is started here."""
+        if ray.is_initialized():
+            return
+        self._is_joined = True
+        try:
+            if self._address is not None:
+                _join(self._address, self._wait)
+                return
+            ends = time.monotonic() + self._wait
+            self._local = LocalRay(self._wait)
+            with loopback():
+                _join(self._local.address, ends - time.monotonic())
+        except _UNREACHABLE as error:
+            if self._address is not None:
+                problem = f"Ray at {self._address} cannot be reached"
+                fix = "ray start --head; without -e address Ray is started here"
+            else:
+                problem = "Ray, which this run starts on this machine, cannot be used"
+                fix = "try again, or -e wait=600 on a loaded machine; --on processes needs no Ray"
+            raise UserError(f"{problem}: {error_text(error)}", where="--on ray", fix=fix) from None
 
     def _start(self, index: int) -> None:
         attempt = self._attempts[index] = self._attempts.get(index, 0) + 1
@@ -195,7 +202,8 @@ class RayActors:
         if ray.is_initialized():
             for name in list(self._actors):
                 self.stop(name)
-            ray.shutdown()
+            if self._is_joined:
+                ray.shutdown()
         if self._local is not None:
             self._local.end()
 
@@ -218,9 +226,11 @@ def _join(address: str | None, seconds: float) -> None:
 
     Thread(target=join, daemon=True).start()
     try:
-        joined.result(max(_TRY, seconds))
+        joined.result(max(_LEAST_WAIT, seconds))
     except TimeoutError:
-        raise TimeoutError(f"no cluster within {seconds:.0f} seconds (-e wait)") from None
+        raise TimeoutError(
+            f"no answer within {max(_LEAST_WAIT, seconds):.0f} s (-e wait)"
+        ) from None
 
 
 def _answering(address: str) -> str:

@@ -1,0 +1,94 @@
+"""The Ray that a run starts for itself: tried again, ended with the run, and its faults told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+local = pytest.importorskip("harness_executor_ray.local")
+FAILS = """
+session=$(echo "$*" | sed 's/.*--temp-dir=\\([^ ]*\\).*/\\1/')/session_2000
+mkdir -p $session/logs
+echo "[C] node_manager.cc:1: Check failed: a.has_value() Timed out waiting for file /x" \\
+  > $session/logs/raylet.err
+"""
+STARTS = 'echo "Ray runtime started."\n'
+WAITS = "echo $$ >> $RAY_TMPDIR/started\nexec sleep 60\n"
+
+
+@pytest.fixture
+def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the script that is run in the place of ``ray``; what it starts is in ``started``."""
+    command = tmp_path / "ray"
+    monkeypatch.setattr(local, "_RAY", str(command))
+    monkeypatch.setattr(local, "_LOOK", 0.02)
+    monkeypatch.setattr(local, "_MOST_TRIES", 2)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    return command
+
+
+def write(command: Path, text: str) -> None:
+    command.write_text(f"#!/bin/sh\n{text}")
+    command.chmod(0o755)
+
+
+def left_running(folder: Path) -> list[str]:
+    """Return the processes of the script that are still there."""
+    numbers = (folder / "started").read_text().split()
+    for _ in range(100):
+        running = [number for number in numbers if Path(f"/proc/{number}").exists()]
+        if not running:
+            break
+        time.sleep(0.02)
+    return running
+
+
+def test_a_node_that_ends_itself_is_started_again(scripted: Path) -> None:
+    folder = scripted.parent
+    once = f"if [ -e $RAY_TMPDIR/started ]; then {STARTS}else {FAILS}fi\n{WAITS}"
+    write(scripted, once)
+    ray = local.LocalRay(30)
+    try:
+        assert ray.address.startswith("127.0.0.1:")
+        assert len((folder / "started").read_text().split()) == 2
+    finally:
+        ray.end()
+    assert not left_running(folder)
+    assert not list(folder.glob("harness-*"))
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (f"{FAILS}{WAITS}", "and 2 tries: Timed out waiting for file /x"),
+        ("echo 'Error: No such option: --head'\nexit 2\n", "2 tries: No such option: --head"),
+    ],
+)
+def test_what_it_ended_with_is_told(scripted: Path, script: str, expected: str) -> None:
+    write(scripted, script)
+    with pytest.raises(TimeoutError, match=expected):
+        local.LocalRay(30)
+    assert not list(scripted.parent.glob("harness-*"))
+
+
+def test_it_ends_when_the_run_is_killed(scripted: Path) -> None:
+    write(scripted, f"{STARTS}{WAITS}")
+    folder = scripted.parent
+    lines = (
+        "import os, signal",
+        "from harness_executor_ray import local",
+        f"local._RAY = {str(scripted)!r}",
+        "local.LocalRay(30)",
+        "os.kill(os.getpid(), signal.SIGKILL)",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=False)
+    assert not left_running(folder)
+    for _ in range(100):
+        if not list(folder.glob("harness-*")):
+            break
+        time.sleep(0.02)
+    assert not list(folder.glob("harness-*"))
