@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from harness_openai_api.pool import Pace
 
 from harness.errors import HarnessError, UserError
 from harness.models import Runtime
-from harness.requests import Generate, Text
+from harness.requests import Choose, Generate, Scores, Text
 from tests.plugins.openai_api.server import Body, FakeEndpoint, Reply, chat
 
 Start = Callable[..., tuple[Any, Any]]
@@ -122,6 +123,56 @@ def test_one_that_fails_again_and_again_is_told_and_rests(
         broken.close()
 
 
+@pytest.mark.parametrize("scores", ["prompt_logprobs", "first_token"])
+def test_one_without_log_probabilities_costs_no_sample(
+    endpoint: Start, ask: Ask, scores: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each request that it cannot answer is asked of the other one, also while that one rests."""
+
+    def scored(body: Body) -> Reply:
+        tokens: list[Any] = [None, {"5": {"logprob": -0.1}}]
+        if len(body["messages"]) > 1:
+            tokens.append({"7": {"logprob": -float(len(body["messages"][-1]["content"]))}})
+        first = {"token": "y", "logprob": -0.5, "top_logprobs": [{"token": "y", "logprob": -0.5}]}
+        first["top_logprobs"] += [{"token": "n", "logprob": -2.0}]
+        reply = chat("y", logprobs={"content": [first]})
+        reply.body["prompt_logprobs"] = tokens
+        return reply
+
+    without = FakeEndpoint(lambda _: chat("yes"))
+    hiccups = iter([True])
+
+    def mostly(body: Body) -> Reply:
+        return FAULTS["full"] if next(hiccups, False) else scored(body)
+
+    try:
+        fake, answerer = endpoint(
+            mostly, also=[without.url], scores=scores, retries=1, concurrency=2
+        )
+        results = ask(answerer, *[Choose(("yes", "no"))] * 20)
+        assert all(isinstance(one, Scores) for one in results), results
+        assert without.bodies
+        assert len(fake.bodies) >= 20
+        assert capsys.readouterr().err.count(f"{without.url} failed 3 times in a row") <= 1
+        first, alone = endpoint(lambda _: chat("yes"), scores=scores, retries=0)
+        (failed,) = ask(alone, Choose(("yes", "no")))
+        assert (failed.kind, len(first.bodies)) == ("no_logprobs", 1)
+    finally:
+        without.close()
+
+
+def test_a_text_that_one_does_not_give_another_gives(endpoint: Start, ask: Ask) -> None:
+    empty = FakeEndpoint(lambda _: Reply({"choices": [{"message": {"content": None}}]}))
+    try:
+        _, answerer = endpoint(
+            lambda body: chat(asked(body)), also=[empty.url], retries=0, concurrency=2
+        )
+        assert answers(ask, answerer, 20) == [str(at + 1) for at in range(20)]
+        assert empty.bodies
+    finally:
+        empty.close()
+
+
 def test_an_error_of_all_is_that_of_the_first_one(endpoint: Start, ask: Ask) -> None:
     second = FakeEndpoint(lambda _: Reply({"error": {"message": "too long there"}}, status=400))
     try:
@@ -183,7 +234,11 @@ def test_the_identity_names_all_in_any_order(model: Any) -> None:
     ("options", "said"),
     [
         ({"url": "http://a/v1,"}, "not an address"),
-        ({"url": "http://a/v1,http://a/v1/"}, "a/v1 occurs twice"),
+        ({"url": "http://a/v1,http://a/v1"}, "http://a/v1 occurs twice"),
+        ({"url": "http://a/v1,http://a/v1/"}, "http://a/v1/ are the same server"),
+        ({"url": "http://a/v1,http://A:80/v1"}, "are the same server"),
+        ({"url": "http://localhost:8000/v1,http://127.0.0.1:8000/v1"}, "are the same server"),
+        ({"url": "http://[::1]:8000/v1,http://localhost:8000/v1"}, "are the same server"),
         ({"url": "http://a/v1,localhost:8000/v1"}, "not an address"),
         ({"max_concurrency": 4}, "4 is less than concurrency 8"),
     ],
@@ -229,7 +284,9 @@ def test_a_number_that_is_fixed_stays() -> None:
     assert pace.limit == 8
 
 
-def test_what_grows_answers_the_same(endpoint: Start, ask: Ask) -> None:
+def test_what_grows_answers_the_same(
+    endpoint: Start, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
     under_way, most, lock = 0, 0, threading.Lock()
 
     def reply(body: Body) -> Reply:
@@ -245,3 +302,5 @@ def test_what_grows_answers_the_same(endpoint: Start, ask: Ask) -> None:
     _, answerer = endpoint(reply, concurrency=1, max_concurrency=6)
     assert answers(ask, answerer, 60) == [str(at + 1) for at in range(60)]
     assert 1 < most <= 6
+    answerer.close()
+    assert re.search(r"60 \(0 failed; \d at once, [2-6] at most\)", capsys.readouterr().err)

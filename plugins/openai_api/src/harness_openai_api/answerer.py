@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from harness.engine.tokenize import PromptError, require_text
@@ -22,6 +23,7 @@ from harness_openai_api.replies import (
     BadReplyError,
     first_token_scores,
     joint_scores,
+    read_first,
     read_prompt,
     read_refusal,
     read_text,
@@ -39,6 +41,7 @@ _ERRORS = _GONE | {
 _BACK = "when it is back, the same command continues where this one stopped"
 _MOST_BLOCKS = 2  # in which nothing but errors came
 
+_Read = TypeVar("_Read")
 Result = Scores | Text | Failed
 
 
@@ -212,24 +215,25 @@ class EndpointAnswerer:
 
     async def _write(self, request: Request, want: Generate) -> Text:
         body = self._bodies.answer(request.turns, want, request.seed, request.reasoning)
-        return read_text(await self._ask(body), want.stop, request.reasoning)
+        return await self._ask(body, lambda reply: read_text(reply, want.stop, request.reasoning))
 
     async def _choose(self, request: Request, options: tuple[str, ...]) -> Scores | Text:
         turns = request.turns
         if self._scores == "label":  # the harness reads which option the text names
             return await self._write(request, Generate(_LABEL_TOKENS))
         if self._scores == "first_token":
-            reply = await self._ask(self._bodies.first_token(turns, _TOP))
-            return read_refusal(reply) or first_token_scores(reply, options)
+            body = self._bodies.first_token(turns, _TOP)
+            first = await self._ask(body, lambda reply: read_refusal(reply) or read_first(reply))
+            return first if isinstance(first, Text) else first_token_scores(first, options)
         if self._scorer is not None:
             return await self._scorer.score(turns, options)
         # The chat alone goes first: a server that gives no such numbers is asked once, not often.
-        prompt = read_prompt(await self._ask(self._bodies.prompt_logprobs(turns, None)))
+        prompt = await self._ask(self._bodies.prompt_logprobs(turns, None), read_prompt)
         with_options = [
-            read_prompt(await self._ask(self._bodies.prompt_logprobs(turns, option)))
+            await self._ask(self._bodies.prompt_logprobs(turns, option), read_prompt)
             for option in options
         ]
         return joint_scores(prompt, with_options, options)
 
-    async def _ask(self, body: dict[str, object]) -> dict[str, object]:
-        return await self._client.post("/chat/completions", body)
+    async def _ask(self, body: dict[str, object], read: Callable[[dict[str, Any]], _Read]) -> _Read:
+        return await self._client.post("/chat/completions", body, read)

@@ -8,17 +8,17 @@ import random
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import httpx2
 from harness.errors import UserError, one_line
 
 from harness_openai_api.pool import Pool, Server
-from harness_openai_api.replies import FILTERED
+from harness_openai_api.replies import FILTERED, BadReplyError
 from harness_openai_api.secrets import Secret
 
 _MOST_BYTES = 64 << 20
@@ -26,7 +26,8 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds between tries; each doubles, w
 _LONGEST_ASKED = 600.0  # seconds that a server may ask us to wait
 _LONG_WAIT = 10.0  # seconds; a longer one is told
 _SECONDS = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
-_ABOUT_THE_REQUEST = {"refused", "bad_answer", FILTERED}
+_ABOUT_THE_REQUEST = {"refused", "bad_answer", "no_text", FILTERED}
+_Answer = TypeVar("_Answer")
 _AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 
 
@@ -85,13 +86,17 @@ class Client:
         self.requests = 0
         self.tokens = 0
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the answer to a request; tried again where that can help.
+    async def post(
+        self, path: str, body: Mapping[str, Any], read: Callable[[dict[str, Any]], _Answer]
+    ) -> _Answer:
+        """Return what an answer to a request says; tried again where that can help.
 
         Args:
             path: Below the base address, or, where it begins with two slashes, below the server's
                 root.
             body: Sent as JSON.
+            read: Reads an answer; one that it cannot use (``BadReplyError``) is an error of its
+                endpoint, and the others are asked.
 
         Raises:
             EndpointError: when there is none.
@@ -105,7 +110,7 @@ class Client:
             try:
                 async with pool.server(errors) as server:
                     await asyncio.sleep(max(0.0, server.not_before - time.monotonic()))
-                    answer = await self._ask(http, server, path, data)
+                    answer = await self._ask(http, server, path, data, read)
             except EndpointError as error:
                 errors[server] = error
                 _rest(pool, server, error)
@@ -125,19 +130,25 @@ class Client:
                 for one in again:
                     del errors[one]
             else:
-                self._key_works = True
-                self.tokens += _tokens_used(answer)
                 pool.answered(server)
                 return answer
 
     async def _ask(
-        self, http: httpx2.AsyncClient, server: Server, path: str, data: bytes
-    ) -> dict[str, Any]:
+        self,
+        http: httpx2.AsyncClient,
+        server: Server,
+        path: str,
+        data: bytes,
+        read: Callable[[dict[str, Any]], _Answer],
+    ) -> _Answer:
         """Send a request to one endpoint, and let its pace know how that went."""
         self.requests += 1
         started, failed = time.monotonic(), True
         try:
-            answer = await self._try(http, server.url, "POST", path, data)
+            reply = await self._try(http, server.url, "POST", path, data)
+            self._key_works = True
+            self.tokens += _tokens_used(reply)
+            answer = _read(read, reply)
             failed = False
             return answer
         except EndpointError as error:
@@ -310,6 +321,13 @@ def _rest(pool: Pool, server: Server, error: EndpointError) -> None:
     pool.failed(server, error, is_down=error.kind == "endpoint_down", wait=error.wait or 0.0)
     if error.again and error.wait is not None:
         server.not_before = max(server.not_before, time.monotonic() + error.wait)
+
+
+def _read(read: Callable[[dict[str, Any]], _Answer], reply: dict[str, Any]) -> _Answer:
+    try:
+        return read(reply)
+    except BadReplyError as error:
+        raise EndpointError(error.kind, str(error)) from None
 
 
 def _names(answer: Mapping[str, Any]) -> frozenset[str]:

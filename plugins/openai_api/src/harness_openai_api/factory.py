@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SCHEME = 3  # raised when the way answers are computed changes their numbers
 _KEY = "OPENAI_API_KEY"
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104  compared, not bound
 _LEAST = {
     "concurrency": 1,
     "timeout": 0.001,
@@ -146,11 +147,28 @@ def _split_all(urls: str) -> list[SplitResult]:
     Raises:
         UserError: one is no address, or comes twice.
     """
-    parts = [_split(url.strip()) for url in urls.split(",")]
-    names = [_name(part) for part in parts]
-    if repeated := next((name for name in names if names.count(name) > 1), ""):
-        raise UserError(f"{repeated} occurs twice", where="option 'base_url'")
-    return parts
+    parts: dict[str, SplitResult] = {}
+    for url in urls.split(","):
+        part = _split(url.strip())
+        server = _server(part)
+        if server in parts:
+            first, second = parts[server].geturl(), part.geturl()
+            raise UserError(
+                f"{first} and {second} are the same server"
+                if first != second
+                else f"{first} occurs twice",
+                where="option 'base_url'",
+                fix="name each server once; -o concurrency=N asks one of them more at once",
+            )
+        parts[server] = part
+    return list(parts.values())
+
+
+def _server(url: SplitResult) -> str:
+    """Return what two spellings of one server have in common."""
+    host = "localhost" if url.hostname in _THIS_MACHINE else url.hostname
+    port = url.port or (443 if url.scheme == "https" else 80)
+    return f"{host}:{port}{url.path.rstrip('/')}"
 
 
 def _name(url: SplitResult) -> str:

@@ -6,7 +6,7 @@ server's chat completions say whether it has made the same number of tokens of i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,9 +147,9 @@ class GenerateScorer:
             PromptError: when the template refuses, or an option adds no token.
         """
         body = self.bodies.first_token(turns, 0)  # the chat is read here, and cached
-        wanted = prompt_tokens(await self.post("/chat/completions", body))
+        wanted: int = await self.post("/chat/completions", body, prompt_tokens)
         start = max(0, wanted - _AGAIN)
-        reply = await self._send(turns, None, start)
+        reply = await self._send(turns, None, start, dict)
         if (tokens := prompt_tokens(reply)) != wanted:
             raise BadReplyError(
                 "template_differs",
@@ -157,7 +157,10 @@ class GenerateScorer:
                 "-o template; name the folder of the checkpoint that is served",
             )
         prompt = read_input(reply, start)
-        joint = [read_input(await self._send(turns, option, start), start) for option in options]
+        joint = [
+            await self._send(turns, option, start, lambda reply: read_input(reply, start))
+            for option in options
+        ]
         if any(tail[0][0] != prompt[0][0] for tail in joint):
             raise BadReplyError(
                 "tokens_merge",
@@ -166,6 +169,12 @@ class GenerateScorer:
             )
         return joint_scores(prompt, joint, options)
 
-    async def _send(self, turns: Sequence[Turn], option: str | None, start: int) -> dict[str, Any]:
+    async def _send(
+        self,
+        turns: Sequence[Turn],
+        option: str | None,
+        start: int,
+        read: Callable[[dict[str, Any]], Any],
+    ) -> Any:
         text = self.template.render(turns, option)
-        return await self.post("//generate", self.bodies.generate(turns, text, start))
+        return await self.post("//generate", self.bodies.generate(turns, text, start), read)

@@ -33,6 +33,7 @@ class Pace:
 
     def __init__(self, start: int, most: int) -> None:
         self.limit, self._most, self._is_fixed = start, most, most <= start
+        self._largest = start
         self._best = (0.0, start, 0.0)  # answers a second, the number, seconds for one
         self._grows = True
         self._seconds: list[float] = []
@@ -57,6 +58,11 @@ class Pace:
             if len(self._seconds) >= self.limit:
                 self._look(median(self._seconds))
 
+    @property
+    def spread(self) -> str:
+        """What to say of a number that may change; empty for one that may not."""
+        return "" if self._is_fixed else f"; {self.limit} at once, {self._largest} at most"
+
     def _look(self, seconds: float) -> None:
         self._seconds.clear()
         rate = self.limit / max(seconds, 1e-6)
@@ -75,6 +81,7 @@ class Pace:
         limit = min(self._most, max(1, limit))
         if limit != self.limit:
             self.limit, self._ignored = limit, self.limit
+            self._largest = max(self._largest, limit)
             self._seconds.clear()
 
 
@@ -150,9 +157,10 @@ class Pool:
         return min(free, key=lambda one: (max(one.not_before, now), one.load), default=None)
 
     def has_other(self, asked: Collection[Server]) -> bool:
-        """Whether an endpoint may be asked now that is not among those asked."""
-        now = time.monotonic()
-        return any(one not in asked and _may_be_asked(one, now) for one in self.servers)
+        """Whether an endpoint is not among those asked and may be asked soon."""
+        soon = time.monotonic() + _RESTS
+        others = [one for one in self.servers if one not in asked and not one.is_down]
+        return any(one.not_before <= soon for one in others)
 
     def failed(self, server: Server, why: object, *, is_down: bool, wait: float = 0.0) -> bool:
         """Let an endpoint rest after an error of its own; return whether another one is up.
@@ -167,7 +175,8 @@ class Pool:
         others = [one for one in self.servers if one is not server and not one.is_down]
         if others and not server.is_down and (is_down or server.failures >= _MOST_FAILURES):
             state = "is down" if is_down else f"failed {server.failures} times in a row"
-            _say(f"{server.url} {state} ({why}); {len(others)} others take its work")
+            who = "another takes" if len(others) == 1 else f"{len(others)} others take"
+            _say(f"{server.url} {state} ({why}); {who} its work")
             server.is_down = True
         rest = _RESTS if is_down else min(_RESTS, _FIRST_REST * 2 ** min(server.failures - 1, 9))
         server.rests_until = time.monotonic() + max(rest, wait)
@@ -182,9 +191,13 @@ class Pool:
             _say(f"{server.url} answers again")
 
     def summary(self) -> None:
-        """Say how many requests each of several endpoints answered."""
-        if len(self.servers) > 1:
-            parts = [f"{one.url} {one.answered:,} ({one.failed:,} failed)" for one in self.servers]
+        """Say how many requests endpoints answered: each of several, and one whose pace varies."""
+        paces = [one.pace.spread for one in self.servers]
+        if len(self.servers) > 1 or any(paces):
+            parts = [
+                f"{one.url} {one.answered:,} ({one.failed:,} failed{pace})"
+                for one, pace in zip(self.servers, paces, strict=True)
+            ]
             _say(f"requests answered: {', '.join(parts)}")
 
 

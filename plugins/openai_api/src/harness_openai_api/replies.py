@@ -176,7 +176,7 @@ def read_next(reply: Mapping[str, Any]) -> dict[int, float]:
     Raises:
         BadReplyError: when there are none, or tokens are not named by their ids.
     """
-    first = _first_token(reply)
+    first = read_first(reply)
     logprobs: dict[int, float] = {}
     for entry in (first, *(first.get("top_logprobs") or ())):
         token = entry.get("token") if isinstance(entry, dict) else None
@@ -226,7 +226,7 @@ def read_input(reply: Mapping[str, Any], start: int) -> list[tuple[str, float]]:
     return tokens
 
 
-def first_token_scores(reply: Mapping[str, Any], options: Sequence[str]) -> Scores:
+def first_token_scores(first: Mapping[str, Any], options: Sequence[str]) -> Scores:
     """Return each option's log-probability of beginning the answer.
 
     A token speaks for the option that it begins. No lengths are given, because the rest of an
@@ -235,7 +235,6 @@ def first_token_scores(reply: Mapping[str, Any], options: Sequence[str]) -> Scor
     Raises:
         BadReplyError: when a token begins several options, or an option is not among the tokens.
     """
-    first = _first_token(reply)
     top = first.get("top_logprobs") or [first]
     sums = [0.0] * len(options)
     for entry in top:
@@ -263,8 +262,12 @@ def first_token_scores(reply: Mapping[str, Any], options: Sequence[str]) -> Scor
     return Scores("logprob", tuple(min(0.0, math.log(total)) for total in sums))
 
 
-def _first_token(reply: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a reply says of the first generated token."""
+def read_first(reply: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a reply says of the first generated token.
+
+    Raises:
+        BadReplyError: when it has no log-probabilities.
+    """
     logprobs = _choice(reply).get("logprobs")
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if not isinstance(content, list) or not content or not isinstance(content[0], dict):

@@ -22,7 +22,7 @@ from harness.requests import Scores, Turn
 from harness_openai_api.bodies import Bodies
 from harness_openai_api.replies import BadReplyError, read_ids, read_next, read_prompt
 
-Post = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+Post = Callable[[str, Mapping[str, Any], Callable[[dict[str, Any]], Any]], Awaitable[Any]]
 
 _KEPT = 4096  # questions whose options' tokens are kept
 _MORE_THAN_ALL = 1e-3  # by which probabilities may exceed 1: servers round
@@ -103,7 +103,7 @@ class TrieScorer:
         """Return the log-probabilities of the ids that follow a node."""
         if self.by_ids:
             body = self.bodies.next_token(turns, text, {"logprob_token_ids": list(children)})
-            table = read_next(await self.post("/chat/completions", body))
+            table = await self.post("/chat/completions", body, read_next)
             missing = [child for child in children if child not in table]
             if missing:
                 raise BadReplyError(
@@ -114,7 +114,7 @@ class TrieScorer:
             logprobs = []
             for child in children:
                 body = self.bodies.next_token(turns, text, {"allowed_token_ids": [child]})
-                table = read_next(await self.post("/chat/completions", body))
+                table = await self.post("/chat/completions", body, read_next)
                 if child not in table:
                     raise BadReplyError(
                         "bad_answer",
@@ -134,7 +134,7 @@ class TrieScorer:
     async def _with_prompt(self, turns: Sequence[Turn], option: str, tail: Ids) -> float:
         """Return an option's sum as log-probabilities of the prompt give it."""
         body = self.bodies.prompt_logprobs(turns, option)
-        tokens = read_prompt(await self.post("/chat/completions", body))[-len(tail) :]
+        tokens = (await self.post("/chat/completions", body, read_prompt))[-len(tail) :]
         if tuple(token for token, _ in tokens) != tuple(map(str, tail)):
             raise BadReplyError("bad_answer", "/tokenize gives other tokens than the model reads")
         return math.fsum(logprob for _, logprob in tokens)
@@ -181,7 +181,8 @@ class TrieScorer:
 
     async def _text(self, turns: Sequence[Turn], prompt: Ids, node: Ids, option: str) -> str | None:
         """Return the part of an option's text that the server tokenises to a node's ids, if any."""
-        reply = await self.post("//detokenize", {"model": self.bodies.model, "tokens": list(node)})
+        body = {"model": self.bodies.model, "tokens": list(node)}
+        reply = await self.post("//detokenize", body, dict)
         written = str(reply.get("prompt", reply.get("text", ""))).strip()
         lead = len(list(takewhile(str.isspace, option)))
         guess = lead + len(written)
@@ -194,4 +195,5 @@ class TrieScorer:
 
     async def _ids(self, turns: Sequence[Turn], answer: str | None) -> Ids:
         """Return the ids of a chat, images not unfolded, with the beginning of an answer."""
-        return read_ids(await self.post("//tokenize", self.bodies.tokens(turns, answer)))
+        ids: Ids = await self.post("//tokenize", self.bodies.tokens(turns, answer), read_ids)
+        return ids
