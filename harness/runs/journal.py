@@ -17,6 +17,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -93,9 +94,9 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._segment is not None:
-            self._segment.close()
-            self._segment = None
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.close()
 
     def append(self, block: int, records: Sequence[SampleRecord]) -> None:
         """Add a finished block.
@@ -137,6 +138,8 @@ class Journal:
             if self._sync:
                 os.fsync(self._segment.fileno())
         except OSError as error:
+            with suppress(OSError):  # closing writes what the line left, and fails again
+                self.__exit__(None, None, None)
             full = error.errno in {errno.ENOSPC, errno.EDQUOT}
             cause = "the disk is full" if full else f"cannot be written: {reason_of(error)}"
             raise UserError(

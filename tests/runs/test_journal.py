@@ -91,7 +91,9 @@ def test_a_full_disk_keeps_what_is_there_and_says_how_to_continue(tmp_path: Path
             raise OSError(errno.ENOSPC, "No space left on device")
 
         def close(self) -> None:
+            """Write what is left, which fails again."""
             self.inner.close()
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     with Journal(tmp_path) as journal:
         journal.append(0, RECORDS)
