@@ -180,11 +180,9 @@ class Executor(Protocol):
         Raises:
             UserError: none can be started.
         """
-        ...
 
     def ask(self, worker: str, request: BlockRequest) -> None:
         """Send a block to a worker. If the worker has died, an event :class:`Lost` follows."""
-        ...
 
     def events(self, timeout: float) -> Sequence[Event]:
         """Return the events since the last call, in any order; wait if there are none.
@@ -195,23 +193,18 @@ class Executor(Protocol):
         Raises:
             UserError: no worker is left, and none can be started.
         """
-        ...
 
     def alive(self) -> int:
         """Return the number of workers, including those that are starting."""
-        ...
 
     def stop(self, worker: str) -> None:
         """Kill a worker at once; it sends no further event."""
-        ...
 
     def replace(self, worker: str) -> None:
         """Start a new worker, with a new name, in place of a dead one."""
-        ...
 
     def close(self) -> None:
         """End every worker; called once, also after an error or an interrupt."""
-        ...
 
 
 @runtime_checkable
@@ -220,4 +213,3 @@ class SaysWhy(Protocol):
 
     def waits_for(self) -> str:
         """Return one line, such as ``2 jobs are queued in partition gpu``; empty for nothing."""
-        ...

@@ -23,19 +23,15 @@ class AnyWorker(Protocol):
 
     def hello(self) -> Hello:
         """Return what this worker is."""
-        ...
 
     def load(self, request: BlockRequest) -> Iterator[Event]:
         """Load what a request needs."""
-        ...
 
     def answer(self, request: BlockRequest) -> Iterator[Event]:
         """Yield what comes of a request."""
-        ...
 
     def close(self) -> None:
         """Free everything."""
-        ...
 
 
 def _worker_of(work: str) -> Callable[[str, WorkOrder], AnyWorker]:
@@ -66,7 +62,24 @@ def begin(name: str, order: WorkOrder) -> tuple[AnyWorker | None, Event]:
     except Exception as error:  # noqa: BLE001  whatever it is, the coordinator must hear of it
         data = error_data(error)
         where = f"{data['where']}: " if data["where"] else ""
-        return None, Refused(name, f"{where}{data['message']}")
+        return None, Refused(name, f"{where}{data['message']}{_lacking(order)}")
+
+
+def _lacking(order: WorkOrder) -> str:
+    """Return the plugins of the coordinator's plan that are not loaded here; empty for none."""
+    recorded = order.terms.get("versions")
+    recorded = recorded if isinstance(recorded, dict) else {}
+    named = [text for key, text in recorded.items() if "plugin" in key and isinstance(text, str)]
+    used = {text.partition(" ")[0] for text in named} - {"social-harness", "none"}
+    infos = {info.distribution: info for info in plugins.plugins().infos}
+    lacking = [
+        f"{name} is not installed there"
+        if info is None
+        else f"{info} {info.status}: {info.problem}"
+        for name in sorted(used)
+        if (info := infos.get(name)) is None or info.status != "loaded"
+    ]
+    return f" ({'; '.join(lacking)})" if lacking else ""
 
 
 def serve(

@@ -10,6 +10,8 @@ import pytest
 
 from harness.api.worker import _Blocks
 from harness.errors import HarnessError
+from harness.workers.contract import Refused, WorkOrder
+from harness.workers.worker import begin
 
 
 class Plan:
@@ -42,3 +44,16 @@ def test_lost_blocks_cost_one_more_pass_over_the_annotations() -> None:
 def test_a_block_that_is_not_there_is_said() -> None:
     with pytest.raises(HarnessError, match="the plan has no block 100"):
         blocks_of(Plan()).samples(100)
+
+
+def test_a_worker_without_a_plugin_names_it() -> None:
+    """It cannot compare its plan then: it has none."""
+    used = {"model plugin": "nowhere-model 1", "reader plugin": "social-harness 0.1.0"}
+    order = WorkOrder(
+        model="nobody", tasks=("raf_db",), options={}, evaluations=("raf_db",), directories=(),
+        folder=".", terms={"versions": used},
+    )  # fmt: skip
+    worker, refused = begin("1", order)
+    assert worker is None
+    assert isinstance(refused, Refused)
+    assert refused.reason.endswith("unknown model 'nobody' (nowhere-model is not installed there)")

@@ -30,10 +30,17 @@ _UNREACHABLE = (RayError, ConnectionError, RuntimeError, ValueError, OSError)
 
 
 class Actor:
-    """A worker within Ray; what it says are lines of JSON."""
+    """A worker within Ray; what it says are lines of JSON.
 
-    def __init__(self, name: str, order: Mapping[str, Json]) -> None:
+    Args:
+        name: As events call it.
+        order: What is to be done.
+        variables: The harness's own of the environment: a cluster has those it was started with.
+    """
+
+    def __init__(self, name: str, order: Mapping[str, Json], variables: Mapping[str, str]) -> None:
         self._name, self._order = name, order
+        os.environ.update(variables)
         self._worker: Any = None
 
     def hello(self) -> list[bytes]:
@@ -122,7 +129,7 @@ class RayActors:
         attempt = self._attempts[index] = self._attempts.get(index, 0) + 1
         name = f"{index}" if attempt == 1 else f"{index}-{attempt}"
         kind: Any = ray.remote(num_gpus=self._each, num_cpus=self._cpus, max_restarts=0)(Actor)
-        self._actors[name] = actor = kind.remote(name, self._order)
+        self._actors[name] = actor = kind.remote(name, self._order, _variables())
         self._waiting[actor.hello.remote()] = name
 
     def ask(self, worker: str, request: BlockRequest) -> None:
@@ -206,6 +213,11 @@ class RayActors:
                 ray.shutdown()
         if self._local is not None:
             self._local.end()
+
+
+def _variables() -> dict[str, str]:
+    """Return the harness's variables of this environment, such as its cache and its profile."""
+    return {key: value for key, value in os.environ.items() if key.startswith("HARNESS_")}
 
 
 def _join(address: str | None, seconds: float) -> None:
