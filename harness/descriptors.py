@@ -146,7 +146,7 @@ def parse_options(
 
 @dataclass(frozen=True, slots=True)
 class ModelType:
-    """Checkpoints that a model reads, told by their ``config.json``.
+    """Checkpoints that a model reads, recognised by their ``config.json``.
 
     Attributes:
         pattern: Its ``model_type``; ``*`` stands for any text. One that is exact wins over one

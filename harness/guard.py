@@ -98,7 +98,7 @@ class Contract:
         return stand_in
 
     def checked(self, method: Callable[..., Any], name: str, check: Check | None) -> Any:
-        """Return a method whose faults are said; as quick as may be, some are called often."""
+        """Return a method whose faults become one message; fast, since some are called often."""
 
         def called(*arguments: Any, **named: Any) -> Any:
             try:

@@ -88,7 +88,7 @@ def as_object(value: Any, where: Path | str) -> dict[str, Any]:
     """Return a value that is an object.
 
     Raises:
-        UserError: it is none.
+        UserError: it is not an object.
     """
     if not isinstance(value, dict):
         raise UserError("not a JSON object", where=where)

@@ -34,7 +34,7 @@ def _look() -> None:
 
 
 class EachMinute:
-    """A count that is said now and then; nothing before a minute has passed.
+    """A count that is printed at most once a minute.
 
     Args:
         say: Takes a line.
@@ -67,7 +67,7 @@ class EachMinute:
         self.reach(self._done + count)
 
     def reach(self, done: int, more: str = "") -> None:
-        """Be so far; ``more`` is said in the same line."""
+        """Set the count; ``more`` is printed in the same line."""
         self._done = done
         now = self._reached = self._clock()
         if now - self._last < MINUTE or done >= self._total:

@@ -89,7 +89,7 @@ def make(
 ) -> tuple[Any, Contract]:
     """Return the object called ``name``, made by its factory from options and ``arguments``.
 
-    With it comes the contract that its calls are to be held to.
+    With it comes the contract that its calls are checked against.
 
     Raises:
         PluginError: as :func:`find` and :func:`load_target`; the

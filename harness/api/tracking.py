@@ -38,7 +38,7 @@ def find_trackers(names: str | Iterable[str]) -> dict[str, Tracker]:
 
 @contextmanager
 def tracked(trackers: Mapping[str, Tracker], say: Callable[[str], None]) -> Iterator[None]:
-    """Let trackers hear a run. One that fails ends nothing; what it missed is said and counted."""
+    """Let trackers hear a run. If one fails, the run goes on, and what it missed is counted."""
     with ExitStack() as stack:
         for name, tracker in trackers.items():
             stack.enter_context(plugins().heard_by(tracker, f"tracker {name!r}"))

@@ -58,7 +58,7 @@ class Worker:
     def load(self, request: BlockRequest) -> Iterator[Event]:
         """Load the model, and yield :class:`Ready` the first time that it is loaded.
 
-        What it raises then is told by :meth:`answer`.
+        If that raises, :meth:`answer` reports it.
         """
         with suppress(Exception):
             self._answerer(request)

@@ -156,7 +156,7 @@ def _said(spec: TaskSpec) -> dict[str, Any]:
 
 
 def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict[str, Any]:
-    """Find the data and render the first sample's prompt; what is missing is said, not raised."""
+    """Find the data and render the first sample's prompt; a problem is printed, not raised."""
     from harness.cli._options import data_paths
     from harness.config.data import refuse_unused
     from harness.config.settings import load_settings

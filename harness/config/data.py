@@ -197,7 +197,7 @@ def _benchmark(entry: Entry) -> str:
 def given_path(spec: TaskSpec, settings: Settings) -> Path | None:
     """Return the path that flags or settings give for a task, by its id or its benchmark's.
 
-    Where nothing is said and no data source has it, the data of a user's own spec lie beside it.
+    If no path is given and no data source has it, the data of a user's own spec lie beside it.
     """
     keys = (spec.id, spec.data.benchmark)
     path = next((settings.data[key] for key in keys if key in settings.data), None)

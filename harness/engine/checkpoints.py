@@ -145,7 +145,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def family_of(config: Mapping[str, Any]) -> str:
     """Return the id of the model that a config is for; empty when none is known to fit.
 
-    Told by the ``model_types`` of descriptors, of ours whether they are installed or not.
+    Uses the ``model_types`` of descriptors; this project's count even if they are not installed.
     """
     return reader_of(config, plugins().models())
 

@@ -211,7 +211,7 @@ class VisionLanguageModel(ABC):
         """Whether a prompt of this many positions may be read apart from what follows it.
 
         False where what follows a position changes it (rotary scaling by row length); such a
-        prompt is read anew with each of its options, in rows of one length without padding.
+        prompt is computed again with each of its options, in rows of one length without padding.
         """
         del length
         return True

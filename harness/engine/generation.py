@@ -49,8 +49,8 @@ class GenerationTask:
         temperature: Sampling temperature; 0 takes the likeliest token.
         seed: Seed of sampling.
         against: What each step's logits are set against; its prompt is an object of its own.
-        thoughts: How reasoning is told from the answer: of ``limit``, it may take the tokens that
-            are named there, and stop strings count after it alone.
+        thoughts: How reasoning is separated from the answer: of ``limit``, it may take the tokens
+            that are named there, and stop strings count after it alone.
     """
 
     prompt: Prompt

@@ -37,7 +37,7 @@ def own_markers(tokenizer: Any, template: str | None = None) -> Tags:
 
 @dataclass(frozen=True, slots=True)
 class Thoughts:
-    """How one answer's reasoning is told from the answer.
+    """How reasoning is separated from one answer.
 
     Attributes:
         tags: Markers; none keeps everything.
@@ -102,7 +102,7 @@ class Markers:
         self._decode = decode
 
     def thoughts(self, reasoning: Reasoning, prompt: Ids) -> Thoughts:
-        """Return how reasoning is told from the answer to one prompt.
+        """Return how reasoning is separated from the answer to one prompt.
 
         Args:
             reasoning: What the request says.

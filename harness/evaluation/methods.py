@@ -21,7 +21,7 @@ from harness.specs import TaskSpec
 _ANSWERS = {"choose": "scores of options", "generate": "written answers", "embed": "vectors"}
 _OFFERS = {
     "logprobs": "log-probabilities of options",
-    "contrast": "writing against logits without the picture",
+    "contrast": "writing against logits without the image",
     "vectors": "vectors of images and texts",
 }
 

@@ -274,7 +274,7 @@ def normalised(scores: Scores, rule: str) -> tuple[float, ...]:
 
     Raises:
         UserError: for scores without lengths to divide by: similarities, labels, and what a method
-            at answer time makes of whole options.
+            makes of whole options.
     """
     if rule == "none":
         return scores.values

@@ -1,4 +1,4 @@
-"""Figures that plugins add, held to their contract: for a file, and for pages."""
+"""Figures that plugins add, checked against their contract: for a file, and for pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models held to their contract: what a plugin's does wrongly ends its task, in one message."""
+"""Checks models against their contract: a fault of a plugin's model ends its task."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def plain_scores(scores: Scores) -> Scores:
 
 
 def impossible(scores: Scores) -> str:
-    """Return why scores cannot be what they are said to be; empty when they can."""
+    """Return why scores cannot be of the kind they name; empty when they can."""
     if scores.kind == "logprob" and max(scores.values, default=0.0) > _ROUNDED:
         return f"a log-probability of {max(scores.values):g}, above 0"
     if scores.kind == "label":

@@ -1,4 +1,4 @@
-"""Readers held to their contract: what a plugin's does wrongly is said, in one message."""
+"""Checks readers against their contract: a fault of a plugin's reader becomes one message."""
 
 from __future__ import annotations
 

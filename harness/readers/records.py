@@ -148,7 +148,7 @@ def from_base64(cell: str, where: str) -> bytes:
     """Return an image written as base64.
 
     Raises:
-        SampleError: when it is none.
+        SampleError: it is not base64.
     """
     try:
         return base64.b64decode("".join(cell.split()), validate=True)

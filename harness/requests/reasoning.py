@@ -232,7 +232,7 @@ def parse_reasoning(values: Mapping[str, Json], owner: str) -> Reasoning:
     """Return what options named as in :data:`OPTIONS` say.
 
     Raises:
-        UserError: for a value that is none.
+        UserError: for a value that is not one of these.
     """
     options = parse_options(OPTIONS, values, owner=owner)
     tokens = options["reasoning_tokens"]

@@ -134,7 +134,7 @@ def _directories(path: Path) -> tuple[list[Path], list[LeftOut]]:
 
 
 def _object(content: bytes, path: Path) -> dict[str, Any]:
-    # A number that is none is a value that is not defined, as null is.
+    # NaN is a value that is not defined, as null is.
     return as_object(parse_json(content, path, undefined=True), path)
 
 

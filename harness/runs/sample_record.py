@@ -169,7 +169,7 @@ class SampleRecord(NamedTuple):
         """Return the record of a line's object.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: it is none.
+            KeyError, TypeError, ValueError, AttributeError: it is not a record.
         """
         if not (isinstance(data["id"], str) and isinstance(data["cluster"], str)):
             raise TypeError("id and cluster are texts")

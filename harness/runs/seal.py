@@ -30,7 +30,7 @@ class Sealing:
     Attributes:
         file: Name of the seal. Kinds differ, so that none is taken for another.
         format: The newest format that this harness reads.
-        unfinished: What is said of a directory without a seal.
+        unfinished: The message for a directory without a seal.
         anew: What to do about a damaged one.
     """
 

@@ -1,4 +1,4 @@
-"""Images that a variant of a task shows otherwise: by a plugin, before any box is drawn."""
+"""Images that a variant of a task perturbs: by a plugin, before any box is drawn."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Perturbation(Protocol):
     def __call__(
         self, pixels: Image.Image, boxes: Sequence[Corners], level: int, random: np.random.Generator
     ) -> tuple[Image.Image, Sequence[Corners]]:
-        """Return the image otherwise, and its boxes where they now are.
+        """Return the perturbed image, and its boxes where they now are.
 
         Args:
             pixels: Upright RGB.

@@ -209,7 +209,7 @@ def _group(document: Document) -> TaskGroup:
 def load_catalog(
     folders: Iterable[Path | SpecFolder], documents: Iterable[Document] = ()
 ) -> Catalog:
-    """Read the specs and groups of folders and files; one that is none costs its own name only.
+    """Read the specs and groups of folders and files; a bad file costs its own name only.
 
     Args:
         folders: Of specs; a path may be that of one file.

@@ -161,7 +161,7 @@ def rows_of(  # noqa: PLR0913  records, and all that a cell must say of them
         placements: The section's records, settled.
         columns: The table's columns.
         names: A name for each key.
-        common: Marks that are said once, under the table.
+        common: Marks that are printed once, under the table.
         supports: Tells ``n/a`` from a cell that nobody ran.
         doubts: Marks of single numbers.
     """

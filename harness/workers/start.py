@@ -153,7 +153,7 @@ _METHODS = [name for name in vars(Executor) if not name.startswith("_")]
 
 
 def _guarded(executor: object, contract: Contract) -> Executor:
-    """Return a plugin's executor, held to its contract."""
+    """Return a plugin's executor, checked against its contract."""
     for name in _METHODS:
         if not callable(getattr(executor, name, None)):
             raise contract.wrong(f"makes {described(executor)}, which has no method {name!r}")

@@ -191,7 +191,7 @@ class _Minibatches:
         return True
 
     def begin(self, item: int, worker: str) -> None:
-        """Note nothing: how far the work is, is said each minute."""
+        """Note nothing: progress is printed each minute."""
 
     def give_up(self, item: int, why: str) -> None:
         """End the command: what ends its workers would end any other.

@@ -298,7 +298,7 @@ class _Look:
         digest: Hash of its bytes.
         fault: Why it cannot be opened.
         misplaced: Why boxes cannot be placed on it.
-        notes: What is said of those that can, and how often.
+        notes: Notes on those that can, and how often.
     """
 
     name: str

@@ -155,7 +155,7 @@ def _downloaded(name: str, revision: str) -> Path:
     from diffusers import DiffusionPipeline, logging
 
     level = logging.get_verbosity()
-    logging.set_verbosity(logging.CRITICAL)  # what went wrong is said below, once
+    logging.set_verbosity(logging.CRITICAL)  # the error is printed below, once
     try:
         folder = DiffusionPipeline.download(
             name, revision=revision or None, use_safetensors=True, trust_remote_code=False

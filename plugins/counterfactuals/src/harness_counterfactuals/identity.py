@@ -22,5 +22,5 @@ def refuse_other(ours: dict[str, Json], theirs: dict[str, Json], folder: Path) -
         raise UserError(
             f"the folder holds images made with other settings: {', '.join(parts)} differ",
             where=folder,
-            fix="--out ANOTHER_FOLDER; or remove this one, and its images are made anew",
+            fix="--out ANOTHER_FOLDER; or remove this one, and its images are made again",
         )

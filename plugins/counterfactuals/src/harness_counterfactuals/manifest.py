@@ -1,4 +1,4 @@
-"""A folder of counterfactual sets: its layout, and what is said of it and of each image.
+"""A folder of counterfactual sets: its layout, and the facts recorded of it and of each image.
 
 ::
 

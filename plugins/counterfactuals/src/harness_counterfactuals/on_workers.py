@@ -106,7 +106,7 @@ class _Sets:
         return True
 
     def begin(self, item: int, worker: str) -> None:
-        """Note nothing: that a set is done is said."""
+        """Note nothing: a finished set is printed."""
 
     def take(self, item: int, event: Answered) -> None:
         """Journal a set that a worker made."""

@@ -35,7 +35,7 @@ class Prompt:
 
 
 def slots_of(template: str) -> list[str]:
-    """Return the names of a template's slots, in order; braces that are none count as text."""
+    """Return the names of a template's slots, in order; other braces count as text."""
     return [match[2] for match in _SLOT.finditer(template)]
 
 

@@ -49,7 +49,7 @@ class Forwards:
 
     @torch.inference_mode()
     def score_whole(self, prompt: TokenisedPrompt, batches: Batches) -> list[float]:
-        """Return the summed log-probability of each option, the prompt read anew with each."""
+        """Return the summed log-probability of each option, with the whole prompt in each pass."""
         length = prompt.inputs["input_ids"].shape[1]
 
         def forward(rows: Sequence[Ids]) -> list[float]:
@@ -117,7 +117,7 @@ class Forwards:
             want: What is wanted, its tokens with those for reasoning.
             seed: Seed of sampling.
             tokenizer: The model's.
-            thoughts: How reasoning is told from the answer; stop strings count only after it.
+            thoughts: How reasoning is separated from the answer; stop strings count only after it.
         """
         heeded = want.stop and not thoughts.tags
         stops = {"stop_strings": list(want.stop), "tokenizer": tokenizer} if heeded else {}

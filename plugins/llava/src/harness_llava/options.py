@@ -18,7 +18,7 @@ OPTIONS: tuple[Option, ...] = (
         name="format",
         default="auto",
         choices=("auto", "transformers", "original"),
-        help="Layout of the checkpoint; auto: told by its config.",
+        help="Layout of the checkpoint; auto: as its config says.",
     ),
     Option(
         name="vision_tower",

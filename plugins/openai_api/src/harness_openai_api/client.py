@@ -289,7 +289,7 @@ class Client:
         return reply
 
     def _refuse(self, base_url: str, status: int, text: str, wait: float | None) -> NoReturn:
-        """Raise what an answer says that is none; its status is 200 where it gives no other."""
+        """Raise the error that an answer holds; its status is 200 where it gives no other."""
         reason = f"the endpoint answers {status}: {self._clean(_reason(text))}"
         if _is_filtered(text):
             raise EndpointError(FILTERED, reason)

@@ -15,7 +15,7 @@ OPTIONS = (
         name="format",
         default="auto",
         choices=("auto", "csv", "tsv", "json", "jsonl", "parquet", "arrow", "images"),
-        help="The table's format; told by the file's name by default.",
+        help="The table's format; by default as the file's name says.",
     ),
     Option(name="id", type="data", help="Column of the id; the row's number by default."),
     Option(
@@ -28,7 +28,7 @@ OPTIONS = (
         name="image_as",
         default="auto",
         choices=("auto", "path", "base64", "bytes"),
-        help="Content of an image cell; told by the first rows by default.",
+        help="Content of an image cell; found from the first rows by default.",
     ),
     Option(name="target", type="data", help="Column of the right answer; none without it."),
     Option(
@@ -60,9 +60,9 @@ OPTIONS = (
     ),
     Option(
         name="delimiter",
-        help="Character between the columns of a CSV; told by the first lines by default.",
+        help="Character between the columns of a CSV; found from the first lines by default.",
     ),
-    Option(name="encoding", help="Encoding of a text file; told by its bytes by default."),
+    Option(name="encoding", help="Encoding of a text file; found from its bytes by default."),
     Option(
         name="unit",
         default="image",

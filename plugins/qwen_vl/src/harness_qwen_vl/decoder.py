@@ -61,7 +61,7 @@ def decoder_config(config: Mapping[str, Any], where: str) -> Qwen2Config:
 
 
 def rename(tensors: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
-    """Yield tensors under Qwen2's names; a name that is none of the original's stays as it is."""
+    """Yield tensors under Qwen2's names; a name that the original does not have stays as it is."""
     for name, tensor in tensors:
         if not name.startswith(_BLOCK):
             yield _NAMES.get(name, name), tensor

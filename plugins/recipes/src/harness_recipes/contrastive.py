@@ -41,7 +41,7 @@ class Contrastive(Recipe):
         """Say how many texts and sets there are.
 
         Raises:
-            UserError: all texts are equal, so that nothing can be told from anything.
+            UserError: all texts are equal, so there is nothing to learn.
         """
         texts, sets = {one.answer for one in pool}, {(one.task, one.cluster) for one in pool}
         if len(texts) < 2:

@@ -1,4 +1,4 @@
-"""Which sets a reviewer sees, and in which order: told by hashes, so that nobody has to be asked.
+"""Which sets a reviewer sees, and in which order: decided by hashes, without a server.
 
 A share of the sets is for everyone, and agreement is measured on it. Each other set goes to the
 reviewer whose hash with it is highest: a reviewer who comes later takes sets from all, and moves

@@ -29,7 +29,7 @@ _SPLIT = "test"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns are what; empty ones are told by their names and by the first rows.
+    """The columns by their use; empty ones are found from their names and the first rows.
 
     Attributes:
         sets: Rows with one value of this column form a set.
@@ -147,7 +147,7 @@ def _is_fit(group: ReviewSet) -> bool:
 
 
 def _told(seen: Look, columns: Columns, technical: frozenset[str]) -> Columns:
-    """Return the columns, with those that are not named told by the data."""
+    """Return the columns; those that are not named are found from the data."""
     for flag, name in (("--set", columns.sets), ("--id", columns.id)):
         if name and name not in seen.columns:
             raise unknown("column", name, seen.columns, where=flag)

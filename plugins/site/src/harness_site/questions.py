@@ -98,7 +98,7 @@ class Questions:
 
     @classmethod
     def of(cls, record: EvaluationRecord, sources: Sources, site: Site, folder: str) -> Questions:
-        """Find the task's data; what they lack is said in ``problem``, not raised.
+        """Find the task's data; a problem is returned in ``problem``, not raised.
 
         Args:
             record: An evaluation that asked them.

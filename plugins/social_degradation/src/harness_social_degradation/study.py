@@ -155,7 +155,7 @@ def _compared(document: Document, names: _Names, raw: Any, labels: list[str]) ->
 
 
 class _Names:
-    """Makes groups plain; a name that is not there is said at its place."""
+    """Replaces groups by their tasks; an unknown name is an error at its line."""
 
     def __init__(self, document: Document) -> None:
         self._document = document

@@ -227,7 +227,7 @@ def _numbers(settings: FusionSettings) -> Json:
 
 
 def _name(source: Source) -> str:
-    """Return a name that is the same on every machine: a folder is told by its hash alone."""
+    """Return a name that is the same on every machine: a folder is named by its hash alone."""
     local = source.folder is not None and not source.revision
     return "" if local else source.name
 

@@ -22,7 +22,7 @@ class SeedDifference:
 
     Attributes:
         paired: The interval and p value are Student's over the seeds' differences. They tell how
-            trainings vary, on these samples; nothing is said of other samples.
+            trainings vary, on these samples; it holds for no other samples.
     """
 
     metric: str

@@ -1,4 +1,4 @@
-"""What a training will take, told from an earlier one that was like it. Loads no weight."""
+"""Estimates how long a training will take, from an earlier one like it. Loads no weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plugin's recipe held to its contract: what it raises or returns wrongly is said."""
+"""Checks a plugin's recipe against its contract: each fault becomes one message."""
 
 from __future__ import annotations
 

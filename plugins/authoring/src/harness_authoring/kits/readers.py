@@ -1,4 +1,4 @@
-"""The kit of readers: streams, ids, the same samples from any place, and damage that is said."""
+"""The kit of readers: streams, ids, the same samples from any place, and reports of damage."""
 
 from __future__ import annotations
 

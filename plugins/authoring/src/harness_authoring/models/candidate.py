@@ -33,8 +33,8 @@ class Candidate:
         tolerance: How much answers may differ; by default as the dtype allows.
 
     Raises:
-        UserError: an unknown model or option, a change that is none, or a baseline that needs a
-            task.
+        UserError: an unknown model or option, a change that changes nothing, or a baseline
+            that needs a task.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ class Source:
 
     Attributes:
         file: The option ``file``: a table or a folder of images; empty for a copy of a dataset of
-            the hub, whose files are told by their names.
+            the hub, whose files are recognised by their names.
         tables: The files that are looked at: all those of one split.
         splits: Split to file, where there are several.
     """

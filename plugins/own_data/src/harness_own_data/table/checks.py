@@ -23,7 +23,7 @@ class Checks:
     """Checks the rows of a split in their order.
 
     Attributes:
-        labels: Counts labels that are none of the task's.
+        labels: Counts labels that are not among the task's.
     """
 
     def __init__(self, labels: frozenset[str]) -> None:
@@ -112,7 +112,7 @@ class TableTypes:
 
 
 class OutsideLabels:
-    """Counts labels that are none of the task's, and keeps the first of them."""
+    """Counts labels that are not among the task's, and keeps the first of them."""
 
     def __init__(self, labels: frozenset[str]) -> None:
         self._labels = labels

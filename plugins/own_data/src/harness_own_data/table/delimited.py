@@ -1,4 +1,4 @@
-"""CSV, TSV and their kin as a stream; encoding and delimiter are told by the file itself."""
+"""CSV, TSV and their kin as a stream; encoding and delimiter are found from the file itself."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Delimited:
         root: Where the data lie.
         name: The file.
         usual: Its format's delimiter.
-        delimiter: As the spec says; told by the first lines when empty.
-        encoding: As the spec says; told by the bytes when empty.
+        delimiter: As the spec says; found from the first lines when empty.
+        encoding: As the spec says; found from the bytes when empty.
 
     Raises:
         DataError: no table with a header, or an encoding that is not known.

@@ -67,7 +67,7 @@ def pieces(
         file: At its beginning.
         encoding: One of :data:`BY_LINE`.
         delimiter: One character.
-        spaced: Whether a space after it is none of the cell.
+        spaced: Whether a space after it is not part of the cell.
     """
     start, before, remainder = 0, 0, b""
     while True:

@@ -86,7 +86,7 @@ def require(table: Table, names: Sequence[str], option: str) -> None:
     """Check that a table has columns.
 
     Raises:
-        DataError: it lacks one; the nearest names are said, and all that are there.
+        DataError: it lacks one; the message has the nearest names, and all that are there.
     """
     for name in names:
         if name not in table.columns:

@@ -53,7 +53,7 @@ class Pairs:
         """Yield people and their questions, by part and scene.
 
         Raises:
-            DataError: a folder that is no scene of the release, or a file that is none of its four.
+            DataError: a folder that is not a scene of the release, or a file beside its four.
         """
         records.known_split(split, SPLITS)
         base = _base(root)

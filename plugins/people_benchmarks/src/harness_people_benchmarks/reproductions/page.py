@@ -1,4 +1,4 @@
-"""The table of published and measured numbers, and a page in which it is written anew."""
+"""The table of published and measured numbers, and a page in which it is replaced."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def row(target: Target, measured: Measured | None) -> tuple[str, ...]:
 
 
 def filled(page: str, rows: Sequence[Sequence[str]]) -> str:
-    """Return a page with the table between its two marks written anew.
+    """Return a page with the table between its two marks replaced.
 
     Raises:
         UserError: the page lacks the marks.
