@@ -36,7 +36,7 @@ def list_(ctx: click.Context, *, kind: str | None, as_json: bool) -> None:
     analyses, encoders, executors, trackers, studies, formats, figures, exporters, submissions or
     commands.
     """
-    kind = kind and _plural(kind)
+    kind = kind and _known(kind)
     for info in plugins().infos:
         if info.status == "failed":
             click.echo(clean(f"{info} does not load: {info.problem}"), err=True)
@@ -66,16 +66,21 @@ def list_(ctx: click.Context, *, kind: str | None, as_json: bool) -> None:
 
 
 def _plural(kind: str) -> str:
-    """Return the name of a kind in :data:`KINDS`, from a word for one object of it.
+    """Return the name of a kind in :data:`KINDS`, from a word for one object of it."""
+    plurals = {word: name for name, (word, _) in KINDS.items()} | {"task": "tasks"}
+    plurals |= {"source": "sources", "method": "methods", "study": "studies"}
+    return plurals.get(kind.removesuffix(" kind"), plurals.get(f"{kind} kind", kind))
+
+
+def _known(kind: str) -> str:
+    """Return :func:`_plural` of a kind that these commands list.
 
     Raises:
         UserError: another command lists what the word names.
     """
     if kind.removesuffix("s") in _ELSEWHERE:
         raise UserError(f"{kind!r} is no kind of object", fix=_ELSEWHERE[kind.removesuffix("s")])
-    plurals = {word: name for name, (word, _) in KINDS.items()} | {"task": "tasks"}
-    plurals |= {"source": "sources", "method": "methods", "study": "studies"}
-    return plurals.get(kind.removesuffix(" kind"), plurals.get(f"{kind} kind", kind))
+    return _plural(kind)
 
 
 def _complete_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -93,7 +98,7 @@ def _complete_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -
 @click.pass_context
 def show(ctx: click.Context, *, kind: str, name: str, as_json: bool) -> None:
     """Show one object of a kind: where it comes from, and what its options mean."""
-    plural = _plural(kind)
+    plural = _known(kind)
     if plural in {"models", "tasks"}:
         from harness.cli import models, tasks
 

@@ -44,6 +44,6 @@ def harness_studies() -> Sequence[StudyDescriptor]:
         StudyDescriptor(
             id="image_quality",
             target="harness_counterfactuals.quality.study:load",
-            summary="Which of several image sets is nearer to real images: FID, KID, consistency.",
+            summary="Compare several image sets with real images: FID, KID, consistency.",
         )
     ]

@@ -120,7 +120,7 @@ def _losses() -> list[RecipeDescriptor]:
                 name="pairs",
                 default="one_trait",
                 choices=("one_trait", "set", "none"),
-                help="Which images teach one preference: two of a set that differ in one trait, "
+                help="Images that teach one preference: two of a set that differ in one trait, "
                 "all of a set, or each by itself.",
             ),
             reduction=False,
