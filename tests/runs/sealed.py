@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from harness.specs.resolve import parts, resolved
 from harness.specs.spec import fingerprint
 
 SPEC = data_folder("task_specs") / "social" / "raf_db.yaml"
+_spec = cache(lambda: load_task(SPEC))  # read once, not for every sample
 FACES = ("happiness", "sadness", "anger", "happiness", "neutral", "fear")
 
 
 def sample(name: str, target: str, answer: str | None, *, error: str = "") -> dict[str, Any]:
     """Return a line of ``samples.jsonl``; an answer of ``None`` was not parsed."""
-    scores = [1.0 if label == answer else 0.0 for label in load_task(SPEC).labels]
+    scores = [1.0 if label == answer else 0.0 for label in _spec().labels]
     return {
         "id": name,
         "cluster": name,
@@ -61,7 +63,7 @@ def write(
 ) -> Path:
     """Write and seal an evaluation of RAF-DB; return its folder."""
     folder.mkdir(parents=True)
-    spec = load_task(SPEC)
+    spec = _spec()
     summary = summarise(spec, [[SampleRecord.from_json(one) for one in samples]])
     held = {**parts(spec), "sample ids": fingerprint([one["id"] for one in samples])}
     if prompt:
