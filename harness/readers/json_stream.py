@@ -215,7 +215,8 @@ class _Source:
     def _fail(self, message: str, position: int | None = None) -> NoReturn:
         at = self._at if position is None else position
         line = self._line + self._text.count("\n", 0, at)
-        cut = self._done and not self._text[at:].strip(_BLANK)
+        in_text = message.startswith("Unterminated string")
+        cut = self._done and (in_text or not self._text[at:].strip(_BLANK))
         problem = (
             "the file ends too early" if cut else f"not the JSON expected: {short(message, 200)}"
         )

@@ -11,6 +11,8 @@ from harness_demo_world.chance import stream
 from harness_demo_world.drawing.faces import EXPRESSIONS, SIZE, draw_face
 from harness_demo_world.people import Person, pick
 
+from harness_people_benchmarks.demo.crowd import beside
+
 if TYPE_CHECKING:
     import random
 
@@ -60,10 +62,7 @@ def _drawn(seed: int, split: str, number: int) -> tuple[Image.Image, list[tuple[
         for at in range(1 + number % 2)
     ]
     faces = [draw_face(who, expression, rng).image for who, expression in people]
-    image = faces[0].resize((SIZE * len(faces), SIZE))
-    for index, face in enumerate(faces):
-        image.paste(face, (SIZE * index, 0))
-    return image, [(who, _categories(expression, rng)) for who, expression in people]
+    return beside(faces), [(who, _categories(expression, rng)) for who, expression in people]
 
 
 def _categories(expression: str, rng: random.Random) -> str:

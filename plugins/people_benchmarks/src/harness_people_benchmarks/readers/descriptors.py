@@ -122,6 +122,51 @@ READERS: tuple[ReaderDescriptor, ...] = (
         splits=("train", "val", "test"),
     ),
     ReaderDescriptor(
+        id="miap",
+        target="harness_people_benchmarks.readers.miap:Miap",
+        summary="MIAP: people in Open Images with boxes, perceived gender and age.",
+        options=(
+            Option(
+                name="people",
+                default="all",
+                choices=("all", "adults"),
+                help="Whether people who look young are left out.",
+            ),
+            _unit("image"),
+        ),
+        splits=("test", "val", "train"),
+    ),
+    ReaderDescriptor(
+        id="phase",
+        target="harness_people_benchmarks.readers.phase:Phase",
+        summary="PHASE: people in Conceptual Captions' images, with annotators' majorities.",
+        options=(
+            Option(
+                name="people",
+                default="authors",
+                choices=("authors", "all"),
+                help="Whether people are left out as the authors of the questions do.",
+            ),
+            _unit("image"),
+        ),
+        splits=("val", "train"),
+    ),
+    ReaderDescriptor(
+        id="pata",
+        target="harness_people_benchmarks.readers.pata:Pata",
+        summary="PATA: web images of people, labelled by ethnicity, gender and age.",
+        options=(
+            Option(
+                name="missing",
+                default="leave_out",
+                choices=("leave_out", "error"),
+                help="What becomes of images whose links rotted.",
+            ),
+            _unit("image"),
+        ),
+        splits=("test",),
+    ),
+    ReaderDescriptor(
         id="imagenet",
         target="harness_people_benchmarks.readers.imagenet:ImageNet",
         summary="ImageNet: validation images in a folder for each WordNet id.",
