@@ -111,7 +111,7 @@ def test_miap_takes_either_name_of_the_validation_folder(tmp_path: Path) -> None
         (row("a", box="0.1,,0.2,0.4"), "holds '', not a finite number", ""),
         (row("a", box="0.1,nan,0.2,0.4"), "not a finite number", ""),
         (row("a", box="10,120,30,40"), "XMin is 10, not a share from 0 to 1", "shares"),
-        (row(""), "ImageID should be a text", ""),
+        (row(""), "the row has no ImageID", ""),
         (row("b") + "\n" + row("z"), "the image 'z' stands apart", "sort the rows"),
         (row('"a'), "not valid CSV", ""),
     ],

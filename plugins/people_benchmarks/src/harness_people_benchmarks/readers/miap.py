@@ -6,6 +6,7 @@ Open Images' ``downloader.py`` puts them, in a folder of the split.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -66,6 +67,8 @@ class Miap:
         folders = (split, *_FOLDERS[split])
         folder = next((name for name in folders if root.is_dir(name)), split)
         location, seen = root.where(file), set[str]()
+        # There are a dozen kinds of people, and a hundred thousand images.
+        kinds: dict[tuple[str, ...], dict[str, Group] | str] = {}
         for image, rows in groupby(_rows(root, file), key=itemgetter(0)):
             people = list(rows)
             if image in seen:
@@ -78,11 +81,13 @@ class Miap:
             for number, (_, line, cells) in enumerate(people, start=1):
                 if line in repeated:
                     continue
-                where = f"{location}:{line}"
-                groups = self._groups(cells, passed, where)
-                box = _box(cells[:4], where) if groups is not None else None
+                groups = kinds.get(cells[4:])
                 if groups is None:
+                    groups = kinds[cells[4:]] = self._groups(cells, f"{location}:{line}")
+                if isinstance(groups, str):
+                    passed[groups] += 1
                     continue
+                box = _box(cells[:4], location, line)
                 if box is None:
                     passed[NO_BOX] += 1
                     continue
@@ -100,18 +105,14 @@ class Miap:
         """Return how many people are left out, and why."""
         return self._passed.of(self, root, split)
 
-    def _groups(
-        self, cells: Sequence[str], passed: Counter[str], where: str
-    ) -> dict[str, Group] | None:
-        """Return a person's slices; ``None`` for one who is left out."""
+    def _groups(self, cells: Sequence[str], where: str) -> dict[str, Group] | str:
+        """Return a person's slices, or why people of this kind are left out."""
         gender = known(cells[4] or UNKNOWN, GENDERS, "gender presentation", where)
         age = known(cells[5] or UNKNOWN, AGES, "age presentation", where)
         if gender == UNKNOWN:
-            passed[NO_GENDER] += 1
-            return None
+            return NO_GENDER
         if self._adults and age == "Young":
-            passed[YOUNG] += 1
-            return None
+            return YOUNG
         groups = {"gender": Group(gender)}
         return groups if age == UNKNOWN else {**groups, "age": Group(age)}
 
@@ -119,20 +120,24 @@ class Miap:
 def _rows(root: DataRoot, file: str) -> Iterator[_Row]:
     """Yield each row's image, line and the cells that count."""
     location, count = root.where(file), 0
-    places: list[int] = []
+    pick: itemgetter[tuple[str, ...]] | None = None
     for line, text in records.lines(root, file):
-        where = f"{location}:{line}"
-        cells = records.cells(text, where) if '"' in text else text.split(",")
-        if not places:
+        quotes = '"' in text
+        cells = records.cells(text, f"{location}:{line}") if quotes else text.split(",")
+        if pick is None:
             for name in _COLUMNS:
                 if name not in cells:
-                    raise records.missing_column(name, cells, where)
-            places, count = [cells.index(name) for name in _COLUMNS], len(cells)
+                    raise records.missing_column(name, cells, f"{location}:{line}")
+            pick, count = itemgetter(*map(cells.index, _COLUMNS)), len(cells)
             continue
         if len(cells) != count:
-            raise DataError(f"the row has {len(cells)} columns, not {count}", where=where)
-        image, *others = [cells[place] for place in places]
-        yield records.as_text(image, "ImageID", where), line, tuple(others)
+            raise DataError(
+                f"the row has {len(cells)} columns, not {count}", where=f"{location}:{line}"
+            )
+        image, *others = pick(cells)
+        if not image:
+            raise DataError("the row has no ImageID", where=f"{location}:{line}")
+        yield image, line, tuple(others)
 
 
 def _repeated(people: Sequence[_Row], passed: Counter[str]) -> set[int]:
@@ -154,16 +159,25 @@ def _repeated(people: Sequence[_Row], passed: Counter[str]) -> set[int]:
     return lines
 
 
-def _box(corners: Sequence[str], where: str) -> Box | None:
+def _box(corners: Sequence[str], location: str, line: int) -> Box | None:
     """Return a person's box; ``None`` where all four cells are empty."""
+    low, high = -_SLACK, 1 + _SLACK
+    try:
+        x1, y1, x2, y2 = map(float, corners)
+    except ValueError:
+        x1 = y1 = x2 = y2 = math.nan
+    if low <= x1 <= high and low <= y1 <= high and low <= x2 <= high and low <= y2 <= high:
+        return Box("person", x1, y1, x2, y2, "relative")
     if not any(corners):
         return None
+    where = f"{location}:{line}"
     values = records.numbers(list(corners), 4, "the box", where)
-    for name, value in zip(_CORNERS, values, strict=True):
-        if not -_SLACK <= value <= 1 + _SLACK:
-            raise DataError(
-                f"{name} is {value:g}, not a share from 0 to 1", where=where,
-                fix="the CSV as released, whose corners are shares of width and height",
-            )  # fmt: skip
-    x1, y1, x2, y2 = values
-    return Box("person", x1, y1, x2, y2, unit="relative")
+    name, value = next(
+        (name, value)
+        for name, value in zip(_CORNERS, values, strict=True)
+        if not low <= value <= high
+    )
+    raise DataError(
+        f"{name} is {value:g}, not a share from 0 to 1", where=where,
+        fix="the CSV as released, whose corners are shares of width and height",
+    )  # fmt: skip
