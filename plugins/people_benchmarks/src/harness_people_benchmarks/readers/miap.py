@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -120,7 +120,7 @@ class Miap:
 def _rows(root: DataRoot, file: str) -> Iterator[_Row]:
     """Yield each row's image, line and the cells that count."""
     location, count = root.where(file), 0
-    pick: itemgetter[tuple[str, ...]] | None = None
+    pick: Callable[[Sequence[str]], tuple[str, ...]] | None = None
     for line, text in records.lines(root, file):
         quotes = '"' in text
         cells = records.cells(text, f"{location}:{line}") if quotes else text.split(",")
