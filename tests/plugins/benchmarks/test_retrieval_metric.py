@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_benchmarks.metrics.retrieval import DESCRIPTORS
+from harness_benchmarks.metrics.retrieval import DESCRIPTORS, Query, first
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,3 +138,18 @@ def test_the_release_s_own_ndkl_is_skew_weighted_by_desired_shares(
 def test_the_worked_example_of_the_release_s_own_ndkl() -> None:
     ranked = [image(3.0, "f"), image(2.0, "m"), image(1.0, "f")]
     assert value(make("ndkl", form="weighted_skew", k=2), ranked) == pytest.approx(0.144, abs=5e-4)
+
+
+@pytest.mark.parametrize("k", [1, 7, 1000])
+def test_the_first_k_are_those_of_the_whole_ranking(k: int) -> None:
+    rng = np.random.default_rng(k)
+    values = rng.integers(0, 3, 400)
+    groups = (values == np.arange(3)[:, None]).astype(np.float64)
+    query = Query(np.arange(400), groups, ("a", "b", "c"))
+    weights = rng.poisson(0.2, (20, 400)).astype(np.float64)
+    weights[0] = 0.0
+    expected = [
+        [np.repeat(values, row.astype(int))[:k].tolist().count(value) for value in range(3)]
+        for row in weights
+    ]
+    assert first(query, weights, k).tolist() == expected

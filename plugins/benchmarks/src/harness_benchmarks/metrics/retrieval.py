@@ -324,9 +324,15 @@ def first(query: Query, weights: Floats, k: int) -> Floats:
     """Return how many of the first k images have each value, ``(draws, groups)``."""
     import numpy as np
 
-    reached = np.cumsum(weights, axis=1)
-    inside = np.clip(k - (reached - weights), 0, weights)
-    prefix_counts: Floats = inside @ query.groups.T
+    # Of a hundred thousand images only those are looked at among which every draw has its k.
+    length = min(2 * k, weights.shape[1])
+    reached = np.cumsum(weights[:, :length], axis=1)
+    while length < weights.shape[1] and (reached[:, -1] < k).any():
+        length = min(2 * length, weights.shape[1])
+        reached = np.cumsum(weights[:, :length], axis=1)
+    drawn = weights[:, :length]
+    inside = np.clip(k - (reached - drawn), 0, drawn)
+    prefix_counts: Floats = inside @ query.groups[:, :length].T
     return prefix_counts
 
 
