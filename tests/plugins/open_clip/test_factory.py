@@ -95,6 +95,16 @@ def test_a_config_that_asks_for_code_is_refused(
         DualEncoder({"path": str(tmp_path), "templates": "{}"}).identity(CPU)
 
 
+@pytest.mark.parametrize("kind", ["vit", "clip_vision_model"])
+def test_an_encoder_without_a_text_side_is_refused(tmp_path: Path, kind: str) -> None:
+    config = {"model_type": kind, "image_size": 32, "hidden_size": 16}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(UserError, match=f"no text side .* model_type is '{kind}'") as caught:
+        identity(tmp_path)
+    assert "dual encoder whole" in str(caught.value.fix)
+
+
 def test_damaged_folders_are_told(copy: Path) -> None:
     weights = copy / "open_clip_model.safetensors"
     whole = weights.read_bytes()

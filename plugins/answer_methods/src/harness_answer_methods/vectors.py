@@ -118,7 +118,8 @@ def listed(options: Mapping[str, Any], name: str, least: int = 1) -> tuple[str, 
     """
     texts = tuple(text.strip() for text in str(options[name]).split("|") if text.strip())
     if len(texts) < least or len(set(texts)) < len(texts):
-        problem = "one text twice" if len(texts) >= least else f"{len(texts)} texts"
+        number = f"{len(texts)} text{'' if len(texts) == 1 else 's'}"
+        problem = "one text twice" if len(texts) >= least else number
         raise UserError(
             f"{problem}, where {least} or more different ones are needed",
             where=f"method option {name!r}",

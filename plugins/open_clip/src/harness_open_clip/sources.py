@@ -161,8 +161,22 @@ def _by_tag(name: str, revision: str | None, form: str) -> Encoder:
 def _of_transformers(name: str, revision: str | None) -> Encoder:
     checkpoint = open_checkpoint(name, revision=revision)
     refuse_remote_code(checkpoint)
+    _refuse_images_alone(checkpoint)
     require_family(checkpoint, "open_clip")
     return Encoder(name, checkpoint.folder, checkpoint.revision, checkpoint)
+
+
+def _refuse_images_alone(checkpoint: Checkpoint) -> None:
+    """Refuse an encoder without a text side: a ViT, or CLIP's image side by itself."""
+    config = checkpoint.config
+    kind = str(config.get("model_type"))
+    reads_texts = any(key in config for key in ("text_config", "vocab_size"))
+    if kind.endswith("_vision_model") or ("image_size" in config and not reads_texts):
+        raise UserError(
+            f"this encoder has no text side to compare images with: its model_type is {kind!r}",
+            where=checkpoint.folder / "config.json",
+            fix="give the dual encoder whole, such as openai/clip-vit-base-patch32",
+        )
 
 
 def _check(folder: Path) -> None:
