@@ -42,10 +42,14 @@ def home_path(text: str | Path, where: str | None = None) -> Path:
         where: Who says so, for the message.
 
     Raises:
-        UserError: there is no such user.
+        UserError: there is no such user, or a variable that no shell has expanded.
     """
     try:
-        return Path(text).expanduser()
+        path = Path(text).expanduser()
     except RuntimeError:
         reason = f"there is no home folder of that user: {text!s:.200}"
         raise UserError(reason, where=where, fix="write the full path") from None
+    if path.parts[:1] and path.parts[0].startswith("$") and not Path(path.parts[0]).exists():
+        reason = f"variables such as {path.parts[0]:.200} are not expanded in it"
+        raise UserError(reason, where=where, fix="write the full path, or ~ for the home folder")
+    return path

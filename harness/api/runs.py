@@ -222,8 +222,10 @@ class Plan:
         return [*self.evaluations, *(item for plan in self.others for item in plan.of_all_models)]
 
     def show(self, reporter: Reporter) -> None:
-        """Tell a reporter the plan, and which tasks of a group are not in it."""
+        """Tell a reporter the plan, what is not in it, and what of the request has no effect."""
         show_plan(self.model, self.evaluations, reporter)
+        for note in self.settings.notes:
+            reporter.say(note)
         if self.workers is None and (hint := unused_gpus(self.model)):
             reporter.say(hint)
         for other in self.others:

@@ -179,6 +179,10 @@ def _own(path: Path) -> dict[str, Any]:
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES, where=str(path))
     _refuse_unknown_models(file_settings.get("models", {}), str(path))
+    source, sources = file_settings.get("data", {}).get("source"), plugins().data_sources()
+    unclear = any(info.status != "loaded" for info in plugins().infos)  # whose it may be
+    if source not in {None, *sources, *packaged("data source")} and not unclear:
+        raise unknown("data source", source, sources, where=f"{path}: [data]")
     return file_settings
 
 
@@ -198,9 +202,12 @@ def _refuse_unknown_models(models: Mapping[str, Any], where: str) -> None:
 
             options = [*installed[name].options, *common_options(installed[name])]
             names = [option.name for option in options] + ["preset"] * bool(installed[name].presets)
-            for key in model_options if isinstance(model_options, dict) else ():
+            for key in model_options:
                 if key not in names:
                     raise unknown(f"option of model {name!r}", key, names, where=where)
+            for option in options:
+                if option.name in model_options:
+                    option.parse(model_options[option.name], where=f"{where}: {name}.{option.name}")
         elif name not in model_names and (get_close_matches(name, model_names, n=1) or not unclear):
             raise unknown("model", name, model_names, where=where)
 
@@ -233,7 +240,8 @@ def _refuse_wrong(table: Mapping[str, Any], where: str) -> None:
             raise UserError(f"{key!r} holds a null character", where=where)
     for key, value in table.get("data", {}).items():
         if not isinstance(value, str) or not value or "\0" in value:
-            raise UserError(f"'data.{key}' must be a string: a path", where=where)
+            noun = "a data source's name" if key == "source" else "a path"
+            raise UserError(f"'data.{key}' must be a string: {noun}", where=where)
     _refuse_wrong_includes(table.get("tasks", {}), where)
     for key, value in table.get("models", {}).items():
         if not isinstance(value, dict):

@@ -285,8 +285,6 @@ def run_tasks(
         RunStarted(subject.descriptor.id, names, sum(item.job.plan.samples for item in planned)),
         reporter,
     )
-    for note in terms.notes:
-        reporter.say(note)
     records, ended = evaluate(subject, planned, terms, reporter)
     manifest = _manifest(results, subject, planned, reporter)
     event = RunFinished(manifest, tuple(record.directory for record in records))

@@ -195,6 +195,12 @@ def test_predictions_prefer_lines_of_the_task(tmp_path: Path) -> None:
             "prediction_invalid",
             "comes twice",
         ),
+        (
+            {"id": "7", "answer": "family", "scores": [0.1, 0.2, 0.7]},
+            "prediction_invalid",
+            "not the option with the highest score",
+        ),
+        ({"id": "7", "answer": "fam", "scores": [0, 1, 0]}, "prediction_invalid", "'fam'"),
     ],
 )
 def test_an_unusable_prediction_fails_its_request_only(
@@ -204,6 +210,14 @@ def test_an_unusable_prediction_fails_its_request_only(
     assert isinstance(found, Failed)
     assert found.kind == kind
     assert words in found.message
+
+
+def test_an_answer_may_stand_beside_the_scores_that_say_the_same(tmp_path: Path) -> None:
+    path = written(tmp_path, {"id": "7", "answer": "no_relation", "scores": [1, 1, 0]})
+    assert ask(make("predictions", path=path), choose(), generate()) == [
+        Scores("similarity", (1.0, 1.0, 0.0)),
+        Text("no_relation"),
+    ]
 
 
 def test_predictions_of_scores_alone_write_no_text(tmp_path: Path) -> None:
@@ -225,6 +239,8 @@ def test_predictions_of_scores_alone_write_no_text(tmp_path: Path) -> None:
         ('{"id": "7", "scores": [1e999]}', "not a finite number"),
         ('{"id": "7", "scores": ["1"]}', "not a finite number"),
         ('{"id": "7", "scores": [true]}', "not a finite number"),
+        (f'{{"id": "7", "scores": [1{"0" * 400}]}}', "characters more"),
+        ('{"id": "7", "scores": [9007199254740993]}', "more digits than a float64 holds"),
         ('{"id": "7", "scroes": [1]}', "did you mean 'scores'"),
         ('{"id": "7", "task": 1, "answer": "a"}', "'task' should be a text"),
         ('{"id": "7", "id": "8", "answer": "a"}', "a key occurs twice"),

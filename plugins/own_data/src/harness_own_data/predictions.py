@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.descriptors import Capability, Json
-from harness.errors import UserError, nearest
+from harness.errors import UserError, nearest, quoted
 from harness.jsonfiles import unreadable
 from harness.models.contract import Runtime, TaskHandle
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
 from harness.resources import home_path
 
-_VERSION = 2
+_VERSION = 3
 """Raised whenever an answer changes; enters the model's identity."""
 _KEYS = frozenset({"id", "task", "answer", "scores"})
 _Result = Scores | Text | Failed
@@ -39,7 +39,7 @@ class Predictions:
     when a file serves several tasks; a line that names the task goes before one that names none.
     An answer to a choice is a label, the option's text as sent, or a text that names one; scores
     are a list in the order of labels, or an object with a score for each of them. Scores are taken
-    as they are.
+    as they are; an answer beside them must be an option that has the highest.
     """
 
     def __init__(self, options: Mapping[str, Json], task: TaskHandle) -> None:
@@ -113,24 +113,32 @@ class _Answers:
 
 def _choice(prediction: _Prediction, sent: Sequence[str], labels: Sequence[str]) -> _Result:
     """Return scores in the order of options; labels stand in the same order as texts as sent."""
-    if isinstance(prediction.scores, tuple):
-        if len(prediction.scores) != len(sent):
-            return Failed(
-                "prediction_invalid",
-                f"{prediction.where}: {len(prediction.scores)} scores for {len(sent)} options",
-            )
-        return Scores("similarity", prediction.scores)
+    answer = prediction.answer
+    index = None if answer is None else _place(answer, sent, labels)
     if prediction.scores is not None:
-        return _by_label(prediction.scores, prediction.where, sent, labels)
-    index = _place(str(prediction.answer), sent, labels)
+        scores = _scores(prediction.scores, prediction.where, sent, labels)
+        if answer is not None and isinstance(scores, Scores):
+            named = index is not None and scores.values[index] == max(scores.values)
+            if not named:
+                problem = f"the answer {quoted(answer)} is not the option with the highest score"
+                return Failed("prediction_invalid", f"{prediction.where}: {problem}")
+        return scores
     if index is None:
-        return Text(str(prediction.answer))  # the harness reads which option it names
+        return Text(str(answer))  # the harness reads which option it names
     return Scores("label", tuple(float(k == index) for k in range(len(sent))))
 
 
-def _by_label(
-    scores: Mapping[str, float], where: str, sent: Sequence[str], labels: Sequence[str]
-) -> _Result:
+def _scores(
+    scores: tuple[float, ...] | Mapping[str, float],
+    where: str,
+    sent: Sequence[str],
+    labels: Sequence[str],
+) -> Scores | Failed:
+    if isinstance(scores, tuple):
+        if len(scores) != len(sent):
+            problem = f"{len(scores)} scores for {len(sent)} options"
+            return Failed("prediction_invalid", f"{where}: {problem}")
+        return Scores("similarity", scores)
     values: dict[int, float] = {}
     for name, score in scores.items():
         index = _place(name, sent, labels)
@@ -216,9 +224,13 @@ def _score(value: Any, where: str) -> float:
     try:
         if isinstance(value, bool) or not math.isfinite(value):
             raise ValueError
-        return float(value)
+        score = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise UserError(f"the score {value!r} is not a finite number", where=where) from None
+        raise UserError(f"the score {quoted(value)} is not a finite number", where=where) from None
+    if score != value:
+        reason = f"the score {quoted(value)} has more digits than a float64 holds"
+        raise UserError(reason, where=where, fix="scores below 2**53, or divided by one number")
+    return score
 
 
 def _no_constant(name: str) -> NoReturn:
