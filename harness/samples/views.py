@@ -23,6 +23,8 @@ _QUARTER = 5  # EXIF orientations from here on turn by a quarter
 SCALED = "boxes scaled to images of another size than the release's"
 BEYOND = "boxes that reach beyond their image"
 MISSES = "boxes that miss the point they are said to hold (copies of another size, or odd marks)"
+INVERTED = "boxes whose second corner is above or left of the first, sorted (x, y, width, height?)"
+SAME = "samples whose boxes are one and the same"
 TURNED = "boxes on images that EXIF turned, annotated either way"
 
 
@@ -55,8 +57,8 @@ def apply_view(image: LoadedImage, view: View, boxes: Sequence[Box]) -> LoadedIm
     """Return the image as the view shows it; ``key`` then names bytes, view and boxes.
 
     ``notes`` count the boxes that were scaled to a copy of another size, that reach beyond the
-    image, that miss the point they are said to hold, or whose image was turned by its EXIF
-    orientation with nothing to tell whether the annotators saw it so.
+    image, that miss the point they are said to hold, that are inverted or all the same, or whose
+    image was turned by its EXIF orientation with nothing to tell whether the annotators saw it so.
 
     Raises:
         SampleError: when the view needs boxes that the sample lacks, that are empty, or that were
@@ -89,10 +91,13 @@ def placed(image: LoadedImage, boxes: Sequence[Box]) -> tuple[list[Corners], dic
     """Return where boxes lie on an image, in its pixels, and what is to be said of them.
 
     Raises:
-        SampleError: a box that is empty, or was marked on an image of another shape.
+        SampleError: a box that is empty or no larger than a pixel, or was marked on an image of another shape.
     """
     notes: dict[str, int] = {}
-    return [_inside(box, image, notes) for box in boxes], notes
+    corners = [_inside(box, image, notes) for box in boxes]
+    if len(boxes) > len({(box.x1, box.y1, box.x2, box.y2) for box in boxes}):
+        _note(notes, SAME)
+    return corners, notes
 
 
 def _inside(box: Box, image: LoadedImage, notes: dict[str, int]) -> Corners:
@@ -101,6 +106,11 @@ def _inside(box: Box, image: LoadedImage, notes: dict[str, int]) -> Corners:
     if not all(math.isfinite(value) for value in (box.x1, box.y1, box.x2, box.y2)):
         raise empty
     width, height = image.width, image.height
+    if box.unit == "pixel" and max(abs(box.x2 - box.x1), abs(box.y2 - box.y1)) <= 1:
+        reason = f"box {box.name!r} is no larger than a pixel; are its corners shares of the image?"
+        raise SampleError("box_empty", reason)
+    if box.x2 < box.x1 or box.y2 < box.y1:
+        _note(notes, INVERTED)
     across, down = _scale(box, image, notes)
     x1, x2 = sorted((box.x1 * across, box.x2 * across))
     y1, y2 = sorted((box.y1 * down, box.y2 * down))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 from harness.errors import SampleError
 from harness.samples import Box, ImageRef
 from harness.samples.images import LoadedImage, open_image
-from harness.samples.views import BEYOND, SCALED, TURNED, View, apply_view
+from harness.samples.views import BEYOND, INVERTED, SAME, SCALED, TURNED, View, apply_view
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -119,7 +120,7 @@ MARK = View(colours=("red",))
 @pytest.mark.parametrize(("width", "height"), [(50, 25), (200, 100), (33, 17), (33, 16), (67, 33)])
 def test_a_box_is_scaled_to_a_copy_of_another_size_and_told(width: int, height: int) -> None:
     box = Box("a", 10, 5, 30, 40, size=(100, 50))
-    shown = apply_view(picture(width, height), MARK, (box, box))
+    shown = apply_view(picture(width, height), MARK, (box, replace(box, y2=41)))
     share = Box("a", 0.1, 0.1, 0.3, 0.8, "relative")
     assert drawn(shown, RED) == drawn(apply_view(picture(width, height), MARK, (share,)), RED)
     assert shown.notes == {SCALED: 2}
@@ -163,6 +164,24 @@ def test_a_turn_that_nothing_tells_the_annotators_saw_is_told(image: LoadedImage
 )  # fmt: skip
 def test_boxes_that_reach_beyond_their_image_are_told(box: Box, times: int) -> None:
     assert apply_view(picture(), MARK, (box,)).notes == ({BEYOND: times} if times else {})
+
+
+@pytest.mark.parametrize("box", [(40, 5, 30, 40), (10, 40, 30, 5), (40, 40, 10, 5)])
+def test_inverted_boxes_are_told(box: tuple[float, float, float, float]) -> None:
+    assert apply_view(picture(), MARK, (Box("a", *box),)).notes == {INVERTED: 1}
+
+
+def test_two_boxes_that_are_one_are_told() -> None:
+    first, second = Box("a", 10, 5, 30, 40), Box("b", 10, 5, 30, 40)
+    assert apply_view(picture(), View(colours=("red", "blue")), (first, second)).notes == {SAME: 1}
+
+
+@pytest.mark.parametrize("box", [(0, 0, 1, 1), (0.1, 0.2, 0.9, 0.8), (0.5, 0.5, 0.5, 0.6)])
+def test_shares_given_as_pixels_are_an_error_of_the_sample(
+    box: tuple[float, float, float, float],
+) -> None:
+    with pytest.raises(SampleError, match="shares of the image"):
+        apply_view(picture(), MARK, (Box("a", *box),))
 
 
 def test_keys_tell_views_and_boxes_apart() -> None:

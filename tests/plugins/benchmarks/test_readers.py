@@ -200,6 +200,7 @@ def test_pisc_counts_pairs_and_labels_from_one(tmp_path: Path) -> None:
             "not the size",
         ),
         ("annotation_image_info.json", [{"id": 7, "bbox": [[1]]}], "should hold 4 numbers"),
+        ("annotation_image_info.json", [{"id": 7, "bbox": []}] * 2, "image 7 is listed twice"),
     ],
 )
 def test_pisc_names_the_damaged_record(tmp_path: Path, file: str, content: Any, words: str) -> None:
@@ -208,6 +209,22 @@ def test_pisc_names_the_damaged_record(tmp_path: Path, file: str, content: Any, 
     with pytest.raises(DataError, match=words) as caught:
         read("pisc", tmp_path, level="coarse")
     assert str(path) in str(caught.value.where)
+
+
+def test_pisc_counts_images_listed_again_and_boxes_without_the_size_of_their_image(
+    tmp_path: Path,
+) -> None:
+    info = [{"id": 7, "bbox": [[1, 2, 3, 4], [5, 6, 7, 8]]}]
+    write(pisc(tmp_path), "annotation_image_info.json", info)
+    write(tmp_path, "domain.json", {"7": {"1 2": 1}})
+    write(tmp_path, "domain_split/testidx.json", ["7", "7"])
+    (sample,) = read("pisc", tmp_path, level="coarse")
+    (unsized,) = sample.notes.items()
+    assert unsized == (
+        "boxes of which the release does not say on what size of image they were marked", 2,
+    )  # fmt: skip
+    (again,) = passed("pisc", tmp_path, level="coarse").items()
+    assert again == ("entries of the split's list that name an image again", 1)
 
 
 # GazeFollow

@@ -22,6 +22,8 @@ FINE = ("friends", "family", "couple", "professional", "commercial", "no relatio
 COARSE = ("intimate", "non-intimate", "no relation")
 SPLITS = ("train", "val", "test")
 NO_LABEL = "images in the split's list that have no labelled pair, left out"
+TWICE = "entries of the split's list that name an image again"
+NO_SIZE = "boxes of which the release does not say on what size of image they were marked"
 BOXES = ("first person", "second person")
 _LARGEST = 1 << 30  # pixels a side
 _SUFFIX = {"train": "trainidx", "val": "validx", "test": "testidx"}
@@ -73,15 +75,18 @@ class Pisc:
                     images=(ImageRef(f"image/{image:05d}.jpg", root),),
                     target=self._label(code, at),
                     cluster=f"{image:05d}",
+                    notes={} if size else {NO_SIZE: len(BOXES)},
                     boxes=tuple(
                         Box(name, x1, y1, x2, y2, size=size)
                         for name, (x1, y1, x2, y2) in zip(BOXES, corners, strict=True)
                     ),
                 )
-        passed[NO_LABEL] += max(0, len(set(ids.sorted)) - labelled)
+        distinct = len(set(ids.sorted))
+        passed[TWICE] += len(ids.sorted) - distinct
+        passed[NO_LABEL] += max(0, distinct - labelled)
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
-        """Return how many images of a split have no labelled pair."""
+        """Return how many images of a split have no labelled pair, or are listed again."""
         return self._passed.of(self, root, split)
 
     def _label(self, code: Any, where: str) -> str:
@@ -134,6 +139,8 @@ class _Boxes:
             position = ids.place(number)
             if position < 0:
                 continue
+            if self._start[position] >= 0:
+                raise DataError(f"image {number} is listed twice", where=where)
             boxes = records.as_list(records.member(entry, "bbox", where), "bbox", where)
             self._start[position] = len(self._corners)
             self._count[position] = len(boxes)
