@@ -91,7 +91,8 @@ def placed(image: LoadedImage, boxes: Sequence[Box]) -> tuple[list[Corners], dic
     """Return where boxes lie on an image, in its pixels, and what is to be said of them.
 
     Raises:
-        SampleError: a box that is empty or no larger than a pixel, or was marked on an image of another shape.
+        SampleError: a box that is empty or no larger than a pixel, or was marked on an image of
+            another shape.
     """
     notes: dict[str, int] = {}
     corners = [_inside(box, image, notes) for box in boxes]
