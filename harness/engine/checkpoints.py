@@ -21,7 +21,7 @@ from harness.engine.weights import PACKAGE, hash_files, package_folder, read_hea
 from harness.errors import UserError, one_line
 from harness.packages import reader_of
 from harness.plugins import plugins
-from harness.resources import home_path
+from harness.resources import home_path, inner_folders
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +43,7 @@ _SMALL = (
 )
 _WORDS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt", "*.tiktoken")
 _GROUPS = 8  # of tensors, in a message
+_FOREIGN = (".pt", ".pth", ".ckpt", ".gguf", ".npz", ".msgpack", ".h5")
 _AGAIN = "copy or download the file again"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMPUTED = ("rotary_emb.inv_freq", "embeddings.position_ids")  # old files hold them, no model does
@@ -230,7 +231,8 @@ def weight_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
                 fix="copy or download the checkpoint again",
             )
     raise UserError(
-        "the folder holds no weights (model.safetensors, pytorch_model.bin, or their shards)",
+        "the folder holds no weights (model.safetensors, pytorch_model.bin, or their shards)"
+        + inner_folders(folder, *_INDEXES, *_SINGLES),
         where=folder,
     )
 
@@ -505,11 +507,19 @@ def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if path.is_file():
         return read_json(path)
+    fix = "give the folder with config.json and the weights"
     if (folder / "adapter_config.json").is_file():
         message = "this is an adapter, not a whole checkpoint"
     else:
         message = "not a checkpoint: it has no config.json"
-    raise UserError(message, where=folder, fix="give the folder with config.json and the weights")
+        message += inner_folders(folder, path.name, "adapter_config.json")
+        foreign = next((one for one in sorted(folder.iterdir()) if one.suffix in _FOREIGN), None)
+        if (folder / "open_clip_config.json").is_file():
+            fix = "--model open_clip reads it"
+        elif foreign is not None:
+            message += f", and {foreign.name} is not in transformers' format"
+            fix = "download the model in transformers' format (--model hf_vlm), or convert it"
+    raise UserError(message, where=folder, fix=fix)
 
 
 def _shards(index: Path, checkpoint: Checkpoint) -> tuple[Path, ...]:

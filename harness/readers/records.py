@@ -127,7 +127,7 @@ def numbers(values: Any, count: int, owner: str, where: str) -> list[float]:
     converted = []
     for item in items:
         try:
-            if isinstance(item, bool):
+            if isinstance(item, bool) or (isinstance(item, str) and "_" in item):
                 raise ValueError
             number = float(item)
         except (TypeError, ValueError, OverflowError):

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from harness.engine.adapters.files import adapter_files
 from harness.engine.checkpoints import (
     check_loaded,
     family_of,
@@ -151,6 +152,36 @@ def test_a_path_that_is_no_checkpoint_says_what_is_missing(tmp_path: Path) -> No
         open_checkpoint(str(tmp_path))
     with pytest.raises(UserError, match="holds no weights"):
         weight_files(open_checkpoint(str(write(tmp_path))))
+
+
+def test_a_folder_of_checkpoints_names_those_in_it(tmp_path: Path) -> None:
+    for step in (5, 20, 100, 1000):
+        write(tmp_path / f"checkpoint-{step}")
+    message = (
+        "no config.json; folders in it that have one: checkpoint-20, checkpoint-100, .*-1000 and 1"
+    )
+    with pytest.raises(UserError, match=message):
+        open_checkpoint(str(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="holds no weights") as caught:
+        weight_files(open_checkpoint(str(tmp_path)))
+    assert "folders" not in caught.value.message  # those hold none either
+    with pytest.raises(UserError, match="no LoRA adapter"):
+        adapter_files(tmp_path)
+    (tmp_path / "checkpoint-5" / "adapter_config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"that have one: checkpoint-5\n"):
+        adapter_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("model_base.pth", "--model hf_vlm"), ("open_clip_config.json", "--model open_clip")],
+)
+def test_weights_in_another_format_name_the_plugin(tmp_path: Path, file: str, words: str) -> None:
+    (tmp_path / file).write_text("{}")
+    with pytest.raises(UserError, match=r"no config\.json") as caught:
+        open_checkpoint(str(tmp_path))
+    assert words in caught.value.fix
 
 
 def test_a_hub_id_that_is_not_here_says_how_to_fetch_it_while_offline(

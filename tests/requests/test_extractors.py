@@ -243,6 +243,36 @@ def test_a_label_of_words_may_be_parted_elsewhere(text: str, label: str | None) 
     assert make("label", labels)(text).answer == label
 
 
+RACES = ("White", "Black", "Latino_Hispanic", "East Asian", "Southeast Asian", "Indian")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "American Indian", "an American-Indian man", "American Indian or Alaska Native",
+        "West Indian", "Red Indian", "non-Indian", "East or Southeast Asian",
+        "Southeast/East Asian", "East, or Southeast Asian", "black hair", "in a white T-shirt",
+        "a black and white photo", "not South Indian", "Native Hawaiian",
+    ],
+)  # fmt: skip
+def test_a_word_of_another_people_or_of_a_thing_is_no_label(text: str) -> None:
+    assert make("label", RACES)(f"This is {text}.") == Extracted(None, "unparsed")
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Asian Indian", "Indian"), ("Indian American", "Indian"), ("South Indian", "Indian"),
+        ("American. Indian.", "Indian"), ("a man in red, Indian", "Indian"),
+        ("a White man with black hair", "White"), ("a black-haired Indian woman", "Indian"),
+        ("Black or African American", "Black"),
+    ],
+)  # fmt: skip
+def test_a_people_that_is_named_with_more_words_is_read(text: str, label: str) -> None:
+    assert make("label", RACES)(text).answer == label
+    assert make("label", ("Asian", *RACES))(text).answer == label
+
+
 def test_label_prefers_the_longer_name() -> None:
     extract = make("label", ("stop", "stop inverted", "c++"))
     assert extract("a stop inverted sign").answer == "stop inverted"

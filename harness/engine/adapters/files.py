@@ -11,6 +11,7 @@ from typing import Any
 from harness.engine.checkpoints import read_json
 from harness.engine.weights import read_header
 from harness.errors import UserError, one_line
+from harness.resources import inner_folders
 
 CONFIG = "adapter_config.json"
 EXTRAS = ("non_lora_trainables.safetensors", "non_lora_trainables.bin")
@@ -47,7 +48,8 @@ def adapter_files(folder: Path) -> tuple[Path, ...]:
     weights = [path for path in paths if path.name in _WEIGHTS]
     if not paths[0].is_file() or not weights:
         raise UserError(
-            f"this is no LoRA adapter: it needs {CONFIG} and {_WEIGHTS[0]} or {_WEIGHTS[1]}",
+            f"this is no LoRA adapter: it needs {CONFIG} and {_WEIGHTS[0]} or {_WEIGHTS[1]}"
+            + inner_folders(folder, CONFIG),
             where=folder,
             fix="give the folder that peft's save_pretrained wrote",
         )

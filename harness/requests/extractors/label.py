@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.descriptors import Json
 from harness.errors import UserError
@@ -26,7 +26,7 @@ _NEGATED = re.compile(
     r"(?: (?:an?|any|the|all|at|be(?:en|ing)?|is|are|to|in|of|as|with|like|one|it|this|that|they"
     r"|s?he|really|very|quite|so|too|much|more|even|overly|exactly|particularly|especially|fully"
     r"|entirely|completely|clearly|necessarily|actually|truly|likely|longer|considered|evidence"
-    r"|signs?|indications?|hint|trace|(?:look|seem|appear|feel|show|express|display|exhibit|convey"
+    r"|signs?|north|south|east|west|southeast|central|indications?|hint|trace|(?:look|seem|appear|feel|show|express|display|exhibit|convey"
     r"|indicat|suggest|depict|portray|think|believ|say)(?:e?s|e|ing)?))* "
     r"|[不非没无未][\u4e00-\u9fff]{0,4} ?)$"
 )
@@ -37,6 +37,16 @@ _DENIED = re.compile(
     r"| (?:is|are|was)n['\u2019]t| ?[:?=] ?(?:no|false|incorrect|wrong))(?!\w)"
 )
 _CARRIED = re.compile(r"(?: ?/ ?|,? n?or )(?:an? |the )?")
+
+# Words that make another name of a label, by what it ends with or is: a people that only shares the
+# word ("American Indian"), and the colour of a thing ("black hair", "in a white shirt").
+_OTHER_PEOPLE = re.compile(r"(?<!\w)(?:american|amer|west|red|alaskan?|eskimo) $")
+_COLOURED = re.compile(
+    r"(?: and (?:black|white))? (?:t )?(?:hair|haired|hairs|beard|eyes?|eyed|eyebrows?|skirt"
+    r"|shirts?|suit|dress|coat|jacket|tie|hat|cap|hoodie|clothes|clothing|outfit|robe|gown|jeans|pants"
+    r"|shoes|scarf|veil|glasses|top|blouse|sweater|background|image|photo|photograph|picture)(?!\w)"
+)
+_INDIAN, _COLOURS = "indian", frozenset({"black", "white"})
 
 _CHINESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 _JOINED = re.compile(r"[ /]")
@@ -54,10 +64,12 @@ class LabelReader:
     inverted" is not "stop"), and a label inside a longer one is not named ("non-intimate" is not
     "intimate"); neither is one that a negation rules out ("not at all intimate", "does not look
     intimate", "not happy or sad", "happy: no"). A label of several words may be parted elsewhere
-    ("South East Asian", "nonintimate", "Latino/Hispanic"). Where a label is another one with words
-    after it, those words may stand before it as well ("inverted stop" is not "stop"). A text that
-    is a label names it; any other names what stands in it as whole words. A text that names no
-    label, or two different ones, is unparsed.
+    ("South East Asian", "nonintimate", "Latino/Hispanic"), and a word that labels share may stand
+    once for two of them ("East or Southeast Asian" names both). A label within the name of another
+    people ("American Indian" is not "Indian"), or as the colour of a thing ("black hair"), is not
+    named. Where a label is another one with words after it, those words may stand before it as well
+    ("inverted stop" is not "stop"). A text that is a label names it; any other names what stands in
+    it as whole words. A text that names no label, or two different ones, is unparsed.
 
     Args:
         labels: In the form that texts are to name; what is read is their place.
@@ -74,6 +86,11 @@ class LabelReader:
         self._places |= _turned(self._places)
         longest_first = sorted(self._places, key=len, reverse=True)
         names = "|".join(map(_spelled, longest_first))
+        # "Asian Indian" is an Indian, also where "Asian" is another label.
+        if _INDIAN in self._places:
+            self._places.setdefault("asian indian", self._places[_INDIAN])
+            longest_first.insert(0, "asian indian")
+        self._heads = _shared_endings(self._places)
         self._parted = {_JOINED.sub("", name): self._places[name] for name in longest_first}
         # Chinese is written without blanks, so its characters end an English label.
         edge = r"\w" if _CHINESE.search(names) else r"[^\W\u3040-\u30ff\u4e00-\u9fff]"
@@ -93,10 +110,18 @@ class LabelReader:
             carried = denied_to >= 0 and _CARRIED.fullmatch(plain, denied_to, start)
             if carried or _NEGATED.search(plain, max(0, start - _REACH), start):
                 denied_to = end
-            elif not _DENIED.match(plain, end):
+            elif not (_DENIED.match(plain, end) or _names_another(plain, match)):
                 label = match.group()
                 named.add(self._places.get(label, self._parted[_JOINED.sub("", label)]))
+                named.update(self._before(plain, label, start))
         return Extracted(named.pop()) if len(named) == 1 else Extracted(None, "unparsed")
+
+    def _before(self, text: str, label: str, start: int) -> Iterator[int]:
+        """Yield a label whose last word stands in the one after it: "East or Southeast Asian"."""
+        if pattern := self._heads.get(label):
+            match = pattern.search(text, max(0, start - _REACH), start)
+            if match:
+                yield self._places[f"{match.group(1)} {label.rpartition(' ')[2]}"]
 
 
 class LabelExtractor:
@@ -137,6 +162,32 @@ def _turned(places: Mapping[str, int]) -> dict[str, int]:
         if label.startswith(f"{shorter} ")
     }
     return {name: position for name, position in turned.items() if name not in places}
+
+
+def _names_another(text: str, match: re.Match[str]) -> bool:
+    """Whether words around a label make it the name of something else."""
+    start, end = match.span()
+    if match.group() in _COLOURS:
+        return _COLOURED.match(text, end) is not None
+    return match.group() == _INDIAN and bool(_OTHER_PEOPLE.search(text, max(0, start - 20), start))
+
+
+def _shared_endings(places: Mapping[str, int]) -> dict[str, re.Pattern[str]]:
+    """Return for labels that end as others do what those begin with, before an "or"."""
+    heads: dict[str, list[str]] = {}
+    for label in places:
+        head, _, last = label.rpartition(" ")
+        if head:
+            heads.setdefault(last, []).append(head)
+    return {
+        f"{head} {last}": re.compile(
+            rf"(?<!\w)({'|'.join(re.escape(one) for one in sharing if one != head)})"
+            r"(?: ?/ ?|,? (?:and|or) )$"
+        )
+        for last, sharing in heads.items()
+        for head in sharing
+        if len(sharing) > 1
+    }
 
 
 def _spelled(name: str) -> str:

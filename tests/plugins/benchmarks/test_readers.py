@@ -256,6 +256,13 @@ def test_gazefollow_groups_annotators_by_path_and_eye(tmp_path: Path) -> None:
     assert found[0].fields == {"eye_x": 0.3, "eye_y": 0.2, "annotators": 2}
 
 
+def test_an_eye_that_is_written_otherwise_is_one_eye(tmp_path: Path) -> None:
+    rows = [gaze_row("a.jpg", eye, "0.6,0.5") for eye in ("0.3,0.2", "0.30,.2", "3e-1,0.200")]
+    write(tmp_path, "test_annotations_release.txt", "\n".join(rows))
+    (sample,) = read("gazefollow", tmp_path)
+    assert (sample.id, sample.fields["annotators"]) == ("a.jpg@0.3,0.2", 3)
+
+
 def test_gazefollow_drops_annotators_without_a_point_and_counts_them(tmp_path: Path) -> None:
     rows = [gaze_row("a.jpg", "0.3,0.2", gaze) for gaze in ("0.6,0.5", "-1,-1", "0.8,0.4")]
     rows += [gaze_row("b.jpg", "0.3,0.2", "-1,-1.0")] * 2

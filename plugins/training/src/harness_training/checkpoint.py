@@ -12,7 +12,7 @@ from harness.descriptors import Json
 from harness.errors import UserError, reason_of
 from harness.jsonfiles import read_object
 from harness.models import Answerer, Runtime
-from harness.resources import file_hash
+from harness.resources import file_hash, inner_folders
 from harness.runs.record import titled
 from harness.samples import Sample
 from harness.specs import fingerprint
@@ -85,7 +85,8 @@ def open_trained(folder: Path) -> TrainedCheckpoint:
     try:
         if not (folder / "train.json").exists():
             raise UserError(
-                "this folder holds no finished training: it has no train.json",
+                "this folder holds no finished training: it has no train.json"
+                + inner_folders(folder, "train.json"),
                 where=folder,
                 fix="harness train ... --out DIR",
             )

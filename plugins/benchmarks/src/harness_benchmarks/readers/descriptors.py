@@ -112,7 +112,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
     ),
     ReaderDescriptor(
         id="gazefollow",
-        version=3,
+        version=4,
         target="harness_benchmarks.readers.gazefollow:GazeFollow",
         summary="GazeFollow, extended release: where a person looks, one point for each annotator.",
         options=(unit("image"),),

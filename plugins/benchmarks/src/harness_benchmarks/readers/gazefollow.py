@@ -60,10 +60,10 @@ class GazeFollow:
         train = split == "train"
         rows = _rows(root, path, self._passed.begin(root, split), train=train)
         for image, of_image in groupby(rows, key=lambda row: row.image):
-            people: dict[tuple[str, ...], list[_Row]] = {}
+            people: dict[tuple[float, ...], list[_Row]] = {}
             for row in of_image:
                 # In train every row is a sample of its own, also when an eye comes twice.
-                people.setdefault((*row.eye, str(row.line)) if train else row.eye, []).append(row)
+                people.setdefault((*row.point, row.line) if train else row.point, []).append(row)
             uses: dict[str, int] = {}
             for group in people.values():
                 name = f"{image}@{group[0].eye[0]},{group[0].eye[1]}"
@@ -76,9 +76,9 @@ class GazeFollow:
 
 
 class _Row:
-    """One line of the file; texts are kept as written, so that equal eyes stay equal."""
+    """One line of the file; the eye's texts are kept as written, for ids that stay the same."""
 
-    __slots__ = ("eye", "gaze", "head", "image", "inside", "line", "outside", "there")
+    __slots__ = ("eye", "gaze", "head", "image", "inside", "line", "outside", "point", "there")
 
     def __init__(self, text: str, line: int, where: str, *, train: bool) -> None:
         cells = text.split(",")
@@ -93,7 +93,7 @@ class _Row:
         self.line = line
         self.image = records.as_text(cells[0], "the path", where)
         self.eye = (cells[_EYE][0].strip(), cells[_EYE][1].strip())
-        records.numbers(cells[_EYE], 2, "eye", where)
+        self.point = tuple(records.numbers(cells[_EYE], 2, "eye", where))
         self.gaze = records.numbers(cells[_GAZE], 2, "gaze", where)
         missing = self.gaze.count(_MISSING)
         if missing == 1:
