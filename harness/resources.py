@@ -27,23 +27,16 @@ def data_folder(name: str) -> Path:
 
 
 def inner_folders(folder: Path, *names: str) -> str:
-    """Say which folders in a folder hold one of these files, such as the checkpoints of a training.
-
-    Returns:
-        A part of a sentence; empty when there is none, or the folder cannot be listed.
-    """
+    """Return the end of a message: which folders in a folder hold one of these files, if any do."""
     try:
-        folders = [*folder.iterdir()]
+        holding = [one for one in folder.iterdir() if any((one / name).is_file() for name in names)]
     except OSError:
         return ""
-    holding = [path for path in folders if any((path / name).is_file() for name in names)]
-    if not holding:
-        return ""
-    # By their numbers, so that checkpoint-20 comes before checkpoint-100 and the last is the last.
+    # By their numbers, so that the last of a training is the last.
     holding.sort(key=lambda path: (path.name.rstrip("0123456789"), len(path.name), path.name))
-    shown = [path.name for path in holding[-3:]]
-    more = f" and {len(holding) - len(shown)} more" if len(holding) > len(shown) else ""
-    return f"; folders in it that have one: {', '.join(shown)}{more}"
+    more = f" and {len(holding) - 3} more" if len(holding) > 3 else ""
+    last = ", ".join(path.name for path in holding[-3:])
+    return f"; folders in it that have one: {last}{more}" if holding else ""
 
 
 def file_hash(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.descriptors import Json
 from harness.errors import UserError
@@ -37,16 +37,17 @@ _DENIED = re.compile(
     r"| (?:is|are|was)n['\u2019]t| ?[:?=] ?(?:no|false|incorrect|wrong))(?!\w)"
 )
 _CARRIED = re.compile(r"(?: ?/ ?|,? n?or )(?:an? |the )?")
+_LEFT_OPEN = re.compile(r"(\w+)(?: ?/ ?|,? (?:and|or) )$")
 
-# Words that make another name of a label, by what it ends with or is: a people that only shares the
-# word ("American Indian"), and the colour of a thing ("black hair", "in a white shirt").
-_OTHER_PEOPLE = re.compile(r"(?<!\w)(?:american|amer|west|red|alaskan?|eskimo) $")
-_COLOURED = re.compile(
-    r"(?: and (?:black|white))? (?:t )?(?:hair|haired|hairs|beard|eyes?|eyed|eyebrows?|skirt"
-    r"|shirts?|suit|dress|coat|jacket|tie|hat|cap|hoodie|clothes|clothing|outfit|robe|gown|jeans|pants"
-    r"|shoes|scarf|veil|glasses|top|blouse|sweater|background|image|photo|photograph|picture)(?!\w)"
+# Words that make another name of a label: a people that only shares the word ("American Indian"),
+# and the colour of a thing ("black hair", "in a white shirt"). An "Asian Indian" is an Indian.
+_OTHER_PEOPLE = re.compile(r"(?<!\w)(?:american|west|red) $")
+_THING = re.compile(
+    r"(?: and (?:black|white))? (?:t )?(?:hair(?:ed)?|beard|eye(?:s|d|brows?)?|skirt|shirts?|suit"
+    r"|dress|coat|jacket|tie|hat|cap|hoodie|cloth(?:es|ing)|outfit|robe|gown|jeans|pants|shoes|scarf|veil"
+    r"|glasses|top|blouse|sweater|background|image|photo(?:graph)?|picture)(?!\w)"
 )
-_INDIAN, _COLOURS = "indian", frozenset({"black", "white"})
+_INDIAN, _COLOURS = "indian", ("black", "white")
 
 _CHINESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 _JOINED = re.compile(r"[ /]")
@@ -86,11 +87,9 @@ class LabelReader:
         self._places |= _turned(self._places)
         longest_first = sorted(self._places, key=len, reverse=True)
         names = "|".join(map(_spelled, longest_first))
-        # "Asian Indian" is an Indian, also where "Asian" is another label.
         if _INDIAN in self._places:
             self._places.setdefault("asian indian", self._places[_INDIAN])
             longest_first.insert(0, "asian indian")
-        self._heads = _shared_endings(self._places)
         self._parted = {_JOINED.sub("", name): self._places[name] for name in longest_first}
         # Chinese is written without blanks, so its characters end an English label.
         edge = r"\w" if _CHINESE.search(names) else r"[^\W\u3040-\u30ff\u4e00-\u9fff]"
@@ -112,16 +111,12 @@ class LabelReader:
                 denied_to = end
             elif not (_DENIED.match(plain, end) or _names_another(plain, match)):
                 label = match.group()
-                named.add(self._places.get(label, self._parted[_JOINED.sub("", label)]))
-                named.update(self._before(plain, label, start))
+                place = self._places.get(label, self._parted[_JOINED.sub("", label)])
+                named.add(place)
+                # "East or Southeast Asian": the last word stands for both labels.
+                if before := _LEFT_OPEN.search(plain, max(0, start - _REACH), start):
+                    named.add(self._places.get(f"{before[1]} {label.rpartition(' ')[2]}", place))
         return Extracted(named.pop()) if len(named) == 1 else Extracted(None, "unparsed")
-
-    def _before(self, text: str, label: str, start: int) -> Iterator[int]:
-        """Yield a label whose last word stands in the one after it: "East or Southeast Asian"."""
-        if pattern := self._heads.get(label):
-            match = pattern.search(text, max(0, start - _REACH), start)
-            if match:
-                yield self._places[f"{match.group(1)} {label.rpartition(' ')[2]}"]
 
 
 class LabelExtractor:
@@ -168,26 +163,8 @@ def _names_another(text: str, match: re.Match[str]) -> bool:
     """Whether words around a label make it the name of something else."""
     start, end = match.span()
     if match.group() in _COLOURS:
-        return _COLOURED.match(text, end) is not None
+        return _THING.match(text, end) is not None
     return match.group() == _INDIAN and bool(_OTHER_PEOPLE.search(text, max(0, start - 20), start))
-
-
-def _shared_endings(places: Mapping[str, int]) -> dict[str, re.Pattern[str]]:
-    """Return for labels that end as others do what those begin with, before an "or"."""
-    heads: dict[str, list[str]] = {}
-    for label in places:
-        head, _, last = label.rpartition(" ")
-        if head:
-            heads.setdefault(last, []).append(head)
-    return {
-        f"{head} {last}": re.compile(
-            rf"(?<!\w)({'|'.join(re.escape(one) for one in sharing if one != head)})"
-            r"(?: ?/ ?|,? (?:and|or) )$"
-        )
-        for last, sharing in heads.items()
-        for head in sharing
-        if len(sharing) > 1
-    }
 
 
 def _spelled(name: str) -> str:
