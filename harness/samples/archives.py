@@ -6,11 +6,12 @@ import io
 import lzma
 import stat
 import tarfile
+import unicodedata
 import weakref
 import zipfile
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from errno import EIO
 from functools import cached_property
@@ -57,7 +58,11 @@ class Entry:
 
 
 class Archive:
-    """The index of a zip or tar, made once and checked before anything is read."""
+    """The index of a zip or tar, made once and checked before anything is read.
+
+    Names are in NFC, whichever form of Unicode the archive has; names that differ in case alone are
+    two, as on Linux.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -135,7 +140,7 @@ class Archive:
             if not any(map(is_litter, name.split("/")))
         }
         # An archive of a folder mostly holds that folder as its one top entry.
-        top = f"{stem(self.path.name)}/"
+        top = unicodedata.normalize("NFC", f"{stem(self.path.name)}/")
         if entries and all(name.startswith(top) for name in entries):
             return {name[len(top) :]: entry for name, entry in entries.items()}
         return entries
@@ -156,6 +161,7 @@ class Archive:
             name = self._safe(info.filename)
             if not info.is_dir():
                 self._measure(info.filename, info.file_size, info.compress_size)
+                self._refuse_second(name, entries)
                 entries[name] = Entry(info.file_size, info)
         return entries
 
@@ -173,6 +179,7 @@ class Archive:
             if not plain:
                 self._measure("what it holds", unpacked, packed)
             if member.isfile():
+                self._refuse_second(name, entries)
                 sparse = member.issparse()
                 entries[name] = Entry(
                     member.size, member.offset_data if plain and not sparse else member
@@ -185,13 +192,17 @@ class Archive:
         if size > _SMALL and size > MAX_RATIO * max(packed, 1):
             self._refuse(f"{name!r} unpacks to over {MAX_RATIO} times its size")
 
+    def _refuse_second(self, name: str, entries: Mapping[str, Entry]) -> None:
+        if name in entries:
+            self._refuse(f"it holds {name!r} twice")
+
     def _safe(self, name: str) -> str:
         pure = PurePosixPath(name)
         if "\\" in name:
             self._refuse(f"{name!r} has backslashes, as old Windows tools write them")
         if pure.is_absolute() or ".." in pure.parts or "\x00" in name:
             self._refuse(f"{name!r} leads out of the archive")
-        return str(pure)
+        return unicodedata.normalize("NFC", str(pure))
 
     def _refuse(self, reason: str) -> NoReturn:
         raise DataError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator, Mapping, Set
 from functools import lru_cache
 from io import BufferedReader
@@ -274,15 +275,20 @@ class DataRoot:
         full = self._full(name)
         root_archive = self._archives.get("")
         if root_archive is not None:
-            return root_archive, full
+            return root_archive, unicodedata.normalize("NFC", full)
         first, _, inner = full.partition("/")
         archive = self._archives.get(first)
         if archive is not None:
-            return archive, inner
+            return archive, unicodedata.normalize("NFC", inner)
         if not self._has_link(full):
             return self._folder / full
         try:
             path = (self._folder / full).resolve()
+            if not full.isascii() and not path.exists():  # macOS writes names in another form
+                both = (unicodedata.normalize(form, full) for form in ("NFC", "NFD"))
+                path = next(
+                    filter(Path.exists, (self._folder / one for one in both)), path
+                ).resolve()
         except RuntimeError as error:  # a loop of links
             raise OSError(str(error)) from None
         if not path.is_relative_to(self._bounds):

@@ -105,6 +105,32 @@ def test_two_archives_for_one_folder_and_one_outside_are_refused(tmp_path: Path)
         data_root(data)
 
 
+@pytest.mark.parametrize("ending", [".zip", ".tar", ".tgz"])
+def test_a_name_is_one_whichever_form_of_unicode_it_is_written_in(
+    tmp_path: Path, ending: str
+) -> None:
+    composed, decomposed = "\u00e9/\u00e9.txt", "e\u0301/e\u0301.txt"
+    folder = tmp_path / "folder"
+    (folder / "e\u0301").mkdir(parents=True)
+    (folder / decomposed).write_bytes(b"x")
+    for form in (composed, decomposed):
+        packed = data_root(pack(tmp_path / f"a{ending}", {form: b"x"}))
+        for asked in (composed, decomposed):
+            assert packed.read_bytes(asked) == data_root(folder).read_bytes(asked) == b"x"
+        assert packed.is_dir("e\u0301")
+    with pytest.raises(DataError, match="twice"):
+        data_root(pack(tmp_path / f"a{ending}", {composed: b"x", decomposed: b"y"}))
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar", ".tgz"])
+def test_an_archive_that_holds_a_name_twice_is_refused(tmp_path: Path, ending: str) -> None:
+    path = pack(tmp_path / f"a{ending}", {"r/a.txt": b"old", "./r/a.txt": b"new"})
+    with pytest.raises(DataError, match=r"it holds 'r/a\.txt' twice"):
+        data_root(path)
+    two = data_root(pack(tmp_path / f"b{ending}", {"r/a.txt": b"small", "r/A.txt": b"large"}))
+    assert (two.read_bytes("r/a.txt"), two.read_bytes("r/A.txt")) == (b"small", b"large")
+
+
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
 def test_what_file_managers_leave_behind_is_no_file(tmp_path: Path, kind: str) -> None:
     files = {f"r/{name}": data for name, data in FILES.items()}
