@@ -29,7 +29,7 @@ class SeedGain:
     """One seed's pair: values scaled as the column shows them, positive gain for better.
 
     Attributes:
-        gain: Of the two rows' numbers.
+        gain: The gain that the two rows' numbers give.
         estimate: The gain over what both rows have; ``None``, as its ends are, where a metric that
             is best at 0 changes sides.
         low: Lower end of the estimate over test samples, weights held fixed.
