@@ -101,6 +101,12 @@ def test_the_page_holds_the_table_that_the_command_writes(tmp_path: Path) -> Non
     assert result.exit_code == 0, result.output
     assert f"0 of {len(TARGETS)} filled" in result.output
     again = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert again == text
+    assert "27 more stay as the page has them" in result.output
+    blank = re.sub(r"(?s)(?<=reproductions -->).*(?=<!-- end)", "", text)
+    (tmp_path / "page.md").write_text(blank, encoding="utf-8")
+    assert CliRunner().invoke(reproductions, given).exit_code == 0
+    again = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert again.count("| not run |") == len(TARGETS)
     assert again.split(page.END)[1] == text.split(page.END)[1]
     with pytest.raises(UserError, match="has no <!-- reproductions -->"):

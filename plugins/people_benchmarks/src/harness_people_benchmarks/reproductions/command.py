@@ -50,8 +50,12 @@ def reproductions(
         print_table(page.HEADS, rows)
         return
     path = Path(fill)
-    path.write_text(page.filled(_text(path), rows), encoding="utf-8")
+    text = _text(path)
+    merged = page.with_earlier(text, rows)
+    path.write_text(page.filled(text, merged), encoding="utf-8")
     click.echo(f"{path}: {sum(cells[-1] != 'not run' for cells in rows)} of {len(rows)} filled")
+    if earlier := sum(new != old for new, old in zip(merged, rows, strict=True)):
+        click.echo(f"{earlier} more stay as the page has them: this call measured nothing for them")
 
 
 def _records(results: Path | None) -> list[EvaluationRecord]:
@@ -76,9 +80,11 @@ def _figures(clone: str | None) -> dict[str, dict[str, float]]:
 
 
 def _text(path: Path) -> str:
-    from harness.errors import UserError
+    from harness.errors import UserError, reason_of
 
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"the page cannot be read: {error}", where=path) from None
+    except OSError as error:
+        raise UserError(f"the page cannot be read: {reason_of(error)}", where=path) from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"the page is not UTF-8: {error.reason}", where=path) from None

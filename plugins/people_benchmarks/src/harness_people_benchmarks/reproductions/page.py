@@ -100,6 +100,14 @@ def row(target: Target, measured: Measured | None) -> tuple[str, ...]:
     return (*cells, f"{measured.value:.2f}", difference, ends, verdict(target, measured))
 
 
+def with_earlier(page: str, rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return rows, each that was not run as the page has it from an earlier run."""
+    lines = page.partition(BEGIN)[2].partition(END)[0].splitlines()
+    cells = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in lines]
+    earlier = {row[:4]: row for row in cells if len(row) == len(HEADS)}
+    return [earlier.get(row[:4], row) if row[-1] == _NOT_RUN else row for row in rows]
+
+
 def filled(page: str, rows: Sequence[Sequence[str]]) -> str:
     """Return a page with the table between its two marks replaced.
 
