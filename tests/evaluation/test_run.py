@@ -63,6 +63,12 @@ def sealed_files(results: Path) -> dict[str, bytes]:
     return {name: (seal.parent / name).read_bytes() for name in (*SEALED, "seal.json")}
 
 
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw into the user's cache, once for all tests; a world is there whole, or not at all."""
+    monkeypatch.delenv("HARNESS_CACHE")
+
+
 def test_a_killed_run_continues_to_the_same_bytes(faces: Faces, tmp_path: Path) -> None:
     faces(150)
     whole = look(tmp_path / "whole")
@@ -203,6 +209,7 @@ def test_the_python_function_does_what_the_command_does(faces: Faces, tmp_path: 
     assert {json.loads(line)["answer"] for line in lines} == {"surprise"}
 
 
+@pytest.mark.usefixtures("faces", "drawn")
 def test_adding_a_task_computes_that_task_only(faces: Faces, tmp_path: Path) -> None:
     data = {"raf_db": faces(5)}
     first = harness.run("null", "raf_db", data=data, results=tmp_path / "r")
@@ -212,6 +219,7 @@ def test_adding_a_task_computes_that_task_only(faces: Faces, tmp_path: Path) -> 
     assert (first.records[0].directory / "seal.json").stat().st_mtime_ns == stamp
 
 
+@pytest.mark.usefixtures("faces", "drawn")
 def test_only_drawn_data_are_marked_demo(faces: Faces, tmp_path: Path) -> None:
     own = harness.run("null", "raf_db", data={"raf_db": faces(5)}, results=tmp_path / "r")
     assert "demo" not in own.records[0].marks
@@ -313,6 +321,7 @@ def test_reasoning_is_an_option_of_every_model_that_writes(faces: Faces, tmp_pat
         run(reasoning="no")
 
 
+@pytest.mark.usefixtures("faces", "drawn")
 def test_a_perfect_model_in_another_scale_is_unparsed_until_its_scale_is_named(
     faces: Faces, tmp_path: Path
 ) -> None:
