@@ -91,7 +91,7 @@ def _models(document: Document, path: Place, value: Any) -> list[Any]:
             raise UserError(
                 f"a model must be an id or a table of keys, not {quoted(entry)}",
                 where=document.where(where),
-                fix="- {model: ID, options: {KEY: VALUE}}",
+                fix="'null' in quotes" if entry is None else "- {model: ID, options: {KEY: VALUE}}",
             )
     if not models:
         raise UserError("no model is named", where=document.where(path))

@@ -82,9 +82,13 @@ def task_names(tasks: TaskName | Iterable[TaskName]) -> list[str]:
     entries = [tasks] if isinstance(tasks, str | os.PathLike | Mapping) else [*tasks]
     names: list[str] = []
     paths: dict[str, Path] = {}
+    specs: dict[str, Mapping[str, object]] = {}
     for task in entries:
         if isinstance(task, Mapping):
-            names.append(_spec_given(task))
+            name = _spec_given(task)
+            if specs.setdefault(name, task) != task or name in paths:
+                raise UserError(f"two specs have the id {name!r}", fix="rename one of them")
+            names.append(name)
             continue
         for part in task.split(",") if isinstance(task, str) else [str(task)]:
             if not is_path(part.strip()):
@@ -93,7 +97,7 @@ def task_names(tasks: TaskName | Iterable[TaskName]) -> list[str]:
             for path in _files_of(home_path(part.strip())):
                 name = _file_named(path)
                 first = paths.setdefault(name, path)
-                if not _same(first, path):
+                if name in specs or not _same(first, path):
                     raise UserError(f"the id {name!r} is already used by {first}", where=path,
                                     fix="rename one of them")  # fmt: skip
                 names.append(name)
@@ -177,7 +181,10 @@ def _spec_given(spec: Mapping[str, object]) -> str:
     try:
         text = yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True)
     except yaml.YAMLError as error:
-        raise UserError(f"the spec is not plain data: {error}") from None
+        raise UserError(
+            f"the spec holds {quoted(error.args[-1])}, which is not plain data",
+            fix="texts, numbers, lists and tables of keys, such as str(path) or list(labels)",
+        ) from None
     document = parse_yaml(text, name="the spec given")
     name = spec_id(document)
     _data[name] = document

@@ -11,7 +11,7 @@ import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby, islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -183,7 +183,8 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
 
 def _hashed(images: Iterator[list[str]], digest: Any, hashes: array[int]) -> Iterator[int]:
     """Yield how many samples each image has; ids are hashed many at a time, which is faster."""
-    while some := list(islice(images, BLOCK_SAMPLES)):
+    # With more lists than this the garbage collector would start, and look at all of the process.
+    while some := list(islice(images, 200)):
         names = list(chain.from_iterable(some))
         digest.update("".join([f"{name}\n" for name in names]).encode())
         hashes.extend(map(hash, names))
@@ -204,8 +205,22 @@ def _ids(task: Task, selection: Selection) -> Iterator[list[str]]:
     whole = selection.ids is None
     samples = task.read() if whole else selection.of(task.samples())
     endings = task.endings if whole else ("",)
-    for _, group in groupby(_with_fields(task, samples), key=_image):
-        yield [sample.id + ending for sample in group for ending in endings]
+    whole_ids = endings == ("",)
+    image: object = None
+    names: list[str] = []
+    for sample in _with_fields(task, samples):
+        images, last = sample.images, image
+        # This loop is most of what planning costs; a sample without images is a unit of its own.
+        if len(images) == 1:
+            image = images[0].name
+        else:
+            image = tuple([each.name for each in images]) or sample.id
+        if image != last and names:
+            yield names
+            names = []
+        names += [sample.id] if whole_ids else [sample.id + ending for ending in endings]
+    if names:
+        yield names
 
 
 def _with_fields(task: Task, samples: Iterator[Sample]) -> Iterator[Sample]:
@@ -220,11 +235,6 @@ def _with_fields(task: Task, samples: Iterator[Sample]) -> Iterator[Sample]:
     yield from samples
     if first is not None and (lacking or {"prompt", "system"} & task.spec.asked.keys()):
         refuse_unrenderable(task.spec, first, lacking, known)
-
-
-def _image(sample: Sample) -> tuple[str, ...]:
-    # A sample without a name (embedded bytes) still has its id as a name.
-    return tuple([image.name for image in sample.images]) or (sample.id,)
 
 
 def _refuse_repeated(task: Task, selection: Selection, hashes: array[int]) -> None:

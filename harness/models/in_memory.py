@@ -76,6 +76,9 @@ def as_model(  # noqa: PLR0913  what a descriptor says of a model
         UserError: the id of an installed model.
         PluginError: an id that is not a plain name, or another value that no descriptor can have.
     """
+    if isinstance(answers, type) or not callable(getattr(answers, "answer", None)):
+        fix = "an instance, not its class" if isinstance(answers, type) else ""
+        raise UserError(f"{described(answers)} is no object with a method `answer`", fix=fix)
     kind = type(answers)
     chosen_id = id or getattr(answers, "id", None) or _words(kind.__name__)
     if chosen_id in plugins().models():

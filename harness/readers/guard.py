@@ -91,16 +91,17 @@ def _checked(samples: Any, contract: Contract) -> Iterator[Sample]:
         for sample in samples:
             if not isinstance(sample, Sample):
                 raise contract.wrong(f"yielded {described(sample)} from samples, not a Sample")
+            images, groups = sample.images, sample.groups
             if not (
                 isinstance(sample.id, str)
                 and isinstance(sample.cluster, str)
                 and isinstance(sample.stratum, str)
                 and (sample.id.isascii() or not not_plain(sample.id))
                 and (type(sample.fields) is dict or isinstance(sample.fields, Mapping))
-                and (type(sample.groups) is dict or isinstance(sample.groups, Mapping))
-                and {ImageRef}.issuperset(map(type, sample.images))
+                and (type(groups) is dict or isinstance(groups, Mapping))
+                and (not images or {ImageRef}.issuperset(map(type, images)))
                 and (not sample.boxes or {Box}.issuperset(map(type, sample.boxes)))
-                and {Group}.issuperset(map(type, sample.groups.values()))
+                and (not groups or {Group}.issuperset(map(type, groups.values())))
             ):
                 raise contract.wrong(f"yielded a sample whose {_fault(sample)}")
             yield sample

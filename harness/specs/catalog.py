@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.descriptors import Json, SpecFolder
 from harness.errors import HarnessError, UserError, quoted
 from harness.plugins import missing
-from harness.specs.group import TaskGroup
+from harness.specs.group import TaskGroup, is_group
 from harness.specs.yaml_loader import Document, read_yaml
 
 if TYPE_CHECKING:
@@ -266,8 +266,14 @@ def spec_id(document: Document) -> str:
     """
     data = document.data if isinstance(document.data, dict) else {}
     name = data.get("group" if "group" in data else "id")
+    if is_group(data) and not isinstance(data.get("group"), str):
+        raise UserError(
+            "the key 'group', the name of this list of tasks, is missing or no text",
+            where=document.where(("group",) if "group" in data else ()), fix="group: NAME",
+        )  # fmt: skip
     if not isinstance(name, str):
-        raise UserError("neither a task (id: ...) nor a group (group: ...)", where=document.where())
+        raise UserError("neither a task (id: ...) nor a group (group: ...)", where=document.where(),
+                        fix="harness new task DATA writes a task")  # fmt: skip
     return name
 
 

@@ -194,6 +194,11 @@ def _data(document: Document, raw: Any) -> Iterator[UserError]:
             where=document.where(("prompt", "shots")),
             fix="add data.train_split",
         )
+    if raw["data"].get("train_split") == raw["data"]["split"]:
+        yield UserError(
+            "the train split is the evaluated one: few-shot examples would show its answers",
+            where=document.where(("data", "train_split")), fix="name another split",
+        )  # fmt: skip
 
 
 def template_texts(raw: Any) -> Iterator[tuple[At, str]]:

@@ -14,3 +14,8 @@ class TaskGroup:
     title: str
     tasks: tuple[str, ...]
     source: Path | None = None
+
+
+def is_group(data: object) -> bool:
+    """Whether data of a YAML file are meant as a group: a list of tasks, with no data itself."""
+    return isinstance(data, dict) and ("group" in data or ("tasks" in data and "data" not in data))

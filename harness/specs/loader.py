@@ -14,7 +14,7 @@ from harness.requests.reasoning import Reasoning, checked_tags, parse_reasoning
 from harness.samples.views import View
 from harness.specs.checks import meaning_problems
 from harness.specs.entries import in_force, is_reference, takes_part
-from harness.specs.group import TaskGroup
+from harness.specs.group import TaskGroup, is_group
 from harness.specs.resolve import parts, resolved
 from harness.specs.schema import schema_problems
 from harness.specs.spec import (
@@ -75,16 +75,11 @@ def with_options(document: Document, chosen: Mapping[str, Json]) -> TaskSpec:
 
 
 def check(document: Document) -> list[UserError]:
-    """Return every problem of a document as a task spec, or as a group if it says ``group:``."""
-    if is_group(document):
+    """Return every problem of a document as a task spec, or as a group if it lists tasks."""
+    if is_group(document.data):
         return schema_problems(document, "group")
     problems = schema_problems(document, "task")
     return problems or meaning_problems(document)
-
-
-def is_group(document: Document) -> bool:
-    """Whether a document is a group of tasks."""
-    return isinstance(document.data, dict) and "group" in document.data
 
 
 def group_of(document: Document) -> TaskGroup:

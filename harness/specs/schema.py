@@ -119,7 +119,7 @@ def _message(error: ValidationError) -> tuple[str, str]:
         "pattern": f"is {_shown(value)}: {_PATTERN}",
         "minLength": "is empty",
         "maxLength": f"is longer than {limit} characters",
-        "minItems": f"needs at least {limit} items",
+        "minItems": f"needs at least {limit} item{'' if limit == 1 else 's'}",
         "maxItems": f"has over {limit} items",
         "uniqueItems": "repeats an item",
         "minimum": f"must be at least {limit}, not {_shown(value)}",

@@ -85,6 +85,7 @@ def test_models_with_options_of_their_own_stand_in_rows_of_their_own(tmp_path: P
         ({"modls": "random"}, r"1:1: unknown key of a run 'modls'(.|\n)*'models'"),
         ({"model": "random", "models": ["null"]}, "2:1: .*the same"),
         ({"model": 3}, "1:8: a model must be an id or a table"),
+        ({"models": ["random", None]}, "'null' in quotes"),
         ({"model": {"options": {}}}, "needs one id as `model`"),
         ({"models": [{"model": "a", "seed": 3}]}, "unknown key of a model 'seed'"),
         ({"models": []}, "no model is named"),

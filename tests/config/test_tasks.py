@@ -163,7 +163,13 @@ def test_a_group_stays_in_its_folder(tmp_path: Path, member: str) -> None:
 
 def test_what_is_no_spec(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- 1\n")
+    (tmp_path / "groups.yaml").write_text("groups: mine\ntitle: Mine\ntasks: [a]\n")
+    (tmp_path / "id.yaml").write_text("id: mine\ntitle: Mine\ntasks: [a]\n")
+    (tmp_path / "number.yaml").write_text("group: 1\ntitle: Mine\ntasks: [a]\n")
     cases = {
+        "groups.yaml": "the key 'group', the name of this list of tasks, is missing",
+        "id.yaml": "the key 'group', the name of this list of tasks, is missing",
+        "number.yaml": "the key 'group', the name of this list of tasks, is missing or no text",
         "list.yaml": "neither a task",
         "none.yaml": "cannot be read",
         "x" * 300 + ".yaml": "cannot be read",
@@ -187,3 +193,21 @@ def test_two_files_with_one_id(tmp_path: Path) -> None:
     taken = write(tmp_path / "three", id="raf_db")
     with pytest.raises(UserError, match="the id 'raf_db' is already used by"):
         load_task(taken)
+
+
+def test_two_specs_of_one_call_with_one_id(tmp_path: Path) -> None:
+    other = {**SPEC, "title": "Others"}
+    with pytest.raises(UserError, match="two specs have the id 'own_faces'"):
+        task_names([SPEC, other])
+    with pytest.raises(UserError, match="two specs have the id 'own_faces'"):
+        task_names([write(tmp_path), SPEC])
+    with pytest.raises(UserError, match="the id 'own_faces' is already used"):
+        task_names([SPEC, write(tmp_path)])
+    assert task_names([SPEC, SPEC]) == ["own_faces"] * 2
+
+
+@pytest.mark.parametrize("value", [Path("labels.csv"), len, {1, 2}.__iter__()])
+def test_a_spec_that_is_no_plain_data_names_what_is_none(value: object) -> None:
+    with pytest.raises(UserError, match="which is not plain data") as error:
+        task_names([{**SPEC, "title": value}])
+    assert "cannot represent" not in str(error.value)

@@ -157,6 +157,11 @@ def test_shots_need_a_train_split() -> None:
     assert str(problem).startswith("f.yaml:17:10: few-shot examples come from the train split")
 
 
+def test_the_train_split_is_another_one() -> None:
+    (problem,) = check(parse_yaml(SPEC.replace("split: train", "split: test"), name="f.yaml"))
+    assert "the train split is the evaluated one" in str(problem)
+
+
 def test_every_problem_is_held_and_the_first_is_said() -> None:
     with pytest.raises(SpecError) as caught:
         with_options(changed("version: 1", "version: one\nverzion: 2"), {})
@@ -169,7 +174,8 @@ def test_every_problem_is_held_and_the_first_is_said() -> None:
     ("text", "message"),
     [
         ("[1]", "f:1:1: the document must be a table of keys, not a list"),
-        ("group: all\ntitle: All\ntasks: []", "f:3:8: tasks needs at least 1 items"),
+        ("group: all\ntitle: All\ntasks: []", "f:3:8: tasks needs at least 1 item"),
+        ("id: all\ntitle: All\ntasks: [a]", "f:1:1: the key 'group' is missing"),
         ("group: all\ntitle: All\ntask: [a]", "f:1:1: the key 'tasks' is missing"),
     ],
 )

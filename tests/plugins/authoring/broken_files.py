@@ -6,6 +6,8 @@ import html
 import itertools
 import json
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,12 @@ def page(table: Any) -> str:
     rows = "".join(
         f"<tr><td>{_clean(name)}</td><td>{values}</td></tr>\n" for name, values in cells.items()
     )
-    return f"<table>{rows}</table>\n"
+    heads = " ".join(_clean(f"{column.name}") for column in table.columns)
+    published = "".join(
+        f"<p>{_clean(one.title)} {one.rows[0].values}</p>" for one in table.reported
+    )
+    notes = _clean(" ".join(table.notes))
+    return f"<p>{heads}</p><table>{rows}</table>{published}<p>{notes}</p>\n"
 
 
 def _clean(text: str) -> str:
@@ -38,6 +45,26 @@ def drifts(table: Any) -> str:
 def leaves_out(table: Any) -> str:
     """text"""
     return page(table).replace("model 1", "another")
+
+
+def shows_nan(table: Any) -> str:
+    """text"""
+    return page(table).replace("None", "NaN")
+
+
+def no_notes(table: Any) -> str:
+    """complete"""
+    return page(replace(table, notes=()))
+
+
+def no_published(table: Any) -> str:
+    """complete"""
+    return page(replace(table, reported=()))
+
+
+def no_heads(table: Any) -> str:
+    """complete"""
+    return page(replace(table, columns=()))
 
 
 def first_row(table: Any) -> str:
@@ -83,6 +110,23 @@ def appends(records: Any, out: Path, options: Any) -> list[Path]:
     with (out / "log.txt").open("a") as file:
         file.write("again\n")
     return [out / "log.txt"]
+
+
+def writes_beside(records: Any, out: Path, options: Any) -> list[Path]:
+    """files"""
+    Path("stray.txt").write_text("here")
+    return export(records, out, options)
+
+
+def the_first_alone(records: Any, out: Path, options: Any) -> list[Path]:
+    """every_record"""
+    return export(records[:1], out, options)
+
+
+def empties(records: Any, out: Path, options: Any) -> list[Path]:
+    """untouched"""
+    shutil.rmtree(out, ignore_errors=True)
+    return export(records, out, options)
 
 
 def marks_records(records: Any, out: Path, options: Any) -> list[Path]:

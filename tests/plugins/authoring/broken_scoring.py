@@ -66,6 +66,22 @@ class Together(Metric):
         return super().finalize(totals) - 0.01 * np.nanmean(super().finalize(totals))
 
 
+class TakesAway(Metric):
+    """rows"""
+
+    def finalize(self, totals: Any) -> Any:
+        values = super().finalize(totals)
+        totals[..., 0] = 0
+        return values
+
+
+class NothingIsZero(Metric):
+    """rows"""
+
+    def finalize(self, totals: Any) -> Any:
+        return np.nan_to_num(super().finalize(totals))
+
+
 class Infinite(Metric):
     """rows"""
 

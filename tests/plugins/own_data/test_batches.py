@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from harness_own_data.descriptors import OPTIONS
 from harness_own_data.table import pieces
-from harness_own_data.table.batches import batches
+from harness_own_data.table.batches import _SIGNS, batches, filled
 from harness_own_data.table.delimited import Delimited
+from harness_own_data.table.images import UNUSUAL
 from harness_own_data.table.reader import TableReader
 
 from harness.descriptors import parse_options
 from harness.errors import DataError
+from harness.samples import ImageRef, Sample
 from harness.samples.roots import data_root
 
 CELLS = ("a", "happy", "", "NA", '"x, y"', '"two\nlines"', '"say ""no"""', "é", " ", '"\n\n"')
@@ -115,3 +117,21 @@ def test_samples_are_the_same_with_batches_and_without(
         expected = samples(tmp_path, options, plainly=False)
         assert samples(tmp_path, options, plainly=True) == expected
         assert repr(samples(tmp_path, options, plainly=True)) == repr(expected)
+
+
+def test_samples_filled_by_field_equal_those_of_the_constructor() -> None:
+    columns = {"id": ["a", "b"], "images": [(), ()], "target": ["x", "y"], "cluster": ["a", "b"],
+               "fields": [{}, {"k": "v"}], "groups": [{}, {}], "notes": [{}, {"n": 1}]}  # fmt: skip
+    made = filled(Sample, columns, 2)
+    assert made == [
+        Sample("a", (), "x", "a"),
+        Sample("b", (), "y", "b", {"k": "v"}, notes={"n": 1}),
+    ]
+    assert not hasattr(Sample, "__post_init__")
+    assert not hasattr(ImageRef, "__post_init__")
+
+
+@pytest.mark.parametrize("path", ["/a", "\\a", "[a", "a/../b", "http://a", "a\0b", "c:/a"])
+def test_what_the_pattern_of_unusual_paths_matches_holds_one_of_the_signs(path: str) -> None:
+    assert UNUSUAL.search(path)
+    assert any(sign in f"\n{path}" for sign in _SIGNS)

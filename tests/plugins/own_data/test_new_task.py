@@ -231,6 +231,43 @@ def test_what_would_be_left_out_in_silence_is_refused(
     assert not list(folder.glob("*.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--question", "Is {{ label }} right?"], "the question shows the right answer"),
+        (["--question", " "], "the question is empty"),
+        (["--target", "path"], "'path' is the column of the image too"),
+        (["--cluster", "label"], "'label' is the column of the right answers too"),
+        (["--image", "path,path"], "an image is named twice"),
+        (["--group", "g=subject:human", "--group", "g=name:human"], "the group 'g' is named twice"),
+    ],
+)
+def test_answers_that_cannot_both_be_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], message: str
+) -> None:
+    folder = faces_in(tmp_path, table("img/{n}.png"))
+    assert invoke(main, ["new", "task", str(folder), "--yes", *flags]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(folder.glob("*.yaml"))
+
+
+def test_images_without_labels_and_a_file_that_is_no_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = faces_in(tmp_path, table("img/{n}.png"))
+    assert invoke(main, ["new", "task", str(folder / "img"), "--yes"]) == 2
+    assert "its images have no label" in capsys.readouterr().err
+    assert invoke(main, ["new", "task", str(folder / "img" / "0.png"), "--yes"]) == 2
+    assert "is neither a table nor a folder of images" in capsys.readouterr().err
+
+
+def test_a_spec_may_be_written_again_where_its_folder_is_included(tmp_path: Path) -> None:
+    folder = faces_in(tmp_path, table("img/{n}.png"))
+    (tmp_path / "harness.toml").write_text(f'[tasks]\ninclude = ["{folder}"]\n')
+    assert invoke(main, ["new", "task", str(folder), "--yes"]) == 0
+    assert invoke(main, ["new", "task", str(folder), "--yes", "--force"]) == 0
+
+
 def test_a_column_of_other_files_makes_a_task_without_images_if_that_is_said(
     tmp_path: Path,
 ) -> None:

@@ -292,7 +292,9 @@ def test_a_quote_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "labels.csv:5: not valid CSV" in refused(folder, **FULL)
     monkeypatch.setattr("harness_own_data.table.delimited.MAX_ROW", 2000)
     write(folder, 'f3,"images/0.png,sad,F,s3,x', *rows() * 100)
-    assert "is a quote never closed?" in refused(folder, **FULL)
+    said = refused(folder, **FULL)
+    assert "labels.csv:2: a row of over" in said
+    assert "is a quote never closed?" in said
 
 
 @pytest.mark.parametrize(
@@ -345,10 +347,15 @@ def test_an_extension_type_of_parquet(folder: Path) -> None:
     [
         ({"groups": {"gender": "sex"}}, "does not say who labelled it"),
         ({"groups": {"g": {"column": "sex", "labeled_by": "human"}}}, "did you mean 'labelled_by'"),
-        ({"boxes": {"p": ["a"], "form": "xyxy"}}, "boxes.unit"),
         ({"fields": {"my field": "context"}}, "a prompt cannot use the field"),
         ({"image": "images/{}.png"}, "{} names no column"),
         ({"delimiter": ",,"}, "not one character"),
+        ({"delimiter": "\\t"}, "a tab is"),
+        ({"file": "../labels.csv"}, "no path within the data folder"),
+        ({"file": "/labels.csv"}, "no path within the data folder"),
+        ({"file": {"train": "labels.csv", "test": "labels.csv"}}, "are the same file"),
+        ({"boxes": {"p": ["a"], "unit": "pixels"}}, "the key 'form' is missing"),
+        ({"boxes": {"p": ["a"], "form": "xyxy"}}, "the key 'unit' is missing"),
         ({"file": 3}, "is not a file, list of files or split to file"),
         ({"target": ["a", "b"]}, "not the name of a column"),
     ],

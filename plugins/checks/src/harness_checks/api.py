@@ -20,7 +20,8 @@ from harness.evaluation.task import Task
 from harness.jsonfiles import near_file
 from harness.plugins import plugins
 from harness.specs.catalog import spec_files
-from harness.specs.loader import check, is_group, with_options
+from harness.specs.group import is_group
+from harness.specs.loader import check, with_options
 from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer
 from harness.specs.yaml_loader import Document, read_yaml
 
@@ -144,7 +145,7 @@ class _Check:
         except HarnessError as error:
             return [error]
         problems: list[HarnessError] = [*self._repeated(document), *check(document)]
-        if is_group(document):
+        if is_group(document.data):
             if not problems:
                 self._groups.append(document)
         elif not problems:

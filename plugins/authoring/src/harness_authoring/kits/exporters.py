@@ -69,7 +69,10 @@ def files(subject: Subject) -> None:
     records = _records(subject)
     with tempfile.TemporaryDirectory() as name:
         out = Path(name) / "new" / "out"
+        around = set(Path.cwd().iterdir())
         paths = _export(subject, records, out)
+        if stray := set(Path.cwd().iterdir()) - around:
+            raise ContractError(f"{min(stray).name} is written into the current folder")
         if not paths:
             raise ContractError("no file is written")
         written = {out / relative for relative in _tree(out)} if out.is_dir() else set()
@@ -111,12 +114,34 @@ def determinism(subject: Subject) -> None:
             raise ContractError("an export into another folder writes different files")
 
 
+def every_record(subject: Subject) -> None:
+    """Write something of each record."""
+    (record, *_) = _records(subject)
+    second = replace(record, model=f"{record.model}_b", model_fingerprint="b" * 64)
+    with tempfile.TemporaryDirectory() as name:
+        one, two = Path(name) / "one", Path(name) / "two"
+        _export(subject, [record], one)
+        try:
+            _export(subject, [record, second], two)
+        except PluginError:
+            raise
+        except UserError:
+            return  # it says that it takes one
+        if _tree(one) == _tree(two):
+            raise ContractError("a second record is left out without a word")
+
+
 def untouched(subject: Subject) -> None:
-    """Change nothing of the records' own folders."""
+    """Change nothing of the records' own folders, and no other file of the folder written to."""
     records = _records(subject)
     before = [_tree(record.directory) for record in records]
     with tempfile.TemporaryDirectory() as name:
-        _export(subject, records, Path(name) / "out")
+        other = Path(name) / "out" / "other file"
+        other.parent.mkdir()
+        other.write_text("of somebody else")
+        _export(subject, records, other.parent)
+        if not other.is_file() or other.read_text() != "of somebody else":
+            raise ContractError("a file that lay in the folder is changed or removed")
     if [_tree(record.directory) for record in records] != before:
         raise ContractError("the folder of a record is changed")
 
@@ -142,6 +167,7 @@ def names(subject: Subject) -> None:
 CHECKS = (
     Check("files", "writes files into the folder, and returns their paths", files),
     Check("determinism", "the same records, the same files", determinism),
-    Check("untouched", "records are left as they are", untouched),
+    Check("every_record", "no record is left out", every_record),
+    Check("untouched", "records, and other files of the folder, are left as they are", untouched),
     Check("names", "no name leads out of the folder", names),
 )

@@ -18,6 +18,7 @@ from harness_authoring.contract import Check, ContractError, NotApplicableError
 from harness_authoring.subjects import Subject
 
 PLAIN = "plainmodelname"
+_DATA = (".csv", ".tsv")  # rows for other programs, in which a note would be a row
 HOSTILE = (
     "<script>alert(1)</script>", "a & b", "a | b | c", 'say "yes"', "it's", "50% of_all #1 $5",
     "{curly} \\begin{evil} ~^", "\\\\ \\end{tabular}", "a,b;c\td", "two\nlines", "\r\n\r\n# head",
@@ -71,10 +72,24 @@ def text(subject: Subject) -> None:
     for row in table.rows:
         if row.model not in written:
             raise ContractError(f"the model {row.model!r} is left out")
-    if "41" not in written:
-        raise ContractError("a number of the table is left out")
+    if lacking := [number for number in ("41", "42", "49") if number not in written]:
+        raise ContractError(f"a number of the table is left out: {lacking[0]}")
+    if re.search(r"\bnan\b", written, re.IGNORECASE):
+        raise ContractError("a cell without a value is shown as nan; leave it empty")
     if written and not written.endswith("\n"):
         raise ContractError("the text does not end with a newline")
+
+
+def complete(subject: Subject) -> None:
+    """Write the heads of columns, published numbers and, in a page for readers, the notes."""
+    written = render(subject.descriptor, made_table())
+    parts = {"Accuracy": "the head of a column", "A paper": "the title of published numbers",
+             "51.2": "a published number"}  # fmt: skip
+    if subject.descriptor.suffix not in _DATA:
+        parts[f"a note on {PLAIN}"] = "a note below the table"
+    for part, noun in parts.items():
+        if part not in written:
+            raise ContractError(f"{noun} is left out: {part!r}")
 
 
 def empty(subject: Subject) -> None:
@@ -209,6 +224,7 @@ def _differing(first: Any, second: Any) -> str:
 
 CHECKS = (
     Check("text", "the same text of a table; no model or number left out", text),
+    Check("complete", "heads, published numbers and notes are written", complete),
     Check("empty", "a table without rows raises nothing", empty),
     Check("escaping", "names that hold markup change nothing of the file's structure", escaping),
     Check("controls", "no control characters", controls),

@@ -195,7 +195,12 @@ def _weighted(metric: Any, samples: Sequence[ScoredSample], weights: Floats) -> 
         for row, statistics in enumerate(rows):
             for position, number in statistics.items():
                 matrix[row, position] = number
-        return np.asarray(metric.finalize(weights @ matrix))
+        totals = weights @ matrix
+        before = totals.copy()
+        values = np.array(metric.finalize(totals))
+        if not np.array_equal(totals, before):
+            raise ContractError("finalize changes the totals that it is given")
+        return values
     if isinstance(metric, RankCollector.protocol):
         return np.asarray(metric.value(metric.prepare(list(samples)), weights))
     raise NotApplicableError("a metric of groups depends on all of the data")
@@ -226,9 +231,9 @@ def rows(subject: Subject) -> None:
     for joint, other in zip(together, alone, strict=True):
         if not _equal(float(joint), other):
             raise ContractError(f"{float(joint):.12g} among other draws, {other:.12g} alone")
-    if math.isinf(alone[2]):
+    if not math.isnan(alone[2]):
         raise ContractError(
-            "without a sample the value is infinite; where it is undefined, give NaN"
+            f"without a sample the value is {alone[2]:.6g}; where it is undefined, give NaN"
         )
 
 

@@ -14,7 +14,7 @@ from harness.samples.archives import stem
 from harness.samples.roots import data_root
 
 from harness_own_data.new.sources import SPLITS, in_order, source
-from harness_own_data.table.files import TableFiles, is_image
+from harness_own_data.table.files import FORMATS, TableFiles, is_image
 from harness_own_data.table.folders import ImageFolder, UnlabelledImageError
 from harness_own_data.table.images import inside, looks_like_base64
 from harness_own_data.table.rows import MissingKey, count_of, text_of
@@ -157,6 +157,9 @@ def look(path: Path) -> Look:
     if not path.exists():
         raise UserError("the file or folder does not exist", where=path)
     if path.is_file() and not stem(path.name):
+        if path.suffix.lower() not in FORMATS:
+            raise UserError("is neither a table nor a folder of images", where=path,
+                            fix=f"tables: {', '.join(FORMATS)}")  # fmt: skip
         folder, file = path.parent, path.name
     else:
         folder, file = path, ""
@@ -167,6 +170,11 @@ def look(path: Path) -> Look:
     is_folder = isinstance(tables[0], ImageFolder)
     result = Look(root, folder, rows.file, {}, 0, is_folder, rows.splits, typed=tables[0].typed)
     _columns(result, tables)
+    if not result.rows and is_folder:
+        raise UserError(
+            "its images have no label: none lies in a folder that is called by one", where=folder,
+            fix="label/image.jpg for each image, or a table beside them that names image and label",
+        )  # fmt: skip
     if not result.rows:
         raise UserError("there is no row in it", where=root.where(rows.tables[0]))
     _split_column(result)

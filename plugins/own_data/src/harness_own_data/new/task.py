@@ -55,6 +55,7 @@ def write_task(
     path = home_path(out) if out else folder / f"{answers.id}.yaml"
     if path.exists() and not force:
         raise UserError("exists already", where=path, fix="--force, or --out another FILE")
+    _refuse_id_of_others(answers.id, path)
     text = yaml_text(spec_of(data_look, answers), _COMMENTS)
     before = path.read_bytes() if path.exists() else None
     write_whole(path, [text.encode()])
@@ -100,17 +101,30 @@ def _answered(data_look: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
         )  # fmt: skip
     for flag, columns in (("image", _columns_of(images)), ("target", [target])):
         _check_columns(data_look, columns, flag)
+    if target in images:
+        raise UserError(f"{target!r} is the column of the image too", where="--target",
+                        fix="name the column of the right answers")  # fmt: skip
     _check_target(data_look, target)
     usual_question, _ = default_question(data_look, target)
     question = answer("question", "4. The question", usual_question).replace("\\n", "\n")
+    if not question.strip():
+        raise UserError("the question is empty", where="--question")
     usual_labels = _usual_labels(data_look, target)
     text = answer("labels", "5. Labels", usual_labels)
     labels = _labels(data_look, target, text, usual=text == usual_labels)
     groups = _groups(data_look, flags["groups"], ask=ask)
     cluster = answer("cluster", "6. Column of the subject (empty: the image)", data_look.cluster())
     _check_columns(data_look, [cluster] if cluster else [], "cluster")
+    if cluster == target:
+        raise UserError(f"{target!r} is the column of the right answers too", where="--cluster",
+                        fix="name the column of subjects, or leave it out")  # fmt: skip
     fields = [one or two for one, two in _NAMED.findall(question)]
     _check_columns(data_look, fields, "question")
+    if target in fields:
+        raise UserError(
+            f"the question shows the right answer: {target!r} is the column of the target",
+            where="--question", fix=f"leave out {{{{ {target} }}}}, or --target another column",
+        )  # fmt: skip
     return Answers(name, images, target, question, labels, groups, cluster,
                    list(dict.fromkeys(fields)))  # fmt: skip
 
@@ -129,8 +143,16 @@ def _check_id(name: str) -> None:
     if not _ID.fullmatch(name):
         raise UserError(f"{name!r} is not a name of a task", where="--id",
                         fix="lower-case letters, digits and _, a letter first")  # fmt: skip
+
+
+def _refuse_id_of_others(name: str, path: Path) -> None:
+    """Refuse the id of an installed or included task or group, but for the file to be written."""
     catalog = installed_catalog()
-    if name in catalog.entries or name in catalog.group_entries:
+    entry = catalog.entries.get(name) or catalog.group_entries.get(name)
+    if entry is None:
+        return
+    source = entry.document.path
+    if source is None or source.resolve() != path.resolve():
         raise UserError(f"a task or group {name!r} exists already", where="--id",
                         fix=f"--id my_{name}")  # fmt: skip
 
@@ -139,7 +161,10 @@ def _images(data_look: Look, text: str) -> list[str]:
     """Return the columns and patterns of images that an answer lists."""
     if text in data_look.columns:
         return [text]
-    return [] if text == "none" else [part.strip() for part in text.split(",") if part.strip()]
+    images = [] if text == "none" else [part.strip() for part in text.split(",") if part.strip()]
+    if len(set(images)) < len(images):
+        raise UserError("an image is named twice", where="--image", fix="name each column once")
+    return images
 
 
 def _refuse_missing_images(data_look: Look) -> None:
@@ -255,6 +280,9 @@ def _groups(
             raise UserError(f"--group {text!r} is not NAME=COLUMN:human or NAME=COLUMN:machine",
                             fix="--group gender=sex:human")  # fmt: skip
         _check_columns(data_look, [column], "group")
+        if name in groups:
+            raise UserError(f"the group {name!r} is named twice", where="--group",
+                            fix=f"--group {_group(column)}={column}:{by}")  # fmt: skip
         groups[name] = (column, by)
     return groups
 

@@ -175,8 +175,9 @@ class Delimited:
 
     def _uneven(self, line: int, cells: list[str]) -> DataError:
         header = f" ({quoted(self.columns[0])})" if len(self.columns) == 1 else ""
+        noun = "cell" if len(cells) == 1 else "cells"
         return DataError(
-            f"the row has {len(cells)} cells, the header {len(self.columns)}{header}",
+            f"the row has {len(cells)} {noun}, the header {len(self.columns)}{header}",
             where=f"{self._where}:{line}",
             fix="quote cells that hold the delimiter "
             f"({_NAMES.get(self._delimiter, self._delimiter)}), or set delimiter",
@@ -198,7 +199,7 @@ class Delimited:
         )
         while True:
             line, begin = before + reader.line_num + 1, counted.taken
-            counted.row = 0
+            counted.row, counted.line = 0, line
             try:
                 cells = next(reader)
             except StopIteration:
@@ -242,14 +243,14 @@ class Delimited:
 
 
 class _Counted:
-    """Lines of a file, with the bytes taken so far and those of the row that is being read."""
+    """Lines of a file, with the bytes taken so far, and bytes and first line of the row begun."""
 
     def __init__(
         self, file: Readable, start: int, encoding: str, where: str, *, wide: bool
     ) -> None:
         self._file, self._where, self._wide = file, where, wide
         self._encoding = "utf-8" if encoding == "utf-8-sig" and start else encoding
-        self.taken, self.row = start, 0
+        self.taken, self.row, self.line = start, 0, 1
 
     def lines(self) -> Iterator[str]:
         if self._wide:
@@ -272,7 +273,8 @@ class _Counted:
         self.row += size
         if self.row >= MAX_ROW:
             raise DataError(
-                f"a row of over {MAX_ROW >> 20} MiB: is a quote never closed?", where=self._where
+                f"a row of over {MAX_ROW >> 20} MiB: is a quote never closed?",
+                where=f"{self._where}:{self.line}",
             )
 
 

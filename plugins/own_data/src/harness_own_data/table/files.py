@@ -60,6 +60,12 @@ class TableFiles:
                 f"{quoted(entry)} is not a file, list of files or split to file",
                 where="data.options.file",
             )
+        for text in map(str, entry):
+            if text.startswith("/") or ".." in text.split("/"):
+                raise DataError(
+                    f"{quoted(text)} is no path within the data folder", where="data.options.file",
+                    fix="write it relative to the data folder; --data ID=FOLDER says which that is",
+                )  # fmt: skip
         names = [name for text in entry for name in _matching(root, str(text))]
         return list(dict.fromkeys(names))
 
@@ -107,6 +113,12 @@ class TableFiles:
                     f"there is no split {split!r} (data.options.file)",
                     fix=nearest(split, self.file),
                 )
+            twice = [other for other in self.file if self.file[other] == self.file[split]]
+            if len(twice) > 1 and not self.by_column:
+                raise UserError(
+                    f"the splits {twice[0]!r} and {twice[1]!r} are the same file",
+                    where="data.options.file", fix="one file for each, or split_column: COLUMN",
+                )  # fmt: skip
             return self.file[split]
         if split != _ONE_SPLIT and not self.by_column and "{split}" not in str(self.file):
             raise DataError(

@@ -194,6 +194,10 @@ def _boxes(
         raise _wrong("boxes", value, wanted)
     entries = dict(value)
     form, unit = entries.pop("form", None), entries.pop("unit", None)
+    for key, choices in (("form", _FORMS), ("unit", ("pixels", "shares"))):
+        if key not in value:
+            raise UserError(f"the key {key!r} is missing", where="data.options.boxes",
+                            fix=f"{key}: {' or '.join(choices)}")  # fmt: skip
     if form not in _FORMS:
         raise unknown("form", str(form), _FORMS, where="data.options.boxes.form")
     if unit not in _UNITS:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from harness_own_data.table.rows import MAX_ROW
 
-_BYTES = 1 << 15  # of a piece: a few hundred rows
+_BYTES = 1 << 13  # of a piece: a hundred rows; many more at one time start the garbage collector
 
 BY_LINE = frozenset({"utf-8", "utf-8-sig", "cp1252", "ascii", "iso8859-1"})
 """Encodings in which a line end is one byte and no line depends on those before it."""

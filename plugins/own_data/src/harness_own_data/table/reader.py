@@ -38,7 +38,8 @@ class TableReader:
         delimiter = str(options.get("delimiter") or "")
         if delimiter and len(delimiter) != 1:
             raise DataError(f"the delimiter {quoted(delimiter)} is not one character",
-                            where="data.options.delimiter")  # fmt: skip
+                            where="data.options.delimiter",
+                            fix='such as ";"; a tab is "\\t" in double quotes')  # fmt: skip
         self._files = TableFiles(
             options.get("file"),
             str(options["format"]),
