@@ -120,8 +120,15 @@ def test_samples_are_the_same_with_batches_and_without(
 
 
 def test_samples_filled_by_field_equal_those_of_the_constructor() -> None:
-    columns = {"id": ["a", "b"], "images": [(), ()], "target": ["x", "y"], "cluster": ["a", "b"],
-               "fields": [{}, {"k": "v"}], "groups": [{}, {}], "notes": [{}, {"n": 1}]}  # fmt: skip
+    columns: dict[str, Any] = {
+        "id": ["a", "b"],
+        "images": [(), ()],
+        "target": ["x", "y"],
+        "cluster": ["a", "b"],
+        "fields": [{}, {"k": "v"}],
+        "groups": [{}, {}],
+        "notes": [{}, {"n": 1}],
+    }
     made = filled(Sample, columns, 2)
     assert made == [
         Sample("a", (), "x", "a"),
