@@ -69,10 +69,10 @@ def files(subject: Subject) -> None:
     records = _records(subject)
     with tempfile.TemporaryDirectory() as name:
         out = Path(name) / "new" / "out"
-        around = set(Path.cwd().iterdir())
+        around = _stamps(Path.cwd())
         paths = _export(subject, records, out)
-        if stray := set(Path.cwd().iterdir()) - around:
-            raise ContractError(f"{min(stray).name} is written into the current folder")
+        if stray := _stamps(Path.cwd()) - around:
+            raise ContractError(f"{min(stray)[0]} is written into the current folder")
         if not paths:
             raise ContractError("no file is written")
         written = {out / relative for relative in _tree(out)} if out.is_dir() else set()
@@ -80,6 +80,11 @@ def files(subject: Subject) -> None:
             raise ContractError("the paths it returns are not the files that it writes")
         for path in paths:
             _readable(path)
+
+
+def _stamps(folder: Path) -> set[tuple[str, int]]:
+    """Return names of a folder's files, each with the time at which it was changed."""
+    return {(path.name, path.stat().st_mtime_ns) for path in folder.iterdir() if path.is_file()}
 
 
 def _readable(path: Path) -> None:
