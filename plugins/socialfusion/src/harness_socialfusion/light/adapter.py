@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from harness.engine.weights import read_header
 from safetensors.torch import load_file
 from torch import nn
 
@@ -28,16 +29,19 @@ def merge_adapter(model: nn.Module, folder: Path) -> bool:
     config = read_json(folder / "adapter_config.json")
     others = {key: value for key, value in config.items() if key not in _ANY}
     rank, alpha = config.get("r"), config.get("lora_alpha")
+    if not (isinstance(rank, int) and isinstance(alpha, int) and rank > 0):
+        return False
     is_plain = (
         config.get("peft_type") == "LORA"
-        and type(rank) is type(alpha) is int
         and others.pop("bias", "none") == "none"
         and type(others.pop("init_lora_weights", True)) is bool
         and not any(others.values())
     )
     if not is_plain:
         return False
-    weights = load_file(folder / "adapter_model.safetensors")
+    path = folder / "adapter_model.safetensors"
+    read_header(path)  # says what is wrong with a damaged file
+    weights = load_file(path)
     targets = config.get("target_modules")
     modules = {
         name: module

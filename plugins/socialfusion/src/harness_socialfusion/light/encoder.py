@@ -146,8 +146,12 @@ def open_encoder(folder: Path) -> tuple[LightTower, dict[str, Json], Preprocessi
     if not is_plain:
         return None
     assert isinstance(preprocessing, Mapping)
-    with torch.random.fork_rng(devices=[]):
-        tower = LightTower(vision, int(model["embed_dim"]))
+    try:
+        prepare = Preprocessing(preprocessing, int(vision["image_size"]))
+        with torch.random.fork_rng(devices=[]):
+            tower = LightTower(vision, int(model["embed_dim"]))
+    except (ArithmeticError, AssertionError, TypeError, ValueError, RuntimeError):
+        return None  # open_clip says what is wrong with the shape
     weights = load_file(folder / _WEIGHTS)
     weights = {
         name.removeprefix(_PREFIX): weight
@@ -158,5 +162,4 @@ def open_encoder(folder: Path) -> tuple[LightTower, dict[str, Json], Preprocessi
     if shapes != {name: weight.shape for name, weight in weights.items()}:
         return None
     tower.load_state_dict(weights)
-    prepare = Preprocessing(preprocessing, int(vision["image_size"]))
     return tower.eval(), prepare.settings, prepare

@@ -268,8 +268,11 @@ def open_language_model(folder: Path) -> LightLlama | None:
         return None
     path = folder / "generation_config.json"
     ends = read_json(path).get("eos_token_id") if path.is_file() else None
-    with torch.random.fork_rng(devices=[]):
-        model = LightLlama(shape, ends)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            model = LightLlama(shape, ends)
+    except (TypeError, ValueError, RuntimeError):  # transformers says what is wrong with the shape
+        return None
     expected = {
         name: list(weight.shape)
         for name, weight in model.state_dict().items()
