@@ -22,7 +22,7 @@ def lines(root: DataRoot, name: str) -> Iterator[tuple[int, str]]:
     """Yield number (from 1) and text of each line that is not blank; a BOM is taken off.
 
     Raises:
-        DataError: when the file is missing, or a line is not UTF-8.
+        DataError: when the file is missing, or a line is not UTF-8 or holds a carriage return.
     """
     where = root.where(name)
     try:
@@ -31,6 +31,11 @@ def lines(root: DataRoot, name: str) -> Iterator[tuple[int, str]]:
                 if len(data) == _LINE:
                     raise DataError(f"a line of over {_LINE >> 20} MiB", where=f"{where}:{number}")
                 text = decoded(data, f"{where}:{number}", first=number == 1)
+                if "\r" in text:
+                    raise DataError(
+                        "lines end in carriage returns alone", where=f"{where}:{number}",
+                        fix="take the file as the release has it, or run mac2unix on it",
+                    )  # fmt: skip
                 if text:
                     yield number, text
     except OSError as error:

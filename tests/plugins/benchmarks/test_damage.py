@@ -74,6 +74,19 @@ def test_a_date_that_a_spreadsheet_made_is_said_to_be_one(tmp_path: Path, age: s
         list(made("fairface").samples(data_root(tmp_path), "val"))
 
 
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [(("\n", "\r"), "carriage returns alone"), (("race", "age"), "comes twice")],
+)
+def test_a_header_that_swallows_rows_or_names_a_column_twice_is_refused(
+    tmp_path: Path, damage: tuple[str, str], words: str
+) -> None:
+    content = "file,age,gender,race,service_test\nval/1.jpg,3-9,Male,White,False\n".replace(*damage)
+    (tmp_path / "fairface_label_val.csv").write_text(content, encoding="utf-8", newline="")
+    with pytest.raises(DataError, match=words):
+        list(made("fairface").samples(data_root(tmp_path), "val"))
+
+
 @pytest.mark.parametrize("cell", ['"' + "x" * 200_000 + '"', '"val/1.jpg'])
 def test_a_cell_that_is_too_long_or_does_not_end_is_named(tmp_path: Path, cell: str) -> None:
     (tmp_path / "fairface_label_val.csv").write_text(

@@ -181,4 +181,6 @@ def _rows(root: DataRoot, name: str) -> Iterator[tuple[int, list[str]]]:
 def _place(columns: list[str], name: str, location: str) -> int:
     if name not in columns:
         raise records.missing_column(name, columns, f"{location}:1")
+    if columns.count(name) > 1:
+        raise DataError(f"the column {name!r} comes twice", where=f"{location}:1")
     return columns.index(name)
