@@ -151,7 +151,7 @@ class Archive:
         return self._names[position] if is_present else None
 
     def _of_zip(self) -> dict[str, Entry]:
-        entries = {}
+        entries: dict[str, Entry] = {}
         for info in self._zip.infolist():
             mode = info.external_attr >> 16
             if stat.S_ISLNK(mode):
@@ -168,7 +168,7 @@ class Archive:
     def _of_tar(self) -> dict[str, Entry]:
         plain = self.path.name.lower().endswith(".tar")
         packed, unpacked = self.path.stat().st_size, 0
-        entries = {}
+        entries: dict[str, Entry] = {}
         for member in self._tar:
             if not (member.isfile() or member.isdir()):
                 self._refuse(f"{member.name!r} is a link or a device")
