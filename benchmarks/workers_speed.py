@@ -21,7 +21,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import kills
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks import kills
+from harness.descriptors import Json
 
 FEW = 64  # samples of one block
 MODEL = """
@@ -58,13 +61,12 @@ def measure(results: str, products: int, limit: int | None, workers: int | None)
     if (child := os.fork()) == 0:
         import harness
 
-        on = (
-            {} if workers is None else {"on": "processes", "executor_options": {"workers": workers}}
-        )
+        options: dict[str, Json] = {} if workers is None else {"workers": workers}
         started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF)
         harness.run(
             "busy", "raf_db", data={"raf_db": "raf"}, results=results, limit=limit, threads=1,
-            options={"products": products}, **on,
+            options={"products": products},
+            on=None if workers is None else "processes", executor_options=options,
         )  # fmt: skip
         after = resource.getrusage(resource.RUSAGE_SELF)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

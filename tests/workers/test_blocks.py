@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.api.worker import _Blocks
+from harness.descriptors import Json
 from harness.errors import HarnessError
 from harness.workers.contract import Refused, WorkOrder
 from harness.workers.worker import begin
@@ -48,7 +49,10 @@ def test_a_block_that_is_not_there_is_said() -> None:
 
 def test_a_worker_without_a_plugin_names_it() -> None:
     """It cannot compare its plan then: it has none."""
-    used = {"model plugin": "nowhere-model 1", "reader plugin": "social-harness 0.1.0"}
+    used: dict[str, Json] = {
+        "model plugin": "nowhere-model 1",
+        "reader plugin": "social-harness 0.1.0",
+    }
     order = WorkOrder(
         model="nobody", tasks=("raf_db",), options={}, evaluations=("raf_db",), directories=(),
         folder=".", terms={"versions": used},

@@ -133,8 +133,8 @@ def test_one_without_log_probabilities_costs_no_sample(
         tokens: list[Any] = [None, {"5": {"logprob": -0.1}}]
         if len(body["messages"]) > 1:
             tokens.append({"7": {"logprob": -float(len(body["messages"][-1]["content"]))}})
-        first = {"token": "y", "logprob": -0.5, "top_logprobs": [{"token": "y", "logprob": -0.5}]}
-        first["top_logprobs"] += [{"token": "n", "logprob": -2.0}]
+        likeliest = [{"token": "y", "logprob": -0.5}, {"token": "n", "logprob": -2.0}]
+        first = {"token": "y", "logprob": -0.5, "top_logprobs": likeliest}
         reply = chat("y", logprobs={"content": [first]})
         reply.body["prompt_logprobs"] = tokens
         return reply
