@@ -78,23 +78,3 @@ def test_a_run_of_a_baseline_loads_no_library_that_it_does_not_compute_with(tmp_
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert done.stdout.strip() == "set()"
-
-
-HEAVY = (
-    "accelerate", "matplotlib", "open_clip", "pandas", "peft", "pyarrow", "scipy.stats", "sklearn",
-    "sympy", "timm", "torch._dynamo", "torch._inductor", "torch.distributed.tensor", "torchvision",
-    "transformers.generation.utils", "transformers.modeling_utils", "wandb",
-)  # fmt: skip
-
-
-@pytest.mark.torch
-def test_a_run_of_the_demo_model_loads_none_of_the_slow_libraries(tmp_path: Path) -> None:
-    code = (
-        "import sys, harness; "
-        "harness.run('socialfusion', 'raf_db', limit=1, profile='demo', results='r'); "
-        f"print(sorted(set({HEAVY}) & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    assert done.stdout.strip() == "[]"

@@ -7,18 +7,19 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from harness.engine.checkpoints import check_loaded, load_pretrained, load_tokenizer
 from harness.engine.weights import read_header
 from harness.errors import UserError
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 from harness_socialfusion.connector import Connector
 from harness_socialfusion.encoder import VisualEncoder
-from harness_socialfusion.light.adapter import merge_adapter
-from harness_socialfusion.light.language_model import open_language_model, open_tokenizer
 from harness_socialfusion.model import SocialFusionModel
 from harness_socialfusion.settings import (
     CONFIG,
@@ -34,9 +35,6 @@ from harness_socialfusion.sources import (
     find_language_model,
     read_json,
 )
-
-if TYPE_CHECKING:
-    from peft import LoraConfig
 
 CONNECTOR = "connector.safetensors"
 ADAPTER = "adapter"
@@ -70,7 +68,6 @@ def create(  # noqa: PLR0913  each is a choice of its own, all named
     seed: int = 0,
     parts: Parts | None = None,
     loading: Mapping[str, Any] | None = None,
-    light: bool = False,
 ) -> SocialFusionModel:
     """Return a model of frozen parts, an untrained connector and, if asked for, fresh adapters.
 
@@ -82,18 +79,16 @@ def create(  # noqa: PLR0913  each is a choice of its own, all named
         seed: Seed of the connector's and the adapters' first weights.
         parts: The frozen parts, when they were already looked for.
         loading: More arguments for transformers' ``from_pretrained`` of the language model.
-        light: Open parts of plain shape without their libraries, in float32 on the CPU and for
-            answers alone; see :mod:`.light`.
 
     Raises:
         UserError: when a part is not there or does not load.
     """
     parts_found = parts or find_parts(settings, base)
     encoder = VisualEncoder(
-        parts_found.encoder, layer=settings.encoder_layer, norm=settings.encoder_norm, light=light
+        parts_found.encoder, layer=settings.encoder_layer, norm=settings.encoder_norm
     ).to(dtype)
     language_model, tokenizer = _load_language_model(
-        parts_found.language_model, {"dtype": dtype, **(loading or {})}, light=light
+        parts_found.language_model, {"dtype": dtype, **(loading or {})}
     )
     language_model.requires_grad_(requires_grad=False)
     with torch.random.fork_rng(devices=[]):
@@ -125,9 +120,6 @@ def save(
             ``../encoder`` names its neighbour.
         dtype: dtype of the saved weights; the model's own by default.
     """
-    from peft import PeftModel
-    from peft.utils import get_peft_model_state_dict
-
     folder.mkdir(parents=True, exist_ok=True)
     parts = find_parts(model.settings, base or folder)
     settings = dataclasses.replace(
@@ -165,7 +157,6 @@ def load(  # noqa: PLR0913  each is a choice of its own, all named
     memo: Path | None = None,
     prompt_format: str | None = None,
     loading: Mapping[str, Any] | None = None,
-    light: bool = False,
 ) -> SocialFusionModel:
     """Return a saved model.
 
@@ -176,7 +167,6 @@ def load(  # noqa: PLR0913  each is a choice of its own, all named
         memo: Folder that remembers hashes of weight files.
         prompt_format: Another format than the saved one.
         loading: As for :func:`create`.
-        light: As for :func:`create`, with ``merge``.
 
     Raises:
         UserError: when a file is missing or damaged, a part is another than at training time, or
@@ -187,7 +177,7 @@ def load(  # noqa: PLR0913  each is a choice of its own, all named
         settings = dataclasses.replace(settings, prompt_format=prompt_format)
     parts = find_parts(settings, folder, memo)
     check_parts(settings, parts, folder)
-    model = create(settings, parts=parts, dtype=dtype, loading=loading, light=light)
+    model = create(settings, parts=parts, dtype=dtype, loading=loading)
     _fill(model.connector, folder / CONNECTOR)
     has_adapter = (folder / ADAPTER).is_dir()
     if settings.adapter not in {None, has_adapter}:
@@ -197,10 +187,7 @@ def load(  # noqa: PLR0913  each is a choice of its own, all named
             where=folder / ADAPTER,
             fix="copy the whole folder that training saved again",
         )
-    if has_adapter and not (light and merge_adapter(model.language_model, folder / ADAPTER)):
-        if light:  # peft merges an adapter of another shape, or says what is wrong with it
-            words, _ = _load_language_model(parts.language_model, {"dtype": dtype})
-            model.language_model = words.requires_grad_(requires_grad=False)
+    if has_adapter:
         model.language_model = _adapt(model.language_model, folder / ADAPTER, merge=merge)
     if settings.image_tokens not in {None, model.image_tokens}:
         raise UserError(
@@ -227,16 +214,8 @@ def _recorded(part: Part, source: Source) -> Part:
     return dataclasses.replace(part, revision=revision, sha256=source.sha256)
 
 
-def _load_language_model(
-    source: Source, loading: Mapping[str, Any], *, light: bool = False
-) -> tuple[Any, Any]:
+def _load_language_model(source: Source, loading: Mapping[str, Any]) -> tuple[Any, Any]:
     assert source.folder is not None
-    if light and (tokenizer := open_tokenizer(source.folder)) is not None:
-        light_model = open_language_model(source.folder)
-        if light_model is not None:
-            return light_model, tokenizer
-    from transformers import AutoModelForCausalLM
-
     model = load_pretrained(AutoModelForCausalLM, source.folder, use_safetensors=True, **loading)
     return model, load_tokenizer(source.folder)
 
@@ -258,9 +237,6 @@ def _fill(module: torch.nn.Module, path: Path) -> None:
 
 def _adapt(language_model: Any, folder: Path, *, merge: bool) -> Any:
     """Return the language model with saved adapters."""
-    from peft import LoraConfig
-    from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
-
     path = folder / ADAPTER_WEIGHTS
     header = read_header(path)
     raw_config = read_json(folder / ADAPTER_CONFIG)
@@ -290,8 +266,6 @@ def _adapt(language_model: Any, folder: Path, *, merge: bool) -> Any:
 
 
 def _lora_config(lora: LoraSettings) -> LoraConfig:
-    from peft import LoraConfig
-
     names = [name.strip() for name in lora.targets.split(",") if name.strip()]
     targets = "all-linear" if names == ["all-linear"] else names
     return LoraConfig(
@@ -301,8 +275,6 @@ def _lora_config(lora: LoraSettings) -> LoraConfig:
 
 def _with_adapters(language_model: Any, config: LoraConfig) -> Any:
     """Return the language model with adapters in its own dtype."""
-    from peft import get_peft_model
-
     config.base_model_name_or_path = language_model.name_or_path
     with warnings.catch_warnings():
         # peft asks transformers by an attribute's old name.

@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import open_clip
 import torch
 from harness.descriptors import Json
 from harness.errors import UserError
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torch import Tensor, nn
 
-from harness_socialfusion.light.encoder import open_encoder
 from harness_socialfusion.sources import Source
-
-Prepare = Callable[[Image.Image], Tensor]
 
 
 class VisualEncoder(nn.Module):
@@ -26,22 +25,18 @@ class VisualEncoder(nn.Module):
         source: Where the weights lie.
         layer: Block; -1 is the last.
         norm: Whether the encoder's final norm is applied.
-        light: Open an encoder of plain shape without open_clip; see :mod:`.light`.
     """
 
-    def __init__(
-        self, source: Source, *, layer: int = -1, norm: bool = True, light: bool = False
-    ) -> None:
+    def __init__(self, source: Source, *, layer: int = -1, norm: bool = True) -> None:
         super().__init__()
-        opened = open_encoder(source.folder) if light and source.folder is not None else None
-        self.visual: Any
-        self.preprocessing: dict[str, Json]
-        self._prepare: Prepare
-        self.visual, self.preprocessing, self._prepare = opened or _load(source)
+        self.visual = _load(source)
         self.visual.requires_grad_(requires_grad=False).eval()
         if not hasattr(self.visual, "forward_intermediates"):
             raise UserError(f"the encoder {source.name!r} does not return its patch tokens")
         self.layer, self.norm = layer, norm
+        config = PreprocessCfg(**self.visual.preprocess_cfg)
+        self.preprocessing: dict[str, Json] = asdict(config)
+        self._prepare: Callable[[Image.Image], Tensor] = image_transform_v2(config, is_train=False)
         with torch.no_grad():
             shape = self._tokens(torch.zeros(1, *self.prepare([Image.new("RGB", (8, 8))])[0].shape))
         self.width = int(shape.shape[1])
@@ -82,11 +77,8 @@ class VisualEncoder(nn.Module):
         return super().train(mode=False)
 
 
-def _load(source: Source) -> tuple[Any, dict[str, Json], Prepare]:
-    """Return the visual tower alone, its preprocessing as data and as a function."""
-    import open_clip
-    from open_clip.transform import PreprocessCfg, image_transform_v2
-
+def _load(source: Source) -> Any:
+    """Return the visual tower alone; the text tower is let go."""
     try:
         with warnings.catch_warnings():
             # open_clip warns of activation choices that the encoder's own configuration makes.
@@ -101,5 +93,4 @@ def _load(source: Source) -> tuple[Any, dict[str, Json], Prepare]:
     except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
         first = str(error).strip().partition("\n")[0]
         raise UserError(f"open_clip cannot load the encoder: {first}", where=source.name) from None
-    config = PreprocessCfg(**model.visual.preprocess_cfg)
-    return model.visual, asdict(config), image_transform_v2(config, is_train=False)
+    return model.visual

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from harness.descriptors import Json, parse_options
 from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.engine.loading import (
-    LOADING,
     after_load,
     is_placed,
     load_arguments,
@@ -125,15 +124,10 @@ class SocialFusion:
         """Load the weights."""
         from harness.engine.answerer import EngineAnswerer
 
-        model = self._load_model(runtime, light=True)
-        return EngineAnswerer(model, with_features(self._options, runtime))
+        return EngineAnswerer(self.load_model(runtime), with_features(self._options, runtime))
 
     def load_model(self, runtime: Runtime) -> SpokenModel:
-        """Return the model as the engine takes it, on its device; it can train."""
-        return self._load_model(runtime)
-
-    def _load_model(self, runtime: Runtime, *, light: bool = False) -> SpokenModel:
-        """Return the model; ``light`` opens parts of plain shape without their libraries."""
+        """Return the model as the engine takes it, on its device."""
         device = resolve_device(runtime.device)
         from harness_socialfusion import checkpoint
         from harness_socialfusion.spoken import SpokenModel
@@ -160,7 +154,6 @@ class SocialFusion:
                 memo=memo,
                 prompt_format=settings.prompt_format,
                 loading=loading,
-                light=light and device.type == "cpu" and name == "float32" and self._is_plain(),
             )
         model.language_model = after_load(
             model.language_model,
@@ -184,11 +177,6 @@ class SocialFusion:
     def load_tower(self, runtime: Runtime) -> tuple[Any, Callable[[Sequence[Any]], object]]:
         """Return the vision tower, and what runs it on images."""
         return self.load_model(runtime).vision_tower()
-
-    def _is_plain(self) -> bool:
-        """Whether no option asks for another way to load or to compute."""
-        options = {option.name: option.default for option in LOADING if option.changes_numbers}
-        return all(self._options[name] == default for name, default in options.items())
 
     def _settings(self) -> tuple[FusionSettings, Path | None]:
         """Return the settings, and the folder of a saved model."""
