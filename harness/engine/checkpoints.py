@@ -514,11 +514,14 @@ def _read_config(folder: Path) -> dict[str, Any]:
         message = "not a checkpoint: it has no config.json"
         message += inner_folders(folder, path.name, "adapter_config.json")
         foreign = next((one for one in sorted(folder.iterdir()) if one.suffix in _FOREIGN), None)
-        if (folder / "open_clip_config.json").is_file():
-            fix = "--model open_clip reads it"
+        configs = (
+            name for name in plugins().models() if (folder / f"{name}_config.json").is_file()
+        )
+        if model := next(configs, ""):  # a format of its own, such as a dual encoder's
+            fix = f"--model {model} reads it"
         elif foreign is not None:
             message += f", and {foreign.name} is not in transformers' format"
-            fix = "download the model in transformers' format (--model hf_vlm), or convert it"
+            fix = "download the model in transformers' format, or convert it"
     raise UserError(message, where=folder, fix=fix)
 
 

@@ -175,7 +175,10 @@ def test_a_folder_of_checkpoints_names_those_in_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("file", "words"),
-    [("model_base.pth", "--model hf_vlm"), ("open_clip_config.json", "--model open_clip")],
+    [
+        ("model_base.pth", "download the model in transformers' format"),
+        ("open_clip_config.json", "--model open_clip"),
+    ],
 )
 def test_weights_in_another_format_name_the_plugin(tmp_path: Path, file: str, words: str) -> None:
     (tmp_path / file).write_text("{}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from pathlib import PurePosixPath
 
 from harness.samples import DataRoot
@@ -40,9 +39,6 @@ def _otherwise_spelled(root: DataRoot, name: str) -> str:
         return "remove the spaces around the cells of this column"
     if "\\" in name and root.is_file(name.replace("\\", "/")):
         return "write / in paths, not \\"
-    for form in ("NFC", "NFD"):
-        if root.is_file(unicodedata.normalize(form, name)):
-            return f"the file's name is in the Unicode form {form}, the table's is not: rename one"
     for sign in ";|,":
         first, found, _ = name.partition(sign)
         if found and root.is_file(first.strip()):
