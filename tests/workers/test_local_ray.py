@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,3 +93,25 @@ def test_it_ends_when_the_run_is_killed(scripted: Path) -> None:
             break
         time.sleep(0.02)
     assert not list(folder.glob("harness-*"))
+
+
+@pytest.mark.slow
+def test_an_address_is_not_dropped_where_ray_was_joined_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ray = pytest.importorskip("ray")
+    from harness_executor_ray.actors import RayActors
+
+    from harness.errors import UserError
+
+    joined = SimpleNamespace(gcs_address="127.0.0.1:1")
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: joined)
+    options = {"gpus": None, "address": None, "workers": 1, "wait": 1, "cpus": 1}
+    actors = RayActors(options)
+    actors._connect()
+    actors._address = joined.gcs_address
+    actors._connect()
+    actors._address = "127.0.0.1:2"
+    with pytest.raises(UserError, match=r"already joined Ray at 127\.0\.0\.1:1, not at"):
+        actors._connect()

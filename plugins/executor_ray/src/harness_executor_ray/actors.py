@@ -106,6 +106,13 @@ class RayActors:
     def _connect(self) -> None:
         """Reach Ray: this process's own, the one at the address, or one that is started here."""
         if ray.is_initialized():
+            joined = str(ray.get_runtime_context().gcs_address)
+            if self._address not in {None, joined}:
+                raise UserError(
+                    f"this process has already joined Ray at {joined}, not at {self._address}",
+                    where="-e address",
+                    fix="leave out -e address, or call ray.shutdown() before",
+                )
             return
         self._is_joined = True
         try:
