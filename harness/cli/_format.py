@@ -58,7 +58,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _wrap(cell: str, width: int) -> list[str]:
-    return [cell] if cell_len(cell) <= width else textwrap.wrap(cell, width)
+    return [cell] if cell_len(cell) <= width and "\n" not in cell else textwrap.wrap(cell, width)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

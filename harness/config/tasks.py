@@ -97,8 +97,9 @@ def task_names(tasks: TaskName | Iterable[TaskName]) -> list[str]:
             for path in _files_of(home_path(part.strip())):
                 name = _file_named(path)
                 first = paths.setdefault(name, path)
+                user = "a spec given as data" if name in specs else first
                 if name in specs or not _same(first, path):
-                    raise UserError(f"the id {name!r} is already used by {first}", where=path,
+                    raise UserError(f"the id {name!r} is already used by {user}", where=path,
                                     fix="rename one of them")  # fmt: skip
                 names.append(name)
     return names

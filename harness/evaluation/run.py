@@ -49,15 +49,12 @@ class Reporter(Protocol):
 
     def task(self, job: Planned) -> None:
         """A task begins."""
-        ...
 
     def progress(self, samples: int) -> None:
         """``samples`` more samples are on disk."""
-        ...
 
     def say(self, note: str) -> None:
         """The user should know ``note``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,3 +94,5 @@ def test_a_wide_column_wraps_before_the_last_one_is_a_strip(
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 120
     assert lines[2].endswith("says what it is says what it is says")
+    print_table(("id", "line"), [("a", "of two\nlines")])
+    assert capsys.readouterr().out.splitlines()[2:] == ["a   of two lines"]

@@ -201,7 +201,7 @@ def test_two_specs_of_one_call_with_one_id(tmp_path: Path) -> None:
         task_names([SPEC, other])
     with pytest.raises(UserError, match="two specs have the id 'own_faces'"):
         task_names([write(tmp_path), SPEC])
-    with pytest.raises(UserError, match="the id 'own_faces' is already used"):
+    with pytest.raises(UserError, match="'own_faces' is already used by a spec given as data"):
         task_names([SPEC, write(tmp_path)])
     assert task_names([SPEC, SPEC]) == ["own_faces"] * 2
 

@@ -270,7 +270,10 @@ def test_a_word_of_another_people_or_of_a_thing_is_no_label(text: str) -> None:
 )  # fmt: skip
 def test_a_people_that_is_named_with_more_words_is_read(text: str, label: str) -> None:
     assert make("label", RACES)(text).answer == label
-    assert make("label", ("Asian", *RACES))(text).answer == label
+    extract = make("label", ("Asian", *RACES))
+    assert extract(text).answer == extract(f"This is {text}.").answer == label
+    assert make("label", ("Asian", "White"))("an Asian Indian woman").answer == "Asian"
+    assert extract("Asian/Indian, or Asian, Indian").answer is None
 
 
 def test_label_prefers_the_longer_name() -> None:

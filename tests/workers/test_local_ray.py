@@ -115,3 +115,14 @@ def test_an_address_is_not_dropped_where_ray_was_joined_before(
     actors._address = "127.0.0.1:2"
     with pytest.raises(UserError, match=r"already joined Ray at 127\.0\.0\.1:1, not at"):
         actors._connect()
+
+
+@pytest.mark.slow
+def test_ray_takes_the_loopback_for_its_address() -> None:
+    """What does this is a private constant of Ray, which a release may rename."""
+    services = pytest.importorskip("ray._private.services")
+    constants = pytest.importorskip("ray._private.ray_constants")
+    before = constants.ENABLE_RAY_CLUSTER
+    with local.loopback():
+        assert services.get_node_ip_address() == "127.0.0.1"
+    assert constants.ENABLE_RAY_CLUSTER is before

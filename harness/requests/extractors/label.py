@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from harness.descriptors import Json
 from harness.errors import UserError
@@ -109,7 +109,7 @@ class LabelReader:
             carried = denied_to >= 0 and _CARRIED.fullmatch(plain, denied_to, start)
             if carried or _NEGATED.search(plain, max(0, start - _REACH), start):
                 denied_to = end
-            elif not (_DENIED.match(plain, end) or _names_another(plain, match)):
+            elif not (_DENIED.match(plain, end) or _names_another(plain, match, self._places)):
                 label = match.group()
                 place = self._places.get(label, self._parted[_JOINED.sub("", label)])
                 named.add(place)
@@ -159,11 +159,13 @@ def _turned(places: Mapping[str, int]) -> dict[str, int]:
     return {name: position for name, position in turned.items() if name not in places}
 
 
-def _names_another(text: str, match: re.Match[str]) -> bool:
+def _names_another(text: str, match: re.Match[str], labels: Collection[str]) -> bool:
     """Whether words around a label make it the name of something else."""
     start, end = match.span()
     if match.group() in _COLOURS:
         return _THING.match(text, end) is not None
+    if match.group() == "asian" and _INDIAN in labels:
+        return text.startswith(f" {_INDIAN}", end)
     return match.group() == _INDIAN and bool(_OTHER_PEOPLE.search(text, max(0, start - 20), start))
 
 

@@ -136,6 +136,8 @@ def test_samples_filled_by_field_equal_those_of_the_constructor() -> None:
     ]
     assert not hasattr(Sample, "__post_init__")
     assert not hasattr(ImageRef, "__post_init__")
+    with pytest.raises(AssertionError, match="fields"):  # its default is a factory
+        filled(Sample, {name: cells for name, cells in columns.items() if name != "fields"}, 2)
 
 
 @pytest.mark.parametrize("path", ["/a", "\\a", "[a", "a/../b", "http://a", "a\0b", "c:/a"])

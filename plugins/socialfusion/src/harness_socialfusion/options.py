@@ -20,7 +20,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(name="path", type="path", help="A saved SocialFusion folder, or package:NAME/folder."),
     Option(
         name="encoder",
-        help="Open_clip encoder: NAME:TAG, hf-hub:ORG/NAME, or local-dir:PATH.",
+        help="Encoder of open_clip: NAME:TAG, hf-hub:ORG/NAME, or local-dir:PATH.",
     ),
     Option(name="encoder_revision", help="Commit of an encoder on the hub."),
     Option(name="encoder_layer", type="int", default=-1, help="Block whose patch tokens are used."),

@@ -16,7 +16,10 @@ _ENCODER = Option(
     help="Dual encoder, as the model open_clip takes it: a folder, hub id or NAME:TAG.",
 )
 _DEVICE = Option(
-    name="device", default="cpu", changes_numbers=False, help="Cpu, cuda, cuda:1, mps or auto."
+    name="device",
+    default="cpu",
+    changes_numbers=False,
+    help="Device: cpu, cuda, cuda:1, mps or auto.",
 )
 
 
@@ -84,10 +87,10 @@ DESCRIPTORS = (
         summary="An edit keeps what it should not change: distance to its source.",
         options=(
             Option(name="measure", default="dino", choices=("dino", "lpips"),
-                   help="Dino: cosine distance of an encoder's class tokens; lpips: with AlexNet."),
+                   help="Distance: dino, cosine of an encoder's class tokens; lpips, by AlexNet."),
             Option(name="checkpoint",
-                   help="Dino: folder or hub id of a vision transformer; lpips: torchvision's "
-                   "weights of AlexNet."),
+                   help="For dino, folder or hub id of a vision transformer; for lpips, "
+                   "torchvision's weights of AlexNet."),
             Option(name="most", type="float", default=0.4, least=0,
                    help="Largest distance to the source."),
             _DEVICE,

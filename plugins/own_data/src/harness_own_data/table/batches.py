@@ -209,6 +209,7 @@ def filled(kind: type[_Made], columns: Mapping[str, Iterable[Any]], count: int) 
     """
     objects = [kind.__new__(kind) for _ in range(count)]
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        assert field.name in columns or field.default is not dataclasses.MISSING, field.name
         values = columns.get(field.name, repeat(field.default))
         # Exhausts the iterator without a step of Python for each object.
         deque(map(getattr(kind, field.name).__set__, objects, values), maxlen=0)
