@@ -193,7 +193,7 @@ class Archive:
             self._refuse(f"{name!r} unpacks to over {MAX_RATIO} times its size")
 
     def _refuse_second(self, name: str, entries: Mapping[str, Entry]) -> None:
-        if name in entries:
+        if name in entries and not any(map(is_litter, name.split("/"))):
             self._refuse(f"it holds {name!r} twice")
 
     def _safe(self, name: str) -> str:

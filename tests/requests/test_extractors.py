@@ -265,7 +265,7 @@ def test_a_word_of_another_people_or_of_a_thing_is_no_label(text: str) -> None:
         ("Asian Indian", "Indian"), ("Indian American", "Indian"), ("South Indian", "Indian"),
         ("American. Indian.", "Indian"), ("a man in red, Indian", "Indian"),
         ("a White man with black hair", "White"), ("a black-haired Indian woman", "Indian"),
-        ("Black or African American", "Black"),
+        ("Black or African American", "Black"), ("White\n\nImage analysis: a person", "White"),
     ],
 )  # fmt: skip
 def test_a_people_that_is_named_with_more_words_is_read(text: str, label: str) -> None:

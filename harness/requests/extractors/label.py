@@ -177,5 +177,6 @@ def _spelled(name: str) -> str:
 
 
 def _comparable(text: str) -> str:
-    visible = unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
+    apart = re.sub(r"\n\s*\n", " ; ", text.strip())  # paragraphs are sentences of their own
+    visible = unicodedata.normalize("NFKC", _UNSEEN.sub("", apart))
     return _JOINTS.sub(" ", visible).strip(_EDGES).casefold()

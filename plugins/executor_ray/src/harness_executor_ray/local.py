@@ -133,7 +133,9 @@ def loopback() -> Iterator[None]:
     from ray._private import ray_constants
 
     name = "ENABLE_RAY_CLUSTER"
-    before = getattr(ray_constants, name, None)
+    if not hasattr(ray_constants, name):
+        raise RuntimeError("this version of Ray cannot be kept on the loopback")
+    before = getattr(ray_constants, name)
     setattr(ray_constants, name, False)
     try:
         yield
