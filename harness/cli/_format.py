@@ -19,7 +19,7 @@ from harness.descriptors import Json
 from harness.errors import UserError, reason_of
 from harness.jsonfiles import finite_json
 
-_LEAST = 40
+_LAST_COLUMN_LEAST = 40
 """Signs that the last column of a table has before a wide one beside it wraps."""
 
 
@@ -39,7 +39,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     cleaned = [[clean(cell) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(heads, *cleaned, strict=True)]
     left = width - sum(widths[:-1]) - 2 * len(widths[:-1])
-    missing = min(widths[-1], _LEAST) - left
+    missing = min(widths[-1], _LAST_COLUMN_LEAST) - left
     if missing > 0 and len(widths) > 1:
         # The widest column before the last one wraps between words, so that neither is a strip.
         index = max(range(len(widths) - 1), key=widths.__getitem__)

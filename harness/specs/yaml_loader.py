@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -113,18 +114,12 @@ def parse_yaml(text: str, *, name: str = "<text>", path: Path | None = None) -> 
     if len(text) > _KEPT:
         return _Builder(text, name, path).document()
     document = _parsed(text, name, path)
-    return replace(document, data=_copy(document.data))  # the caller may change its data
+    return replace(document, data=deepcopy(document.data))  # the caller may change its data
 
 
 @lru_cache(maxsize=512)
 def _parsed(text: str, name: str, path: Path | None) -> Document:
     return _Builder(text, name, path).document()
-
-
-def _copy(data: Json) -> Json:
-    if isinstance(data, dict):
-        return {key: _copy(value) for key, value in data.items()}
-    return [_copy(value) for value in data] if isinstance(data, list) else data
 
 
 @dataclass(slots=True)

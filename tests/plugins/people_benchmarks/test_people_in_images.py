@@ -165,7 +165,7 @@ def test_phase_takes_what_most_annotators_say(tmp_path: Path) -> None:
     assert groups(samples[1]) == {"gender": "male", "ethnicity": "asian"}
     assert samples[0].boxes == (Box("person", 4, 5, 60, 70),)
     assert samples[0].images[0].name == "val/one"
-    assert dict(samples[1].notes) == {phase.SWAPPED: 1}
+    assert dict(samples[1].notes) == {miap.SWAPPED: 1}
     assert passed == dict.fromkeys(
         (phase.NO_GENDER, phase.NO_ETHNICITY, phase.NO_ADULT, phase.ACTIVE, phase.NO_REGION,
          phase.NO_ANNOTATIONS), 1,

@@ -98,7 +98,7 @@ class Miap:
                     cluster=image,
                     groups=groups,
                     boxes=(box,),
-                    notes={SWAPPED: 1} if box.x1 > box.x2 or box.y1 > box.y2 else {},
+                    notes=swapped(box),
                 )
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
@@ -115,6 +115,11 @@ class Miap:
             return YOUNG
         groups = {"gender": Group(gender)}
         return groups if age == UNKNOWN else {**groups, "age": Group(age)}
+
+
+def swapped(box: Box) -> dict[str, int]:
+    """Return the note of a box whose second corner is above or left of its first, or none."""
+    return {SWAPPED: 1} if box.x1 > box.x2 or box.y1 > box.y2 else {}
 
 
 def _rows(root: DataRoot, file: str) -> Iterator[_Row]:

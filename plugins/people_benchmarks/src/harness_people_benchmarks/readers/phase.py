@@ -17,6 +17,8 @@ from harness.readers.json_stream import members
 from harness.samples import Box, DataRoot, Group, ImageRef, Sample
 from harness_benchmarks.readers.passed_over import PassedOver
 
+from harness_people_benchmarks.readers.miap import swapped
+
 SPLITS = ("train", "val")
 UNSURE, OTHER = "unsure", "other"
 GENDERS = ("male", "female")
@@ -28,7 +30,6 @@ NO_GENDER = "people without one gender that most annotators saw, left out"
 NO_ETHNICITY = "people without one ethnicity that most annotators saw, left out"
 NO_ADULT = "people who are not seen as grown up, or without one age, left out"
 ACTIVE = "people who make music or do sports, left out"
-SWAPPED = "boxes whose corners are swapped, read as the box between them"
 _FOLDERS = ("", "phase_annotations/")
 _ATTRIBUTES = ("gender", "age", "ethnicity", "activity")
 
@@ -75,14 +76,15 @@ class Phase:
                     continue
                 region = person["region"]
                 x1, y1, x2, y2 = records.numbers(region, 4, "the region", where)
+                box = Box("person", x1, y1, x2, y2)
                 yield Sample(
                     id=f"{image}#{key}",
                     images=(ImageRef(f"{folder}/{image}", root),),
                     target=None,
                     cluster=image,
                     groups=groups,
-                    boxes=(Box("person", x1, y1, x2, y2),),
-                    notes={SWAPPED: 1} if x1 > x2 or y1 > y2 else {},
+                    boxes=(box,),
+                    notes=swapped(box),
                 )
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
