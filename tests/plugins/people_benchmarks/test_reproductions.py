@@ -59,6 +59,20 @@ def test_two_runs_for_one_row_are_refused() -> None:
     assert page.from_records(TARGET, [record(value=None)]) is None
 
 
+def test_a_mean_over_an_option_needs_each_of_its_runs() -> None:
+    target = replace(TARGET, mean_over=("bias", ("VL", "V")), options={"swap": "both"})
+    runs = [
+        record(value, task_options={"bias": bias, "swap": "both"})
+        for value, bias in ((0.02, "VL"), (0.03, "V"), (0.09, "L"))
+    ]
+    assert page.from_records(target, runs[:1]) is None
+    measured = page.from_records(target, runs)
+    assert measured is not None
+    assert (measured.value, measured.low) == (pytest.approx(2.5), None)
+    with pytest.raises(UserError, match="two evaluations fit"):
+        page.from_records(target, [*runs, runs[0]])
+
+
 @pytest.mark.parametrize(
     ("value", "low", "high", "said"),
     [
@@ -85,7 +99,10 @@ def test_the_authors_files_must_give_the_number_as_printed() -> None:
 def test_every_target_names_a_task_with_its_metric_and_options() -> None:
     catalog = installed_catalog()
     for target in TARGETS:
+        option, values = target.mean_over or ("", ())
         spec = catalog.task(target.task, dict(target.options))
+        for value in values:
+            catalog.task(target.task, {**target.options, option: value})
         assert target.column in {metric.column for metric in spec.metrics}
         assert target.source
         assert f"--tasks {target.task} " in target.command

@@ -301,23 +301,37 @@ class Ndkl(_Retrieval):
         import numpy as np
 
         desired = self.desired(query, weights)
-        divergence = np.full(len(weights), np.nan)
-        for row, drawn in enumerate(weights):
-            repeated = np.repeat(query.groups, drawn.astype(np.intp), axis=1)
-            length = repeated.shape[1]
-            if not length:
-                continue
-            length = length if self._divergence else min(length, self.k(query))
-            ranks = np.arange(1, length + 1)
-            share = np.cumsum(repeated[:, :length], axis=1) / ranks
-            defined = (share > 0) & (desired[row][:, None] > 0)
-            terms = np.zeros_like(share)
-            np.log(np.divide(share, desired[row][:, None], out=terms, where=defined), out=terms,
-                   where=defined)  # fmt: skip
-            discount = 1 / np.log2(ranks + 1)
-            part = share if self._divergence else desired[row][:, None]
-            divergence[row] = (part * terms).sum(axis=0) @ discount / math.fsum(discount)
-        return divergence
+        ranking = _drawn(query, weights)
+        lengths = (ranking >= 0).sum(axis=1)
+        if not self._divergence:
+            lengths = np.minimum(lengths, self.k(query))
+            ranking = ranking[:, : lengths.max(initial=0)]
+        ranks = np.arange(1, ranking.shape[1] + 1)
+        # A share is a count over a rank, so its logarithm is a difference of two of these.
+        logs = np.log(np.maximum(np.arange(ranking.shape[1] + 1), 1))
+        log_desired = np.log(np.where(desired > 0, desired, 1))
+        by_rank = np.zeros(ranking.shape)
+        # A group at a time: all groups of every draw at once would be several gigabytes.
+        for group in range(len(query.names)):
+            counts = np.cumsum(ranking == group, axis=1, dtype=np.int32)
+            skews = logs[counts] - logs[1:] - log_desired[:, [group]]
+            part = counts / ranks if self._divergence else desired[:, [group]] * (counts > 0)
+            by_rank += part * skews
+        discount = np.where(ranks <= lengths[:, None], 1 / np.log2(ranks + 1), 0.0)
+        return ratio((by_rank * discount).sum(axis=1), discount.sum(axis=1))
+
+
+def _drawn(query: Query, weights: Floats) -> NDArray[np.int16]:
+    """Return ``(draws, longest)`` groups in the order of the ranking, -1 past the end of a draw."""
+    import numpy as np
+
+    times = weights.astype(np.intp)
+    lengths = times.sum(axis=1)
+    ranking = np.full((len(times), lengths.max(initial=0)), -1, dtype=np.int16)
+    groups = query.groups.argmax(axis=0).astype(np.int16)
+    inside = np.arange(ranking.shape[1]) < lengths[:, None]
+    ranking[inside] = np.repeat(np.broadcast_to(groups, times.shape).ravel(), times.ravel())
+    return ranking
 
 
 def first(query: Query, weights: Floats, k: int) -> Floats:

@@ -36,15 +36,30 @@ class Measured:
 
 
 def from_records(target: Target, records: Iterable[EvaluationRecord]) -> Measured | None:
-    """Return the number of the one record that fits a target.
+    """Return the number of the record that fits a target, or of the records it is the mean of.
 
     A record fits when task, named options and checkpoint are the target's, nothing marks it as a
-    part or as drawn, and no variant or method changed it.
+    part or as drawn, and no variant or method changed it. A mean has no interval: the runs share
+    their images.
 
     Raises:
         UserError: two records fit.
     """
     fitting = [record for record in records if _fits(target, record)]
+    if target.mean_over is None:
+        return _measured(target, fitting)
+    option, values = target.mean_over
+    runs = [
+        _measured(target, [record for record in fitting if record.task_options.get(option) == value])
+        for value in values
+    ]
+    complete = [run for run in runs if run is not None]
+    if len(complete) < len(values):
+        return None
+    return Measured(sum(run.value for run in complete) / len(complete))
+
+
+def _measured(target: Target, fitting: Sequence[EvaluationRecord]) -> Measured | None:
     if len(fitting) > 1:
         names = ", ".join(str(record.directory) for record in fitting[:2])
         raise UserError(f"two evaluations fit {target.title!r}: {names}",

@@ -22,6 +22,7 @@ class Target:
         command: What measures it.
         source: Where the number was read.
         options: Named options of the task that the number stands for.
+        mean_over: A named option and its values, where the number is the mean of one run for each.
         files: Model and figure in the authors' own files, where those give the number as well.
     """
 
@@ -35,10 +36,12 @@ class Target:
     source: str
     options: Mapping[str, Json] = field(default_factory=dict)
     files: tuple[str, str] | None = None
+    mean_over: tuple[str, tuple[Json, ...]] | None = None
 
 
 _GENDERBIAS = "GenderBiasVL/GenderBias-VL, bias_overall.csv (by probability)"
 _CLIP = "CLIP paper, FairFace; LAION-AI/CLIP_benchmark issue 15"
+_LLAVA = "haotian-liu/LLaVA, docs/MODEL_ZOO.md"
 _ASD = "a secondary note on arXiv 2408.06569 (leaderboards/published/asd_main.yaml)"
 
 
@@ -59,6 +62,24 @@ def _genderbias(model: str, files: str, run: str, figures: Mapping[str, _Figures
             for (column, margin), published in zip(_MARGINS.items(), numbers, strict=True)
         ]  # fmt: skip
     return targets
+
+
+def _llava(size: str, textvqa: float, pope: float) -> list[Target]:
+    """Return a model's rows of LLaVA-1.5's model zoo that need no evaluation server."""
+    name = f"llava-v1.5-{size.lower()}"
+    run = f"harness run --model llava -o path=liuhaotian/{name}"
+    samplings = ("random", "popular", "adversarial")
+    commands = "; ".join(
+        f"{run} --tasks pope --task-option pope.sampling={sampling} --data pope=FOLDER"
+        for sampling in samplings
+    )
+    return [
+        Target(f"POPE (mean of three samplings), LLaVA-1.5-{size}", "pope", "F1", pope, 0.5, name,
+               commands, _LLAVA, mean_over=("sampling", samplings)),
+        Target(f"TextVQA, LLaVA-1.5-{size}", "textvqa", "Acc", textvqa, 0.5, name,
+               f"{run} --tasks textvqa --task-option textvqa.ocr=rosetta --data textvqa=FOLDER",
+               _LLAVA, {"ocr": "rosetta"}),
+    ]  # fmt: skip
 
 
 TARGETS: tuple[Target, ...] = (
@@ -87,4 +108,6 @@ TARGETS: tuple[Target, ...] = (
     Target("MMBench, LLaVA-7B", "mmbench", "Circular", 58.21, 1.0, "llava-v1.5-7b",
            "harness run --model llava -o path=liuhaotian/llava-v1.5-7b --tasks mmbench "
            "--data mmbench=FOLDER", _ASD),
+    *_llava("7B", 58.2, 85.9),
+    *_llava("13B", 61.3, 85.9),
 )  # fmt: skip
