@@ -48,8 +48,6 @@ def open_shots(
         try:
             opened = shown_images(task.spec, sample, opening) if images else ()
         except SampleError as error:
-            raise UserError(
-                f"the few-shot example {sample.id!r} cannot be shown: {error}"
-            ) from None
+            raise UserError(f"few-shot example {sample.id!r} cannot be shown: {error}") from None
         shots.append(Shot(sample, tuple(opened)))
     return tuple(shots)

@@ -64,26 +64,26 @@ class RequestMaker:
 
     def block(self, samples: list[Sample], opener: Opener = open_images) -> list[PreparedSample]:
         """Return one entry per sample, in order; ``opener`` opens their images."""
-        if not self.opens_images:
-            return [self._one(sample, Opened()) for sample in samples]
-        images = opener(samples, self.task.spec.shown_view, self.opening)
+        images = [Opened() for _ in samples]
+        if self.opens_images:
+            images = opener(samples, self.task.spec.shown_view, self.opening)
         return [self._one(*pair) for pair in zip(samples, images, strict=True)]
 
     def _one(self, sample: Sample, opened: Opened) -> PreparedSample:
-        size = opened.shown[0].pixels.size if opened.shown else None
         prepared = PreparedSample(
             sample,
             images=tuple(opened.files),
             error=opened.error if sample.fault is None else sample.fault.error(),
             notes={**sample.notes, **opened.notes},
-            shown=size,
+            shown=opened.shown[0].pixels.size if opened.shown else None,
         )
         if prepared.error is not None:
             return prepared
         try:
             turns = build_turns(self.task.spec, sample, tuple(opened.shown), self.shots())
             want = wanted(self.task.spec, sample)
-            _refuse_missing(self.task.spec, sample)
+            if lacking := [name for name in self.task.spec.data.keep if name not in sample.fields]:
+                raise SampleError("field_missing", f"the sample has no field {lacking[0]!r}")
             self._refuse_moved(sample, turns, want)
         except SampleError as error:
             prepared.error = error
@@ -97,6 +97,9 @@ class RequestMaker:
             seed=request_seed(self.seed, self.task.id, sample.id),
             reasoning=self.reasoning.over(task_reasoning(self.task.spec)),
         )
+        if _is_shot(sample, turns):
+            note = "asked although a few-shot example shows the same, with its answer"
+            prepared.notes = {**prepared.notes, note: 1}
         if self.keep_prompts:
             prepared.sent = sent_prompt(prepared.request)
         return prepared
@@ -162,10 +165,10 @@ def task_reasoning(spec: TaskSpec) -> Reasoning:
     return spec.ask.reasoning if isinstance(spec.ask, GenerateSpec) else AUTO
 
 
-def _refuse_missing(spec: TaskSpec, sample: Sample) -> None:
-    for name in spec.data.keep:
-        if name not in sample.fields:
-            raise SampleError("field_missing", f"the sample has no field {name!r}")
+def _is_shot(sample: Sample, turns: Sequence[Turn]) -> bool:
+    """Whether one of the few-shot examples has the text and the images of the question itself."""
+    *before, question = [(turn.role, turn.text, [one.key for one in turn.images]) for turn in turns]
+    return question in before and bool(turns[-1].images or not sample.images)
 
 
 def request_seed(seed: int, task: str, sample: str) -> int:

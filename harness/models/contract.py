@@ -216,7 +216,7 @@ class MayRefuse(Protocol):
 class TaskHandle(Protocol):
     """What a baseline may use of a task: its labels and its train split.
 
-    ``samples`` serves the ``human`` model, which returns annotators' labels, and no baseline.
+    ``samples`` serves no baseline: only annotators' labels (``human``) and ids (``predictions``).
     """
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import harness
 from harness.errors import UserError
@@ -53,3 +54,36 @@ def test_too_few_train_samples_are_said(faces: Callable[[int], Path]) -> None:
     prompt = replace(task.spec.prompt, shots=15)
     with pytest.raises(UserError, match="its train split has 14"):
         choose_shots(Task(replace(task.spec, prompt=prompt), task.settings), 0)
+
+
+def test_a_question_that_a_few_shot_example_shows_with_its_answer_is_counted(
+    tmp_path: Path,
+) -> None:
+    # The train split is a copy under other names: no id, path or file tells.
+    for split, names in (("train", "cdba"), ("test", "wxyz")):
+        lines = ["name,path,label"]
+        for name, colour in zip(names, (30, 60, 60, 90), strict=True):
+            image = tmp_path / split / f"{name}.png"
+            image.parent.mkdir(exist_ok=True)
+            Image.new("RGB", (8, 8), (colour, 0, 0)).save(image)
+            lines.append(f"{name},{split}/{name}.png,{'ab'[colour > 50]}")
+        (tmp_path / f"{split}.csv").write_text("\n".join(lines))
+    options = {"file": {"train": "train.csv", "test": "test.csv"}, "id": "name",
+               "image": "path", "target": "label"}  # fmt: skip
+    data = {"benchmark": "copies", "reader": "table", "split": "test", "train_split": "train",
+            "obtain": "drawn", "options": options}  # fmt: skip
+    spec = dict.fromkeys(("title", "summary", "citation", "licence", "intended_use"), "Copies") | {
+        "id": "copies", "version": 1, "data": data, "prompt": {"template": "a or b?", "shots": 1},
+        "ask": {"choose": {"labels": ["a", "b"]}}, "answer": "{{ target }}", "unit": "image",
+        "metrics": [{"id": "accuracy", "column": "A", "direction": "higher", "main": True}],
+    }  # fmt: skip
+    task = harness.load_task(spec, data=tmp_path)
+    samples = {sample.id: sample for sample in task.train_samples()}
+    for shown, repeated in (("c", {"w"}), ("d", {"x", "y"}), ("b", {"x", "y"})):
+        shots = open_shots(task, [samples[shown]], images=True)
+        block = RequestMaker(task, shots=lambda shots=shots: shots).block(list(task.samples()))  # type: ignore[misc]
+        assert {asked.sample.id for asked in block if asked.notes} == repeated
+    blind = RequestMaker(
+        task, opens_images=False, shots=lambda: open_shots(task, [samples["c"]], images=False)
+    )
+    assert not any(asked.notes for asked in blind.block(list(task.samples())))

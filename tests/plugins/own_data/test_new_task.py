@@ -395,3 +395,69 @@ def test_lists_of_embedded_images_are_read_or_refused(
     assert "holds lists of images without the field path" in capsys.readouterr().err
     assert options_of(tmp_path / "doubles.yaml")["image"] == "images"
     assert invoke(main, [*command, "--force", "--image", "none"]) == 0
+
+
+def test_what_may_be_amiss_with_the_data_is_said_and_stands_in_the_spec(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["name,path,label,sex"]
+    for number in range(24):
+        label, sex = ("sad", "happy")[number % 2], "FM"[number % 2]
+        lines.append(f"n{number},img/{number % 8}.png,{label},{sex}")
+    lines[5] = "n3,img/4.png,sadd,f"
+    lines[7], lines[9] = "n6,img/17.png,sad,F", "n8,,sad,F"
+    folder = faces_in(tmp_path, "\n".join(lines))
+    command = ["new", "task", str(folder), "--yes", "--id", "amiss", "--group", "sex=sex:human"]
+    assert invoke(main, command) == 0
+    out, spec = capsys.readouterr().out, (folder / "amiss.yaml").read_text()
+    remarks = [
+        "not used as id: name, in which 'n3' occurs twice; ids are line numbers",
+        "one row has the label 'sadd': did you mean 'sad'?",
+        "two values of sex differ by case alone: F, f",
+        "not there: 1 of 9 images, such as 'img/17.png'; such rows are not asked",
+        "without an image: 1 of 24 rows; they are not asked",
+    ]
+    for remark in remarks:
+        assert remark in out
+        assert f"# Seen in the data: {remark}" in spec
+    assert "id" not in options_of(folder / "amiss.yaml")
+
+
+def test_sound_data_get_no_remark(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(main, ["new", "task", str(faces), "--yes"]) == 0
+    assert "Seen in the data" not in (faces / "faces.yaml").read_text()
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in said] == [
+        f"wrote {faces}/faces.yaml", "first prompt (f0)", "check it", "first run",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("labels", "remark"),
+    [
+        (["yes"] * 4 + ["Yes"] * 4, "two labels differ by case alone: Yes, yes"),
+        (["1"] * 4 + ["1.0"] * 4, "two labels differ by how a number is written alone: 1, 1.0"),
+        (["no smile"] * 4 + ["no_smile"] * 4, "two labels differ by spaces, lines or how letters"),
+        (["caf\u00e9"] * 4 + ["cafe\u0301"] * 4, "differ by spaces, lines or how letters"),
+        (["neutral"] * 60 + ["nuetral"] * 2 + ["other"] * 60, "2 rows have the label 'nuetral'"),
+        (["3-9"] * 4 + ["39"] * 4, ""),
+        (["male"] * 60 + ["female"] * 2, ""),
+    ],
+)
+def test_labels_that_may_be_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], labels: list[str], remark: str
+) -> None:
+    rows = [f"{number},{label}" for number, label in enumerate(labels)]
+    (tmp_path / "words.csv").write_text("\n".join(["id,label", *rows]), encoding="utf-8")
+    assert invoke(main, ["new", "task", str(tmp_path), "--yes", "--id", "words"]) == 0
+    assert remark in capsys.readouterr().out
+    spec = (tmp_path / "words.yaml").read_text(encoding="utf-8")
+    assert bool(remark) == ("Seen in the data" in spec)
+
+
+def test_labels_that_are_numbers_stand_in_their_order(tmp_path: Path) -> None:
+    rows = [f"{number},{number % 10 + 1}" for number in range(40)]
+    (tmp_path / "scale.csv").write_text("\n".join(["id,label", *rows]))
+    assert invoke(main, ["new", "task", str(tmp_path), "--yes", "--id", "scale"]) == 0
+    labels = [str(number + 1) for number in range(10)]
+    assert written(tmp_path / "scale.yaml")["ask"] == {"choose": {"labels": labels}}

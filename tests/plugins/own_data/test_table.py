@@ -302,7 +302,13 @@ def test_a_quote_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     [
         (b"", "the file is empty"),
         (b"PK\x03\x04rest", "an Excel sheet"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "is a JPEG image, no table of the format csv"),
+        (b"%PDF-1.4\n%\xe2\xe3\n", "is a PDF"),
+        (b"PAR1\x15\x04", "is a Parquet file, no table of the format csv"),
+        (b"version https://git-lfs.github.com/spec/v1\noid 1\n", "is a pointer of Git LFS"),
         (b"a\x00b,c\n", "holds null characters"),
+        (b"a\x00,\x00b\x00\n\x00", "holds null characters"),
+        (b"a,b\r1,2\r", "ends with a carriage return alone"),
         (b"a,a\n1,2\n", "the column 'a' occurs twice"),
         (b"a,b\n\x81\x8d,2\n", "neither UTF-8 nor Windows-1252"),
     ],

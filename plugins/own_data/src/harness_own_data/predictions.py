@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from harness.descriptors import Capability, Json
-from harness.errors import UserError, nearest, quoted
+from harness.errors import UserError, near, nearest, quoted
 from harness.jsonfiles import unreadable
 from harness.models.contract import Runtime, TaskHandle
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
@@ -20,6 +22,7 @@ from harness.resources import home_path
 _VERSION = 3
 """Raised whenever an answer changes; enters the model's identity."""
 _KEYS = frozenset({"id", "task", "answer", "scores"})
+_COMPARED = 5000  # samples among which an id like that of a line is looked for
 _Result = Scores | Text | Failed
 
 
@@ -50,6 +53,8 @@ class Predictions:
             )
         self._path = home_path(str(path), "-o path")
         self._task = task
+        self._predictions: dict[str, _Prediction] | None = None
+        self._unmatched: list[str] = []
 
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
         """Return the version, and the hash of the file's bytes.
@@ -72,7 +77,12 @@ class Predictions:
             UserError: for a line that is no such object or comes twice; it names the line.
         """
         del needed
-        return "" if _read(self._path, self._task.id) else f"{self._path} holds no line for it"
+        predictions = self._matched()
+        if not predictions:
+            return f"{self._path} holds no line for it"
+        if len(self._unmatched) < len(predictions):
+            return ""
+        return f"{self._path}: {self._mismatch()}"
 
     def load(self, runtime: Runtime) -> _Answers:
         """Read the file and return what looks answers up.
@@ -81,19 +91,52 @@ class Predictions:
             UserError: for a line that is no such object or comes twice; it names the line.
         """
         del runtime
-        return _Answers(_read(self._path, self._task.id), self._task.options)
+        predictions = self._matched()
+        notes = [f"{self._path.name}: {self._mismatch()}"] if self._unmatched else []
+        return _Answers(predictions, self._task.options, notes)
+
+    def _matched(self) -> dict[str, _Prediction]:
+        """Return the predictions by sample id; keep the ids that no sample of the task has."""
+        if self._predictions is None:
+            self._predictions = _read(self._path, self._task.id)
+            unmatched = dict.fromkeys(self._predictions)
+            for sample in self._task.samples():
+                unmatched.pop(sample.id, None)
+                if not unmatched:
+                    break
+            self._unmatched = list(unmatched)
+        return self._predictions
+
+    def _mismatch(self) -> str:
+        """Return how many lines match no sample, with the first of them and ids that are near."""
+        assert self._predictions is not None
+        first = self._unmatched[0]
+        lines = f"{len(self._unmatched):,} of {len(self._predictions):,} lines"
+        known = [sample.id for sample in islice(self._task.samples(), _COMPARED)]
+        same = [name for name in known if _core(name) == _core(first)]
+        hint = f"did you mean {quoted(same[0])}?" if same else near(first, known)
+        hint = hint or f"its ids are such as {quoted(known[0])}"
+        line = self._predictions[first].where.rpartition(":")[2]
+        first_line = f"the first is line {line}, {quoted(first)}: {hint}"
+        return f"{lines} match no sample of {self._task.id!r}; {first_line}"
 
 
 class _Answers:
     """Answers requests by the ids of their samples."""
 
-    def __init__(self, rows: Mapping[str, _Prediction], labels: Sequence[str]) -> None:
-        self._rows, self._labels = rows, labels
+    def __init__(
+        self, rows: Mapping[str, _Prediction], labels: Sequence[str], notes: Sequence[str]
+    ) -> None:
+        self._rows, self._labels, self._notes = rows, labels, notes
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
         """Yield one response per request, in order."""
         for request in requests:
             yield Response(request.id, self._result(request))
+
+    def notes(self) -> list[str]:
+        """Return what was left unused of the file."""
+        return list(self._notes)
 
     def close(self) -> None:
         """Nothing was loaded."""
@@ -155,6 +198,11 @@ def _place(name: str, sent: Sequence[str], labels: Sequence[str]) -> int | None:
     if len(labels) == len(sent) and name in labels:
         return labels.index(name)
     return sent.index(name) if name in sent else None
+
+
+def _core(name: str) -> str:
+    """Return what an id keeps without its folders, ending, case and leading zeros."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", PurePosixPath(name.strip().casefold()).stem)
 
 
 def _read(path: Path, task: str) -> dict[str, _Prediction]:

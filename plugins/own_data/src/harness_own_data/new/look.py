@@ -19,7 +19,7 @@ from harness_own_data.table.folders import ImageFolder, UnlabelledImageError
 from harness_own_data.table.images import inside, looks_like_base64
 from harness_own_data.table.rows import MissingKey, count_of, text_of
 
-_ROWS = 200_000  # rows that are looked at
+ROWS = 200_000  # rows that are looked at
 _CHECKED = 20  # cells of a column that are tried as images
 _TRIED = 5  # of them that may be missing images before a column is none of images
 _LONGEST = 1000  # characters of a path
@@ -41,23 +41,30 @@ class Column:
     """What a column holds.
 
     Attributes:
-        values: Distinct values as text, the most frequent first, without the empty one; none where
-            they are too many.
+        counts: Distinct values as text and how many rows have each, the most frequent first,
+            without the empty one; none where they are too many.
         distinct: Number of them, of :attr:`rows` looked at.
         empty: Number of rows whose cell is empty.
         image: The option ``image`` that reads it: its name, or a pattern; empty for no image.
         missing: An image that it names and that is not there; empty if it names none.
         lists: Whether its cells are lists.
+        again: The first value that a second row has; empty where each has its own.
     """
 
     name: str
     rows: int
     distinct: int
-    values: list[str]
+    counts: dict[str, int]
     empty: int = 0
     image: str = ""
     missing: str = ""
     lists: bool = False
+    again: str = ""
+
+    @property
+    def values(self) -> list[str]:
+        """The distinct values, the most frequent first."""
+        return list(self.counts)
 
 
 @dataclass(slots=True)
@@ -93,9 +100,15 @@ class Look:
 
     def id(self) -> str:
         """Return the column that names rows: each value once."""
-        name = self.first(_IDS)
-        column = self.columns.get(name)
-        return name if column and column.distinct == column.rows and not column.empty else ""
+        unique = (name for name in self._ids() if not self.columns[name].again)
+        return next((name for name in unique if not self.columns[name].empty), "")
+
+    def unfit_id(self) -> str:
+        """Return the column that has the name of one of ids and cannot be it, if no other is."""
+        return "" if self.id() else next(self._ids(), "")
+
+    def _ids(self) -> Iterator[str]:
+        return filter(None, (self.first([name]) for name in _IDS))
 
     def images(self) -> list[str]:
         """Return what the option ``image`` should list: a usual column, or all that name images."""
@@ -192,7 +205,7 @@ def _columns(result: Look, tables: Sequence[Any]) -> None:
     image_columns = [name for name in names if _holds_images(tables[0], name)]
     seen = {name: _Seen() for name in names if name not in image_columns}
     try:
-        for row in islice(_rows(tables, list(seen)), _ROWS):
+        for row in islice(_rows(tables, list(seen)), ROWS):
             result.rows += 1
             for cells, cell in zip(seen.values(), row.cells, strict=True):
                 cells.add(cell)
@@ -204,7 +217,7 @@ def _columns(result: Look, tables: Sequence[Any]) -> None:
         if name in image_columns:
             path = tables[0].first_without_bytes(name)
             image = "" if path else name
-            result.columns[name] = Column(name, result.rows, result.rows, [], 0, image, path)
+            result.columns[name] = Column(name, result.rows, result.rows, {}, 0, image, path)
         elif not any(isinstance(cell, dict) for cell in seen[name].first):  # its keys are columns
             result.columns[name] = seen[name].column(name, result.rows)
             _find_images(result.root, result.columns[name], seen[name].first, tables[0].name)
@@ -231,6 +244,7 @@ class _Seen:
         self._hashes: set[int] = set()
         self._counts: dict[str, int] | None = {}
         self._empty = 0
+        self._again = ""
 
     def add(self, cell: Any) -> None:
         """Count a cell."""
@@ -239,6 +253,8 @@ class _Seen:
         text = "" if isinstance(cell, MissingKey) else text_of(cell)
         if text is None:
             text = str(cell)
+        if text and not self._again and hash(text) in self._hashes:
+            self._again = text
         self._hashes.add(hash(text))
         if not text:
             self._empty += 1
@@ -250,9 +266,11 @@ class _Seen:
     def column(self, name: str, rows: int) -> Column:
         """Return what the column holds."""
         counts = self._counts or {}
-        ordered = sorted(counts, key=lambda value: (-counts[value], value))
+        ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
         lists = any(isinstance(cell, list) for cell in self.first)
-        return Column(name, rows, len(self._hashes), ordered, self._empty, lists=lists)
+        return Column(
+            name, rows, len(self._hashes), ordered, self._empty, lists=lists, again=self._again
+        )
 
 
 def _find_images(root: DataRoot, column: Column, cells: Sequence[Any], table: str) -> None:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import combinations
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from harness.api.runs import load_task
 from harness.config.tasks import installed_catalog, task_name
 from harness.errors import DataError, SampleError, UserError, quoted, unknown
+from harness.evaluation.task import Task
 from harness.resources import home_path
 from harness.runs.seal import write_whole
 from harness.samples.archives import stem
-from harness.specs.loader import check, with_options
+from harness.specs.loader import check
 from harness.specs.prompt import prompt_text
 from harness.specs.yaml_loader import read_yaml
 
-from harness_own_data.new.look import CLUSTERS, Look, look
+from harness_own_data.new.look import Look, look
+from harness_own_data.new.remarks import left_out, of_columns, of_images
 from harness_own_data.new.sources import SPLITS
-from harness_own_data.new.write import Answers, default_question, spec_of, yaml_text
+from harness_own_data.new.write import Answers, default_question, group_name, spec_of, yaml_text
 from harness_own_data.table.images import inside
 from harness_own_data.table.missing import elsewhere
 
@@ -56,11 +58,19 @@ def write_task(
     if path.exists() and not force:
         raise UserError("exists already", where=path, fix="--force, or --out another FILE")
     _refuse_id_of_others(answers.id, path)
-    text = yaml_text(spec_of(data_look, answers), _COMMENTS)
+    spec = spec_of(data_look, answers)
     before = path.read_bytes() if path.exists() else None
-    write_whole(path, [text.encode()])
+    write_whole(path, [yaml_text(spec, _COMMENTS).encode()])
     try:
-        _say_next(path, answers, data_look)
+        beside = path.absolute().parent == data_look.place.absolute()
+        for problem in check(read_yaml(path)):
+            raise problem
+        prepared = load_task(task_name(path), data=None if beside else data_look.place)
+        remarks = [*of_columns(data_look, answers), *of_images(prepared, data_look)]
+        comments = [*_COMMENTS, *(f"Seen in the data: {remark}" for remark in remarks)]
+        write_whole(path, [yaml_text(spec, comments).encode()])
+        _say_next(path, answers, prepared, [*remarks, *left_out(data_look, answers)],
+                  "" if beside else f" --data {answers.id}={data_look.place}")  # fmt: skip
     except BaseException:  # a spec that fails is not left there; the earlier one is
         if before is None:
             path.unlink()
@@ -229,7 +239,15 @@ def _usual_labels(data_look: Look, target: str) -> str:
     if letters and set(column.values) <= set(letters):
         return ",".join(letters)
     few = column.values and 2 * column.distinct <= column.rows
-    return ",".join(sorted(column.values)) if few else "none"
+    return ",".join(_in_order(column.values)) if few else "none"
+
+
+def _in_order(labels: Sequence[str]) -> list[str]:
+    """Return labels sorted; numbers by their size, so that 10 comes after 2."""
+    try:
+        return sorted(labels, key=lambda label: (float(label), label))
+    except ValueError:
+        return sorted(labels)
 
 
 def _labels(data_look: Look, target: str, text: str, *, usual: bool) -> list[str]:
@@ -258,7 +276,7 @@ def _labels(data_look: Look, target: str, text: str, *, usual: bool) -> list[str
         )  # fmt: skip
     labels = [label.strip() for label in text.split(",") if label.strip()]
     if any("," in value for value in values):
-        labels = sorted(values) if text == ",".join(sorted(values)) else labels
+        labels = _in_order(values) if text == ",".join(_in_order(values)) else labels
     for value in values:
         if value not in labels:
             raise unknown("label", value, labels, where=where)
@@ -270,7 +288,7 @@ def _groups(
 ) -> dict[str, tuple[str, str]]:
     texts = list(group_flags)
     if not texts and ask and data_look.groups():
-        usual = " ".join(f"{_group(name)}={name}:human" for name in data_look.groups())
+        usual = " ".join(f"{group_name(name)}={name}:human" for name in data_look.groups())
         texts = str(click.prompt("   Groups to report", default=usual)).split()
     groups = {}
     for text in texts:
@@ -282,13 +300,9 @@ def _groups(
         _check_columns(data_look, [column], "group")
         if name in groups:
             raise UserError(f"the group {name!r} is named twice", where="--group",
-                            fix=f"--group {_group(column)}={column}:{by}")  # fmt: skip
+                            fix=f"--group {group_name(column)}={column}:{by}")  # fmt: skip
         groups[name] = (column, by)
     return groups
-
-
-def _group(column: str) -> str:
-    return column.rpartition(".")[2].lower()
 
 
 def _say_what_is_there(data_look: Look) -> None:
@@ -299,51 +313,24 @@ def _say_what_is_there(data_look: Look) -> None:
         click.echo(f"not read: {problem}", err=True)
 
 
-def _say_next(path: Path, answers: Answers, data_look: Look) -> None:
-    """Check what was written, show its first prompt, and say what to type next."""
-    document = read_yaml(path)
-    for problem in check(document):
-        raise problem
-    spec = with_options(document, {})
+def _say_next(
+    path: Path, answers: Answers, prepared: Task, remarks: Sequence[str], data: str
+) -> None:
+    """Show the first prompt of what was written, and say what to type next."""
     named = _shown(path)
     request = f"choose among {', '.join(answers.labels)}" if answers.labels else "write an answer"
-    from harness.api.runs import load_task
-
-    beside = path.absolute().parent == data_look.place.absolute()
-    data = "" if beside else f" --data {answers.id}={data_look.place}"
-    prepared = load_task(task_name(path), data=None if beside else data_look.place)
     sample = next(iter(prepared.samples()))
     click.echo(f"wrote {path}: {request}")
     try:
-        click.echo(f"first prompt ({sample.id}): {prompt_text(spec, sample)}")
+        click.echo(f"first prompt ({sample.id}): {prompt_text(prepared.spec, sample)}")
     except SampleError as error:
         click.echo(f"first prompt: {error}", err=True)
-    for line in _left_out(data_look, answers):
+    for line in remarks:
         click.echo(line)
     # Without a train split no answer can be drawn from it.
-    model = "random" if answers.labels or spec.data.train_split else "null"
+    model = "random" if answers.labels or prepared.spec.data.train_split else "null"
     click.echo(f"check it:   harness data check {named}{data}")
     click.echo(f"first run:  harness run --model {model} --tasks {named}{data}")
-
-
-def _left_out(data_look: Look, answers: Answers) -> Iterator[str]:
-    """Yield what the data hold and the task leaves out, and the flag that takes it in."""
-    reported = {column for column, _ in answers.groups.values()}
-    for name in data_look.groups():
-        if name not in reported:
-            yield f"not reported apart: {name} (--group {_group(name)}={name}:human)"
-    for name in data_look.all_images()[0]:
-        if name not in answers.images and answers.images:
-            yield f"images left out: {name} (--image {','.join([*answers.images, name])})"
-    target = data_look.columns[answers.target]
-    if target.empty:
-        yield f"without a right answer: {target.empty:,} of {target.rows:,} rows"
-    subject = data_look.first(CLUSTERS)
-    if subject and data_look.columns[subject].empty and answers.cluster != subject:
-        yield f"not used as subject: {subject}, which is empty in some rows"
-    for first, second in combinations(answers.labels, 2):
-        if first.lower() == second.lower():
-            yield f"two labels differ by case alone: {first}, {second}"
 
 
 def _shown(path: Path) -> str:

@@ -95,6 +95,11 @@ def _options(data_look: Look, answers: Answers) -> dict[str, Any]:
     return options
 
 
+def group_name(column: str) -> str:
+    """Return what the group of a column is called unless the user names it."""
+    return column.rpartition(".")[2].lower()
+
+
 def _summary(answers: Answers) -> str:
     line = answers.question.splitlines()[0][:160]
     return f"Own data: {answers.target} of each row." if "{" in line else line

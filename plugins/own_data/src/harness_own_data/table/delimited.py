@@ -13,6 +13,7 @@ from typing import cast
 from harness.errors import DataError, quoted, reason_of
 from harness.samples import DataRoot
 
+from harness_own_data.table.encodings import OTHERS, detect_encoding, known_encoding
 from harness_own_data.table.pieces import BY_LINE, Piece, Readable, pieces
 from harness_own_data.table.rows import MAX_ROW, Row
 
@@ -20,14 +21,6 @@ _CHUNK = 1 << 20
 _HEAD = 1 << 16
 _CANDIDATES = ",;\t|"
 _LOOKED_AT = 50  # records that tell the delimiter
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_OTHERS = "such as encoding: cp1252, shift_jis, gb18030 or utf-16"
 _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 
 
@@ -54,7 +47,7 @@ class Delimited:
     ) -> None:
         self.root, self.name = root, name
         self._where = root.where(name)
-        self._encoding = _known_encoding(encoding) if encoding else detect_encoding(root, name)
+        self._encoding = known_encoding(encoding) if encoding else detect_encoding(root, name)
         self._wide = self._encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
         self._delimiter = delimiter or self._sniffed(usual)
         self._spaced = False
@@ -205,21 +198,28 @@ class Delimited:
             except StopIteration:
                 return
             except csv.Error as error:
-                raise DataError(
-                    f"not valid CSV: {error}",
-                    where=f"{self._where}:{line}",
-                    fix="close the quote, or double a quote within a cell",
-                ) from None
+                raise self._broken(line, str(error)) from None
             except UnicodeError as error:
                 raise DataError(
                     f"not {self._encoding}: {getattr(error, 'reason', error)}",
                     where=f"{self._where}:{before + reader.line_num + 1}",
-                    fix=_OTHERS,
+                    fix=OTHERS,
                 ) from None
             except OSError as error:
                 raise DataError(f"cannot be read: {reason_of(error)}", where=self._where) from None
             if cells:
                 yield line, begin if not self._wide else -1, cells
+
+    def _broken(self, line: int, problem: str) -> DataError:
+        fix = "close the quote, or double a quote within a cell"
+        if problem.startswith("new-line"):
+            problem = (
+                "a line ends with a carriage return alone, as old programs of the Mac write it"
+            )
+            fix = (
+                "save it with line ends of Unix or Windows; quote cells with line ends of their own"
+            )
+        return DataError(f"not valid CSV: {problem}", where=f"{self._where}:{line}", fix=fix)
 
     def _sniffed(self, usual: str) -> str:
         """Return the delimiter that cuts the first records into equally many cells."""
@@ -298,57 +298,3 @@ def _widths(text: str, delimiter: str) -> list[int]:
     except csv.Error:  # a cell longer than the limit of the process: what was counted tells enough
         return widths
     return widths
-
-
-def _known_encoding(name: str) -> str:
-    try:
-        return codecs.lookup(name).name
-    except LookupError:
-        raise DataError(f"there is no encoding {quoted(name)}", where="data.options.encoding",
-                        fix=_OTHERS) from None  # fmt: skip
-
-
-def detect_encoding(root: DataRoot, name: str) -> str:
-    """Return a text file's encoding: by its mark, else UTF-8 where all of it is, else Windows-1252.
-
-    Raises:
-        DataError: it is none of them, or no text at all.
-    """
-    where = root.where(name)
-    with root.open(name) as file:
-        head = file.read(4096)
-        if head.startswith(b"PK\x03\x04"):
-            raise DataError("is a zip archive or an Excel sheet, not a table of text", where=where,
-                            fix="save the sheet as CSV (UTF-8)")  # fmt: skip
-        for mark, encoding in _BOMS:
-            if head.startswith(mark):
-                return str(encoding)
-        if b"\0" in head:
-            raise DataError("holds null characters: no table of text", where=where,
-                            fix="encoding: utf-16-le if it is UTF-16 without a mark")  # fmt: skip
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        lines = 1
-        chunk = head
-        while chunk:
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                lines += error.object[: error.start].count(b"\n")
-                return _western(root, name, lines)
-            lines += chunk.count(b"\n")
-            chunk = file.read(_CHUNK)
-    return "utf-8"
-
-
-def _western(root: DataRoot, name: str, line: int) -> str:
-    """Return ``cp1252`` where every byte is a sign of it."""
-    with root.open(name) as file:
-        for chunk in iter(partial(file.read, _CHUNK), b""):
-            try:
-                chunk.decode("cp1252")
-            except UnicodeDecodeError:
-                raise DataError(
-                    "neither UTF-8 nor Windows-1252", where=f"{root.where(name)}:{line}",
-                    fix=_OTHERS,
-                ) from None  # fmt: skip
-    return "cp1252"

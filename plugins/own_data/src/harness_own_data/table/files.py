@@ -15,6 +15,7 @@ from harness.readers.shards import Copies, need_pyarrow
 from harness.samples import DataRoot
 
 from harness_own_data.table.delimited import Delimited
+from harness_own_data.table.encodings import refuse_foreign
 from harness_own_data.table.folders import ENDINGS, ImageFolder
 from harness_own_data.table.jsonrows import JsonLines, JsonList, holds_lines
 
@@ -85,6 +86,8 @@ class TableFiles:
         if self.is_folder(root, name):
             return ImageFolder(root, "" if name == "." else name)
         kind = _format(name) if self.format == "auto" else self.format
+        if kind:
+            refuse_foreign(root, name, kind)
         if kind in {"csv", "tsv"}:
             usual = "\t" if kind == "tsv" else ","
             return Delimited(root, name, usual, self.delimiter, self.encoding)

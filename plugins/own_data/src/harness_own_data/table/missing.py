@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 from harness.samples import DataRoot
 
 _FOLDERS = 20  # folders of the data folder that are looked into
+BY_PATH = "name images by their path from the data folder"
+"""What is to be done where a look tells nothing else."""
 _ENDINGS = (".jpg", ".png", ".jpeg", ".webp")
 
 
@@ -31,7 +33,7 @@ def elsewhere(root: DataRoot, name: str) -> str:
         for ending in _ENDINGS:
             if root.is_file(f"{name}{ending}"):
                 return f"the name lacks its ending: image: '{{COLUMN}}{ending}'"
-    return "name images by their path from the data folder"
+    return BY_PATH
 
 
 def _otherwise_spelled(root: DataRoot, name: str) -> str:
