@@ -45,7 +45,6 @@ from harness.workers.terms import MIXED, Admission
 if TYPE_CHECKING:
     from harness.runs.record import EvaluationRecord
 
-Record = Mapping[str, Json]
 WAIT = 1.0
 """Seconds between looks at who hangs."""
 _SOON = 0.05  # the same while an evaluation is summarised
@@ -89,7 +88,7 @@ class Coordinator:
         self._finishing: dict[int, Future[None]] = {}
         self._quiet_since = time.monotonic()
         self._doubled: dict[Item, tuple[str, bytes]] = {}
-        self._early: dict[Item, Answered] = {}
+        self._early: dict[Item, tuple[Answered, list[SampleRecord]]] = {}
 
     def run(
         self, order: Callable[[Sequence[Planned]], WorkOrder]
@@ -336,20 +335,20 @@ class Coordinator:
             self._take_kept(member, item, event)
             return
         job = self._planned[item.evaluation].job
-        records = [dict(record) for record in event.records]
-        if len(records) != job.plan.blocks[item.block] or not all(map(parse_sample, records)):
+        records = [one for line in event.records if (one := parse_sample(line)) is not None]
+        if not len(records) == len(event.records) == job.plan.blocks[item.block]:
             self._executor.stop(event.worker)
             self._lose(event.worker, "it answered with other samples than those of the block")
             return
         self._crew.done(member, event.seconds, len(records))
-        if self._is_second(event, item, records) or item.evaluation not in self._writers:
+        if self._is_second(event, item) or item.evaluation not in self._writers:
             return  # ended meanwhile
         if self._queue.waits(item):
-            self._early[item] = event
+            self._early[item] = event, records
             return
-        self._record(item, event)
+        self._record(item, event, records)
 
-    def _record(self, item: Item, event: Answered) -> None:
+    def _record(self, item: Item, event: Answered, records: list[SampleRecord]) -> None:
         """Journal an answer that counts, and what it settles."""
         if not self._queue.counts(item, event.verdict):
             self._queue.give_back(item)
@@ -357,8 +356,7 @@ class Coordinator:
         writer = self._writers[item.evaluation]
         self._settle(writer, item, event)
         if item.recorded:
-            lines = [SampleRecord.from_json(record) for record in event.records]
-            writer.add(item.block, lines, event.notes)
+            writer.add(item.block, records, event.notes)
 
     def _settle(self, writer: EvaluationWriter, item: Item, event: Answered) -> None:
         """Note what the check found, if this was it, and take the answers that waited for it."""
@@ -370,16 +368,16 @@ class Coordinator:
             if self._queue.waits(early):
                 self._early[early] = answer
             elif early.evaluation in self._writers:
-                self._record(early, answer)
+                self._record(early, *answer)
 
-    def _is_second(self, event: Answered, item: Item, records: Sequence[Record]) -> bool:
+    def _is_second(self, event: Answered, item: Item) -> bool:
         """Whether another worker answered a block before; its answer is kept, and must be equal."""
         if self._queue.is_out(item):
             if self._crew.is_asked(item):  # somebody else answers it too
-                self._doubled[item] = event.worker, _digest(records)
+                self._doubled[item] = event.worker, _digest(event)
             return False
         first, lines = self._doubled.pop(item, ("", b""))
-        if lines and lines != _digest(records):
+        if lines and lines != _digest(event):
             self._admission.is_mixed = True
             self._reporter.say(
                 f"{MIXED}: {self._named(item)} was asked of workers {first} and {event.worker}, "
@@ -417,8 +415,8 @@ class Coordinator:
         self._close(event.evaluation)
 
 
-def _digest(records: Sequence[Record]) -> bytes:
-    return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).digest()
+def _digest(event: Answered) -> bytes:
+    return hashlib.sha256(json.dumps(event.records, sort_keys=True).encode()).digest()
 
 
 def _finish(writer: EvaluationWriter, about: Mapping[str, Json], marks: Sequence[str]) -> None:

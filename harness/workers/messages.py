@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from harness import errors
@@ -18,7 +18,8 @@ _ERRORS = (UserError, PluginError, ModelError, errors.DataError, errors.CannotAn
 
 def line_of(event: Event) -> bytes:
     """Return an event as one line."""
-    body = {"event": type(event).__name__, **asdict(event)}
+    body = {field.name: getattr(event, field.name) for field in fields(event)}
+    body["event"] = type(event).__name__
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 

@@ -95,6 +95,55 @@ def test_it_ends_when_the_run_is_killed(scripted: Path) -> None:
     assert not list(folder.glob("harness-*"))
 
 
+def test_nothing_is_left_where_it_cannot_be_started(
+    scripted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(OSError, match="temporarily unavailable"):
+        local.LocalRay(30)
+    assert not list(scripted.parent.glob("harness-*"))
+
+
+def test_its_folder_is_removed_after_whatever_still_writes_into_it(scripted: Path) -> None:
+    """What Ray starts outlives ``ray start`` by a moment, and writes logs."""
+    logs = "session=$(echo \"$*\" | sed 's/.*--temp-dir=\\([^ ]*\\).*/\\1/')/logs"
+    child = "(trap '' TERM; echo | while :; do mkdir -p $session; touch $session/log; done) &"
+    write(scripted, f"{logs}\n{child}\n{STARTS}{WAITS}")
+    ray = local.LocalRay(30)
+    keeper = ray._keeper
+    assert keeper.stdin is not None
+    keeper.stdin.close()  # as when the run is killed
+    keeper.wait(60)
+    assert not list(scripted.parent.glob("harness-*"))
+
+
+def test_ray_is_ended_where_its_keeper_was_killed(scripted: Path) -> None:
+    write(scripted, f"{WAITS.replace('exec', STARTS + 'exec')}")
+    ray = local.LocalRay(30)
+    ray._keeper.kill()
+    ray._keeper.wait()
+    ray.end()
+    assert not left_running(scripted.parent)
+    assert not list(scripted.parent.glob("harness-*"))
+
+
+def test_a_folder_is_removed_whose_ray_had_ended_before_the_run_was_killed(scripted: Path) -> None:
+    write(scripted, STARTS)
+    ray = local.LocalRay(30)
+    for _ in range(500):
+        if (ray._folder / "ended").exists():
+            break
+        time.sleep(0.02)
+    keeper = ray._keeper
+    assert keeper.stdin is not None
+    keeper.stdin.close()
+    keeper.wait(60)
+    assert not list(scripted.parent.glob("harness-*"))
+
+
 @pytest.mark.slow
 def test_an_address_is_not_dropped_where_ray_was_joined_before(
     monkeypatch: pytest.MonkeyPatch,

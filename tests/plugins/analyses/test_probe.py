@@ -262,6 +262,38 @@ def test_the_features_of_workers_are_those_of_one_process(
 
 
 @pytest.mark.torch
+def test_workers_that_differ_by_rounding_are_noted(
+    built: Path, many: Path, by_workers: Callable[..., Inline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changes(name: str, terms: dict[str, Any]) -> dict[str, Any]:
+        return {**terms, "rounding": {**terms["rounding"], "processor": f"number {name}"}}
+
+    by_workers(2, lambda *_: False, changes)
+    assert run(*asked_of_workers(built, many, "r", monkeypatch)) == 0
+    (path,) = Path("r").rglob("analysis.json")
+    part = "processor (number 1 there, number 2 here)"
+    assert read_analysis(path.parent).notes[0] == f"mixed workers: they differ in {part}"
+
+
+@pytest.mark.torch
+def test_an_error_of_a_model_is_told_at_once(
+    built: Path,
+    many: Path,
+    by_workers: Callable[..., Inline],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    executor = by_workers(1)
+    monkeypatch.setattr("harness_analyses.workers.encoded", broken)
+    assert run(*asked_of_workers(built, many, "r", monkeypatch)) == 1
+    assert len(executor.requests) == 1
+    assert "out of memory" in capsys.readouterr().err
+
+
+@pytest.mark.torch
 def test_a_worker_with_another_image_is_refused(
     built: Path,
     many: Path,

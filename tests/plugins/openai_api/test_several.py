@@ -231,6 +231,23 @@ def test_the_identity_names_all_in_any_order(model: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "another", "recorded"),
+    [
+        ("http://a/v1", "http://A:80/v1/", "a/v1"),
+        ("https://a/v1", "https://a:443/v1", "a/v1"),
+        ("http://127.0.0.1:8000/v1", "http://localhost:8000/v1", "localhost:8000/v1"),
+        ("https://a:80/v1", "https://a:80/v1/", "a:80/v1"),
+    ],
+)
+def test_a_record_names_a_server_the_same_however_it_is_spelt(
+    model: Any, url: str, another: str, recorded: str
+) -> None:
+    """A run with another spelling continues; it does not begin anew."""
+    endpoints = [model(one).identity(Runtime())["endpoint"] for one in (url, another)]
+    assert endpoints == [recorded] * 2
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"url": "http://a/v1,"}, "not an address"),

@@ -188,6 +188,7 @@ def probe(
         cache=general.cache,
         say=on_note or _silent,
         encode=None if workers is None else workers.encode(encoders_found, settings, found_tasks),
+        notes=() if workers is None else workers.notes,
     )
 
 
@@ -226,7 +227,7 @@ def gradients(
     """
     executor, settings = _executor(on, executor_options), settings or GradientSettings()
     general, found_tasks, configured = with_model(model, tasks, options, checkpoint, shared)
-    measure = None
+    measure, notes = None, list[str]()
     if executor is not None:
         call: dict[str, Json] = {
             "model": model,
@@ -237,7 +238,7 @@ def gradients(
         }
         workers = _workers(executor, call, settings, tasks, general, shared, on_note or _silent)
         workers.refuse(configured.runtime)
-        measure = workers.measure
+        measure, notes = workers.measure, workers.notes
     plan = plan_gradients(
         configured,
         found_tasks,
@@ -246,7 +247,9 @@ def gradients(
         limit=limit,
         checkpoint=None if checkpoint is None else Path(checkpoint),
     )
-    return run_gradients(plan, results=general.results, say=on_note or _silent, measure=measure)
+    return run_gradients(
+        plan, results=general.results, say=on_note or _silent, measure=measure, notes=notes
+    )
 
 
 @checked

@@ -156,6 +156,7 @@ def run_gradients(
     results: Path,
     say: Callable[[str], None],
     measure: Measure | None = None,
+    notes: Sequence[str] = (),
 ) -> Analysis:
     """Measure gradient conflict of a model between tasks; what was done before is read back.
 
@@ -164,6 +165,7 @@ def run_gradients(
         results: Folder of the results.
         say: Hears what goes on.
         measure: Takes the gradients elsewhere; this process does it when ``None``.
+        notes: On how they were taken elsewhere; read afterwards.
 
     Raises:
         UserError: a part that the model has not or that no gradient reaches.
@@ -174,10 +176,8 @@ def run_gradients(
     started = time.monotonic()
     gradients, width, total = (measure or _measure)(plan, say)
     by_task = dict(zip([task.id for task in plan.tasks], gradients, strict=True))
-    notes = [
-        f"{total:,} parameters, "
-        + ("exact" if width == total else f"count sketches of {width:,} places")
-    ]
+    size = "exact" if width == total else f"count sketches of {width:,} places"
+    notes = [*notes, f"{total:,} parameters, {size}"]
     number = len(plan.batches[0])
     if number < plan.settings.batches:
         notes.append(f"{number} minibatches a task: the smallest train split has no more")

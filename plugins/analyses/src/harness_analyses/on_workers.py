@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from harness.progress import EachMinute
 from harness.specs import fingerprint
 from harness.workers.contract import Answered, WorkOrder
 from harness.workers.start import FoundExecutor, here, refuse_local
-from harness.workers.terms import package_terms
+from harness.workers.terms import MIXED, package_terms
 from harness_studies.items import ItemCoordinator
 
 from harness_analyses.features import Column, Features
@@ -71,12 +71,14 @@ class AnalysisWorkers:
 
     Attributes:
         arguments: Plain data; see :mod:`harness_analyses.workers`.
+        notes: What the analysis says of its workers; there once they are done.
     """
 
     executor: FoundExecutor
     arguments: Mapping[str, Json]
     settings: Settings
     say: Say
+    notes: list[str] = field(default_factory=list)
 
     def refuse(self, runtime: Runtime) -> None:
         """Refuse what cannot be sent to a worker.
@@ -114,7 +116,9 @@ class AnalysisWorkers:
             work=f"harness_analyses.workers:{work.title()}Worker",
             **here(),
         )
-        ItemCoordinator(self.executor, order, _Minibatches(count, take), self.say).run()
+        coordinator = ItemCoordinator(self.executor, order, _Minibatches(count, take), self.say)
+        coordinator.run()
+        self.notes.extend(f"{MIXED}: they differ in {part}" for part in coordinator.mixed)
 
     def encode(
         self, encoders: Sequence[Encoder], settings: ProbeSettings, prepared: Sequence[Task]

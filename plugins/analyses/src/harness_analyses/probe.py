@@ -122,6 +122,7 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
     cache: Path,
     say: Say,
     encode: Encode | None = None,
+    notes: Sequence[str] = (),
 ) -> Analysis:
     """Probe encoders on tasks; what was done before is read back.
 
@@ -133,6 +134,7 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
         cache: Folder of features.
         say: Hears what goes on.
         encode: Encodes the images of all encoders elsewhere; this process does it when ``None``.
+        notes: On how they were encoded elsewhere; read afterwards.
 
     Raises:
         UserError: a layer that an encoder has not, features that are not finite, scikit-learn or
@@ -164,7 +166,8 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
         for task in tasks
         for name in encoded.columns
     ]
-    notes = [
+    notes = [*notes]
+    notes += [
         f"{encoded.encoder.name} rejected {encoded.rejected} pictures; they are left out"
         for encoded in each
         if encoded.rejected

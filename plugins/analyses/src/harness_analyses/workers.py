@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness.config.tasks import include, task_name
 from harness.descriptors import Json
-from harness.errors import HarnessError
 from harness.samples import Sample
 from harness.samples.images import LoadedImage
 from harness.workers.contract import (
@@ -88,7 +87,7 @@ class AnalysisWorker(ABC):
         except _OtherImageError as error:
             yield Refused(self.name, str(error))
             return
-        except HarnessError as error:
+        except Exception as error:  # noqa: BLE001  it would end every other worker as well
             yield Raised(self.name, request.evaluation, error_data(error))
             return
         yield Ready(self.name)

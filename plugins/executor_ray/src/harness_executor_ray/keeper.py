@@ -1,7 +1,7 @@
 """Runs a command until its standard input is closed, then ends it and removes its folder.
 
-``python keeper.py FOLDER COMMAND...``: so that no Ray is left by a run that is killed. Nobody types
-this, and it imports nothing of the harness.
+``python -P keeper.py FOLDER COMMAND...``: so that no Ray is left by a run that is killed. Nobody
+types this, and it imports nothing of the harness.
 """
 
 from __future__ import annotations
@@ -11,33 +11,44 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
-from threading import Event, Thread
+from pathlib import Path
+from threading import Thread
 
 ENDS = 20.0
 """Seconds that a command has to end its processes."""
+GROUP = "group"
+"""File with the number of the command's process group."""
+ENDED = "ended"
+"""File that is there once the command has ended."""
+_TRIES, _APART = 50, 0.1  # of removing the folder: what is killed may still be writing
 
 
-def main(folder: str, *command: str) -> int:
-    """Run the command; return its status if it ends by itself."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603  of our caller
-    closed = Event()
+def main(folder: Path, *command: str) -> None:
+    """Run the command, in a process group of its own."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603  of our caller
+    (folder / GROUP).write_text(str(process.pid))
 
-    def watch() -> None:
-        sys.stdin.buffer.read()
-        closed.set()
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(ENDS)
-        process.kill()
+    def wait() -> None:
+        process.wait()
+        (folder / ENDED).touch()
 
-    Thread(target=watch, daemon=True).start()
-    status = process.wait()
-    if closed.is_set():
+    waiting = Thread(target=wait, daemon=True)
+    waiting.start()
+    sys.stdin.buffer.read()
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(ENDS)
+    with suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)  # the command, and whatever it left
+    waiting.join()
+    for _ in range(_TRIES):
         shutil.rmtree(folder, ignore_errors=True)
-        os.killpg(0, signal.SIGKILL)  # whatever the command left, and this process
-    return status
+        if not folder.exists():
+            return
+        time.sleep(_APART)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -15,13 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import one_line
 
-from harness_executor_ray.keeper import ENDS
+from harness_executor_ray.keeper import ENDED, ENDS, GROUP
 
 _PORTS = (
     "--port",
@@ -78,12 +78,17 @@ class LocalRay:
         # Ray's sockets lie in it, and their names must not be long.
         base = os.environ.get("RAY_TMPDIR") or ("/tmp" if Path("/tmp").is_dir() else None)  # noqa: S108
         self._folder = Path(tempfile.mkdtemp(prefix="harness-", dir=base))
-        ports = _free_ports(len(_PORTS))
+        with ExitStack() as stack:
+            stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            self._keeper = self._kept(_free_ports(len(_PORTS)))
+            stack.pop_all()
+
+    def _kept(self, ports: Sequence[int]) -> subprocess.Popen[bytes]:
         self.address = f"127.0.0.1:{ports[0]}"
         with (self._folder / "log").open("wb") as log:
-            self._keeper = subprocess.Popen(  # noqa: S603  our own command
-                [sys.executable, str(Path(__file__).with_name("keeper.py")), str(self._folder),
-                 _RAY, "start", "--head", "--block",
+            return subprocess.Popen(  # noqa: S603  our own command
+                [sys.executable, "-P", str(Path(__file__).with_name("keeper.py")),
+                 str(self._folder), _RAY, "start", "--head", "--block",
                  "--node-ip-address=127.0.0.1", "--include-dashboard=false", "--no-monitor",
                  f"--temp-dir={self._folder}", "--disable-usage-stats",
                  *(f"{flag}={port}" for flag, port in zip(_PORTS, ports, strict=True))],
@@ -98,7 +103,8 @@ class LocalRay:
             if _STARTED in log:
                 return True
             # ``ray start`` itself waits half a minute more for a node that has ended.
-            if self._keeper.poll() is not None or any(_NODE_ENDED in text for text in errors):
+            ended = (self._folder / ENDED).exists() or self._keeper.poll() is not None
+            if ended or any(_NODE_ENDED in text for text in errors):
                 break
             time.sleep(_LOOK)
         return False
@@ -121,9 +127,10 @@ class LocalRay:
         self._keeper.stdin.close()
         with suppress(subprocess.TimeoutExpired):
             self._keeper.wait(2 * ENDS)
-        with suppress(OSError):
-            os.killpg(self._keeper.pid, signal.SIGKILL)
+        self._keeper.kill()
         self._keeper.wait()
+        with suppress(OSError, ValueError):  # none where the keeper did its work
+            os.killpg(int((self._folder / GROUP).read_text()), signal.SIGKILL)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

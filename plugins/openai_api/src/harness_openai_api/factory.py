@@ -77,7 +77,7 @@ class Endpoint:
             "model": "openai_api",
             "scheme": _SCHEME,
             "name": str(self._options["model"]),
-            "endpoint": ",".join(sorted(map(_name, self._urls))),
+            "endpoint": ",".join(sorted(map(_server, self._urls))),
             "scores": str(self._options["scores"]),
             "image_format": str(self._options["image_format"]),
             "temperature": float(self._options["temperature"]),
@@ -165,16 +165,11 @@ def _split_all(urls: str) -> list[SplitResult]:
 
 
 def _server(url: SplitResult) -> str:
-    """Return what two spellings of one server have in common."""
+    """Return what all spellings of one server have in common, as a record has it."""
     host = "localhost" if url.hostname in _THIS_MACHINE else url.hostname
-    port = url.port or (443 if url.scheme == "https" else 80)
-    return f"{host}:{port}{url.path.rstrip('/')}"
-
-
-def _name(url: SplitResult) -> str:
-    """Return host, port and path of an address, as a record has them."""
-    port = f":{url.port}" if url.port else ""
-    return f"{url.hostname}{port}{url.path.rstrip('/')}"
+    usual = 443 if url.scheme == "https" else 80
+    port = "" if url.port in {None, usual} else f":{url.port}"
+    return f"{host}{port}{url.path.rstrip('/')}"
 
 
 def _split(url: str) -> SplitResult:

@@ -25,7 +25,7 @@ from harness.workers.crew import Starts, none_starts, none_takes_part
 from harness.workers.messages import error_of
 from harness.workers.queue import MOST_LOSSES
 from harness.workers.start import FoundExecutor
-from harness.workers.terms import Admission
+from harness.workers.terms import MIXED, Admission
 
 _WAIT = 1.0  # seconds between looks at the workers
 
@@ -64,6 +64,9 @@ class ItemCoordinator:
         order: What they are to do; its terms are what a worker must be equal to.
         items: What is asked.
         say: Told of workers that come and go.
+
+    Attributes:
+        mixed: What workers that take part differ in, where it can change numbers by rounding.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class ItemCoordinator:
         self._losses: Counter[int] = Counter()
         self._starts = Starts()
         self._admission = Admission(order.terms)
+        self.mixed: list[str] = []
 
     def run(self) -> None:
         """Return when no item is pending or asked for.
@@ -127,9 +131,10 @@ class ItemCoordinator:
             raise error_of(event.error)
 
     def _welcome(self, event: Hello) -> None:
-        why = self._admission.refusal(
-            event.terms, lambda part: self._say(f"worker {event.worker} has another {part}")
-        )
+        before = len(self.mixed)
+        why = self._admission.refusal(event.terms, self.mixed.append)
+        for part in self.mixed[before:]:
+            self._say(f"{MIXED}: worker {event.worker} has another {part}")
         if why:
             self._executor.stop(event.worker)
             self._refuse(event.worker, why)
