@@ -1,0 +1,40 @@
+"""constraints.txt: versions that can be installed together."""
+
+from __future__ import annotations
+
+from importlib.metadata import distributions
+from pathlib import Path
+
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+FILE = Path(__file__).parents[1] / "constraints.txt"
+
+
+def pinned() -> dict[str, Version]:
+    pairs = [line.split("==") for line in FILE.read_text().splitlines() if "==" in line]
+    return {canonicalize_name(name): Version(version) for name, version in pairs}
+
+
+def test_no_pinned_version_is_refused_by_an_installed_package_of_its_pinned_version() -> None:
+    """pip finds no solution otherwise, and the command that installs it ends there."""
+    versions = pinned()
+    assert len(versions) > 100
+    environment = {**default_environment(), "extra": ""}
+    compared, refused = 0, []
+    for package in distributions():
+        name = canonicalize_name(package.metadata["Name"])
+        if versions.get(name) != Version(package.version):
+            continue
+        for text in package.requires or ():
+            wanted = Requirement(text)
+            version = versions.get(canonicalize_name(wanted.name))
+            if version is None or (wanted.marker and not wanted.marker.evaluate(environment)):
+                continue
+            compared += 1
+            if not wanted.specifier.contains(version, prereleases=True):
+                refused.append(f"{name} wants {wanted}, which is pinned to {version}")
+    assert compared > 50
+    assert not refused
