@@ -91,6 +91,20 @@ def test_a_model_that_always_says_the_same_is_not_called_consistent(yes: float) 
     assert note == ("counterfactual sets of a concept that every image has the same answer to", 2)
 
 
+@pytest.mark.parametrize("yes", [0.9, 0.1])
+def test_a_concept_with_one_probability_for_every_image_has_no_shift_rather_than_0(
+    yes: float,
+) -> None:
+    metric = make("counterfactual_shift")
+    constant = sets((yes, yes), (yes, yes))
+    assert math.isnan(value(metric, constant))
+    note = "concepts with one probability for every image, which nothing can shift"
+    assert metric.notes(constant) == {note: 1}
+    told_apart = sets((0.6, 0.5), concept="chef")
+    assert value(metric, constant + told_apart) == pytest.approx(0.1)
+    assert metric.notes(told_apart) == {}
+
+
 def test_images_alone_compare_nobody() -> None:
     alone = [asked(f"set {place}", "female", 0.9) for place in range(3)]
     for name in BY_ID:

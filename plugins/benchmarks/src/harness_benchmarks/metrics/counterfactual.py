@@ -7,7 +7,8 @@ For data in counterfactual sets (SocialCounterfactuals, CMSC), whose clusters ar
   answers the same is consistent and knows nothing.
 - ``counterfactual_shift``: by how much the probability of the positive answer is higher for images
   with an attribute value than for the other images of the same set; the mean over sets, of it the
-  highest over values, and of that the mean over concepts.
+  highest over values, and of that the mean over concepts. A concept to which every image has the
+  same probability has no value, never 0: nothing was told apart.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ DESCRIPTORS = (
         target="harness_benchmarks.metrics.counterfactual:Shift",
         summary="Change in the probability of yes within counterfactual sets, highest over values.",
         direction="zero",
+        version=2,
         options=(*_OPTIONS, *_POSITIVE),
         needs_target=False,
     ),
@@ -181,13 +183,32 @@ class Shift(_InSets):
         extremes = np.maximum.reduceat(defined, prepared.starts, axis=-1)
         return mean_there(np.where(np.isneginf(extremes), np.nan, extremes))
 
+    def notes(self, samples: Sequence[ScoredSample]) -> Mapping[str, int]:
+        """Return how many concepts have no value since every image has one probability."""
+        seen = self._probabilities(samples)
+        tied = sum(len(set(of_images.values())) == 1 for of_images in seen.values())
+        text = "concepts with one probability for every image, which nothing can shift"
+        return {text: tied} if tied else {}
+
+    def _probabilities(self, samples: Sequence[ScoredSample]) -> dict[str, dict[int, float]]:
+        """Return for each concept the probability of its label at each place that is compared."""
+        seen: dict[str, dict[int, float]] = defaultdict(dict)
+        for (_, concept), places in self.sets(samples).items():
+            for name, label in self._asked(concept):
+                seen[name] |= {at: self._probability(samples[at], label) for at in places}
+        return seen
+
     def _changes(
         self, samples: Sequence[ScoredSample]
     ) -> Iterator[tuple[int, str, tuple[str, str], float]]:
         """Yield a place, concept, attribute value and change for each set and value in it."""
+        seen = self._probabilities(samples)
+        varies = {name for name, of_images in seen.items() if len(set(of_images.values())) > 1}
         for (_, concept), places in self.sets(samples).items():
-            for name, label in self._asked(concept):
-                probabilities = {at: self._probability(samples[at], label) for at in places}
+            for name, _ in self._asked(concept):
+                if name not in varies:
+                    continue
+                probabilities = {at: seen[name][at] for at in places}
                 groups = {at: self.groups(samples[at]) for at in places}
                 for pair in sorted({pair for pairs in groups.values() for pair in pairs}):
                     # Others are those that have another value of the same attribute.
