@@ -266,4 +266,6 @@ def test_a_group_that_a_filter_drops_more_stands_out(tmp_path: Path) -> None:
     assert (black.sets, black.dropped, black.stands_out) == (40, 16, True)
     assert {report["race", race].dropped for race in RACES if race != "black"} == {1}
     assert report["gender", "man"].dropped == 16
-    assert "odd drops 16 of 40 sets (race black): 40.0 % [26.3, 55.4]" in black.line()
+    assert (
+        "odd finds unfit images in 16 of 40 sets (race black): 40.0 % [26.3, 55.4]" in black.line()
+    )

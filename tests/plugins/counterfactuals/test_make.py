@@ -146,6 +146,7 @@ def test_the_same_command_again_makes_nothing_and_another_is_refused(
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(UserError, match=r"holds other files: notes\.txt"):
         make(spec_with(tmp_path, **quick(tiny)), tmp_path / "other", say=print)
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["notes.txt"]
 
 
 def test_a_stop_costs_one_set_and_no_byte(
@@ -314,6 +315,24 @@ def test_the_demo_s_people_differ_in_race_more_than_in_what_is_beside_them(
     within = [apart(images["white"], images[race]) for images in sets.values() for race in images]
     between = [apart(first[race], second[race]) for race in first]
     assert np.mean(within) < np.mean(between) / 2
+
+
+def test_filters_that_cannot_run_are_refused_before_anything_is_made(
+    tmp_path: Path, tiny: Path
+) -> None:
+    wanted = spec_with(tmp_path, **quick(tiny, filters=[{"filter": "one_face"}]))
+    with pytest.raises(UserError, match="'one_face' needs weights of keypointrcnn"):
+        make(wanted, tmp_path / "out", say=print)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "flag", [["--device", "cpu"], ["--batch-size", "2"], ["--model", "x"], ["-e", "workers=2"]]
+)
+def test_flags_of_making_are_refused_beside_filter_only(tmp_path: Path, flag: list[str]) -> None:
+    result = run(spec_file(tmp_path), "--out", tmp_path / "out", "--filter-only", *flag)
+    assert isinstance(result.exception, UserError)
+    assert f"{flag[0]} only affects generation" in str(result.exception)
 
 
 def test_plan_and_filter_only_exclude_each_other(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def test_decisions_on_images_that_changed_do_not_count(
         (("--reviewer", "ann", "--show", "raze"), "did you mean 'race'?"),
         (("--reviewer", "ann", "--reason", "a", "--reason", "a"), "9 different reasons"),
         (("--reviewer", "ann", "--rule", "any"), "--rule only applies to --report"),
+        (("--reviewer", "ann", "--overlap", "0.5"), "--overlap divides the sets among several"),
         (("--report",), "there are no decisions yet"),
         (("--report", "--reviewer", "ann"), "counts all reviewers"),
         (("--report", "--overlap", "0.5"), "--overlap is for the page"),

@@ -234,7 +234,7 @@ def _filters(about: About, report: Sequence[Drops]) -> str:
     if not report:
         return "No filter has scored these images, and nobody has reviewed them."
     everything = [each for each in report if not each.part]
-    lines = [_table(("filter", "sets scored", "dropped", "share and 95 %"), [
+    lines = [_table(("filter", "sets scored", "with an unfit image", "share and 95 %"), [
         (each.filter, f"{each.sets:,}", f"{each.dropped:,}", _share(each)) for each in everything
     ])]  # fmt: skip
     uneven = [each for each in report if each.stands_out]

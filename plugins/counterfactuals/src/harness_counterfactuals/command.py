@@ -94,9 +94,9 @@ def counterfactuals(  # noqa: PLR0913  one parameter for each flag
 
     if plan_only and filter_only:
         raise UserError("--plan generates nothing, and --filter-only only scores existing images")
-    for flag, value in (("--model", model), ("--batch-size", batch), ("--on", on)):
-        if filter_only and value is not None:
-            raise UserError(f"{flag} only affects generation, and --filter-only generates nothing")
+    if filter_only:
+        idle = ("model", "batch", "on", "executor_options", "device")
+        commands.refuse_idle(idle, "only affects generation, and --filter-only generates nothing")
     loaded = load_spec(spec)
     if model is not None:
         loaded = replace(loaded, generator=replace(loaded.generator, model=model))
@@ -152,6 +152,7 @@ def _print_plan(spec: Spec, out: Path, *, as_json: bool) -> None:
         ("attention kept", _store(planned)),
         ("longest prompt", "unknown: the checkpoint is not here" if planned.longest is None
          else f"{planned.longest} tokens"),
+        ("filters", ", ".join(name for name, _ in spec.filters) or "none: every image is kept"),
         ("time left", "known once the first set is made" if planned.seconds is None
          else f"about {duration(planned.seconds * left)} in one process"),
     ]  # fmt: skip

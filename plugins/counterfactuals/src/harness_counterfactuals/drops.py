@@ -54,7 +54,7 @@ class Drops:
         """Return one line for people."""
         of = f"{self.part} {self.value}" if self.part else "all sets"
         return (
-            f"{self.filter} drops {self.dropped:,} of {self.sets:,} sets ({of}): "
+            f"{self.filter} finds unfit images in {self.dropped:,} of {self.sets:,} sets ({of}): "
             f"{100 * self.dropped / self.sets:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
         )
 

@@ -13,7 +13,7 @@ from harness.targets import load_target
 
 from harness_counterfactuals.cards import write_cards
 from harness_counterfactuals.contract import Filter, Score, filters
-from harness_counterfactuals.manifest import SCORES, Drop, Row
+from harness_counterfactuals.manifest import SCORES, About, Drop, Row
 
 if TYPE_CHECKING:
     from harness.descriptors import Json
@@ -62,6 +62,23 @@ def apply_filters(
     return rows
 
 
+def make_filters(chosen: Sequence[tuple[str, Mapping[str, Json]]], about: About) -> list[Filter]:
+    """Return the filters that a spec names, in its order, with what they score by loaded.
+
+    Args:
+        chosen: Filter and its parsed options.
+        about: What the folder says of itself.
+
+    Raises:
+        UserError: a filter cannot be had, or raises.
+    """
+    installed, made = filters() if chosen else {}, list[Filter]()
+    for name, options in chosen:
+        with plugin_call(f"filter {name!r}", "make", installed[name].target):
+            made.append(load_target(installed[name])(options, about))
+    return made
+
+
 def _write_scores(
     folder: SetFolder,
     chosen: Sequence[tuple[str, Mapping[str, Json]]],
@@ -71,9 +88,10 @@ def _write_scores(
     installed = filters()
     with ExitStack() as files:
         made: list[tuple[str, Filter, Callable[[Row, Score], None]]] = []
-        for name, options in chosen:
+        for (name, options), filter_ in zip(
+            chosen, make_filters(chosen, folder.about), strict=True
+        ):
             with plugin_call(f"filter {name!r}", "make", installed[name].target):
-                filter_: Filter = load_target(installed[name])(options, folder.about)
                 settings: dict[str, Json] = {"options": dict(options), "needs": dict(filter_.needs)}
                 version = filter_.version
             write = files.enter_context(folder.open_scores(name, version, settings))

@@ -31,6 +31,7 @@ from harness_counterfactuals.checkpoints import (
     local_checkpoint,
     open_checkpoint,
 )
+from harness_counterfactuals.filtering import make_filters
 from harness_counterfactuals.folder import SetFolder
 from harness_counterfactuals.identity import refuse_other
 from harness_counterfactuals.manifest import (
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
     from harness_counterfactuals.studio import Materials
 
-BEGUN = "begun.json"
+LOCK, BEGUN = ".lock", "begun.json"
 """What an unfinished folder is made from; of a finished one ``about.json`` says it."""
 Say = Callable[[str], None]
 
@@ -161,6 +162,10 @@ def make(  # noqa: PLR0913  a keyword for each flag
     from harness_counterfactuals.studio import find_materials
 
     materials = find_materials(spec, device)
+    if out.is_dir() and not (out / LOCK).exists():
+        _refuse_strangers(out)  # before a lock is left in a folder of somebody else
+    # Filters that cannot run are refused before hours of images, not after them.
+    make_filters(spec.filters, about(materials, []))
     with writing(out, "--out"):
         _refuse_strangers(out)
         if (out / BEGUN).exists():
@@ -325,7 +330,7 @@ def _refuse_strangers(out: Path) -> None:
     """Refuse a folder that holds something, and was not begun by this command."""
     if (out / BEGUN).exists():
         return
-    others = sorted(path.name for path in out.iterdir() if path.name not in {".lock", SPEC})
+    others = sorted(path.name for path in out.iterdir() if path.name not in {LOCK, SPEC})
     if others:
         raise UserError(
             f"the folder holds other files: {', '.join(others[:3])}",

@@ -155,6 +155,8 @@ def _serve(material: Material, folder: Path, flags: dict[str, Any]) -> None:
     if name not in reviewers:
         raise UserError(f"{name} is not among {', '.join(reviewers)}", where="--reviewers",
                         fix=f"--reviewers {','.join((*reviewers, name))}")  # fmt: skip
+    if len(reviewers) == 1:
+        refuse_idle(("overlap",), "divides the sets among several reviewers, and there is one")
     reasons = flags["reasons"] or REASONS
     if len(set(reasons)) != len(reasons) or len(reasons) > MOST_REASONS or not all(reasons):
         raise UserError(f"give at most {MOST_REASONS} different reasons, one for each digit key",
