@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import stat
 from collections.abc import Mapping
 from itertools import islice
@@ -60,6 +61,16 @@ def unreadable(path: Path, error: OSError) -> UserError:
     if isinstance(error, FileNotFoundError):
         fix = near_file(path)
     return UserError(f"cannot be read: {reason_of(error)}", where=path, fix=fix)
+
+
+def refuse_missing(path: Path) -> None:
+    """Refuse the path of a file or folder that is not there.
+
+    Raises:
+        UserError: it is not; with what may be meant.
+    """
+    if not os.path.exists(path):  # noqa: PTH110  false, too, for a name that no file can have
+        raise UserError("the file or folder does not exist", where=path, fix=near_file(path))
 
 
 def near_file(path: Path) -> str:

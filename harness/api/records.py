@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from harness.config.settings import load_settings
-from harness.errors import UserError
+from harness.errors import UserError, near
 from harness.plugins import plugins
+from harness.runs.folder import EVALUATIONS, names_in
 from harness.runs.read import LeftOut, survey
 from harness.runs.record import EvaluationRecord
 from harness.runs.superseded import current, superseded_note
@@ -56,21 +57,38 @@ def several(places: Any) -> list[Any]:
 
 
 def located(name: Place, results: Path) -> Path:
-    """Return a path as it is given, or the manifest of the run of that name.
+    """Return a path as it is given, or that of the run or the evaluation (``TASK/NAME``) so named.
 
     Raises:
-        UserError: neither is there.
+        UserError: there is none of them.
     """
-    path, manifest = Path(name), results / "runs" / f"{name}.json"
-    if path.exists():
+    run, evaluation = results / "runs" / f"{name}.json", results / EVALUATIONS / name
+    named = [run, *([evaluation] if evaluation.parent.parent == results / EVALUATIONS else [])]
+    for path in (Path(name), *named):
+        if os.path.exists(path):  # noqa: PTH110  false, too, for a name that no file can have
+            return path
+    raise UserError(
+        "there are no such results: this is neither a path nor the name of a run or an evaluation",
+        where=name,
+        fix=_meant(str(name), results),
+    )
+
+
+def evaluation_at(name: Place, results: Path | None = None) -> Path:
+    """Return the directory of one evaluation, which may be named as :func:`located` allows.
+
+    Raises:
+        UserError: there is none, or a run of several.
+    """
+    path = located(name, results or load_settings().results)
+    if path.is_dir():
         return path
-    if not manifest.is_file():
-        raise UserError(
-            "there are no such results: this is neither a path nor the name of a run",
-            where=path,
-            fix=_meant(str(name), results),
-        )
-    return manifest
+    records, left_out = survey(path, details=False)
+    directories = [one.directory for one in (*records, *left_out)]
+    if len(directories) != 1:
+        names = ", ".join(f"{one.parent.name}/{one.name}" for one in directories)
+        raise UserError(f"this run has {len(directories)} evaluations", where=name, fix=names)
+    return directories[0]
 
 
 def _meant(name: str, results: Path) -> str:
@@ -80,10 +98,9 @@ def _meant(name: str, results: Path) -> str:
     catalog = load_catalog(plugins().spec_folders())
     if name in catalog.entries or name in catalog.group_entries:
         return f"a task or group is named by --tasks {name}, in Python by tasks={name!r}"
-    if name in plugins().models():
-        return "this is a model; harness results list shows its runs"
-    runs = get_close_matches(name, [path.stem for path in (results / "runs").glob("*.json")])
-    return f"did you mean {runs[0]!r}?" if runs else "harness run ... writes them"
+    known = [path.stem for path in (results / "runs").glob("*.json")] + names_in(results)
+    begun = [one for one in sorted(known) if one.rpartition("/")[2].startswith(f"{name}-")]
+    return near(name, known) or ", ".join(begun[:5]) or "harness results list"
 
 
 def read_places(
@@ -92,7 +109,7 @@ def read_places(
     """Read all places, or the results folder where there is none; each evaluation once.
 
     Args:
-        places: Folders, evaluations, manifests of runs, or names of runs.
+        places: Folders and manifests, or names of runs and evaluations.
         details: As for :func:`harness.read_evaluation`.
 
     Raises:

@@ -11,6 +11,7 @@ from harness.api.doors import function
 from harness.arguments import Within, plain
 from harness.config.settings import Settings, load_settings
 from harness.evaluation.run import RunResult as Outcome
+from harness.runs.seal import write_whole
 
 Which = Literal["all", "wrong", "right", "errors"]
 
@@ -80,5 +81,5 @@ class Drawing:
 
     def save(self, path: Path | str) -> Path:
         """Write the SVG into a file."""
-        Path(path).write_text(self.svg, encoding="utf-8")
+        write_whole(Path(path), [self.svg.encode()])
         return Path(path)

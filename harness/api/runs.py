@@ -335,6 +335,8 @@ def _configured(
     ids = options.get("ids")
     if isinstance(ids, str):  # in a list they may hold commas
         ids = listed(ids)
+    if ids is not None and not (ids := [*ids]):
+        raise UserError("no sample is named by ids", fix="at least one id, or leave ids out")
     selection = Selection(_whole(options.get("limit")), None if ids is None else frozenset(ids))
     run_settings = given(RunSettings, options, selection=selection, named=frozenset(names))
     runtime = replace(

@@ -8,10 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from harness.api.doors import function
-from harness.api.records import OnSkipped, Skipped, newest_of, read_places, several, warn
+from harness.api.records import (
+    OnSkipped,
+    Skipped,
+    evaluation_at,
+    newest_of,
+    read_places,
+    several,
+    warn,
+)
 from harness.arguments import checked
 from harness.errors import UserError
 from harness.runs import read_evaluation as _read_evaluation
@@ -29,13 +37,13 @@ def read_evaluation(directory: Path | str, *, details: bool = True) -> Evaluatio
     """Read one finished evaluation, checking its seal.
 
     Args:
-        directory: The evaluation's directory.
+        directory: The evaluation's directory, or its name (``TASK/NAME``).
         details: ``False`` reads what a table needs: slices, details and comparisons stay empty.
 
     Raises:
         UserError: not there, not finished, damaged, or of a newer format.
     """
-    return _read_evaluation(directory, details=details)
+    return _read_evaluation(evaluation_at(directory), details=details)
 
 
 @checked
@@ -49,6 +57,7 @@ def leaderboard(
     interval: Literal["brackets", "half", "none"] | None = None,
     ties: bool = False,
     margin: float | None = None,
+    human_share: bool = False,
     robustness: bool = False,
     intersect: bool = False,
     strict: bool = False,
@@ -57,8 +66,8 @@ def leaderboard(
     """Return the table of finished evaluations, or of analyses.
 
     Args:
-        places: Results folders, run manifests or names of runs, folders of analyses, or records;
-            by default the layout's runs, or the results folder of the settings.
+        places: Results folders, run manifests, names of runs or evaluations, folders of analyses,
+            or records; by default the layout's runs, or the results folder of the settings.
         tasks: Ids of the tasks and groups to show, in this order; a text may hold several,
             separated by commas.
         metric: Id or heading of the metric to show instead of each task's own.
@@ -67,6 +76,7 @@ def leaderboard(
         interval: How intervals are shown; as the layout says otherwise.
         ties: Mark values that a paired test does not tell from the best.
         margin: Mark instead those that are shown to differ from it by less, in the table's units.
+        human_share: Show each number as a share of the annotators' (``social-harness-claims``).
         robustness: Show how much numbers depend on prompt variants (``social-harness-studies``).
         intersect: Count only samples that all evaluations of a task share (likewise).
         strict: Check the bytes of every sample file too.
@@ -92,7 +102,7 @@ def leaderboard(
         _refuse_with_analyses(
             baseline=options.baseline,
             duplicates=options.duplicates != "fail",
-            human_share=options.human_share,
+            human_share=human_share,
             intersect=intersect,
             layout=layout,
             metric=metric,
@@ -110,13 +120,17 @@ def leaderboard(
     if intersect:
         records = function("intersected")(records)
     if robustness:
-        return _robustness(records, options)
+        if human_share:
+            message = "--robustness shows no share of the human ceiling"
+            raise UserError(message, fix="leave out --human-share")
+        return cast("Table", function("robustness_table")(records))
     options = settled_options(options or TableOptions(), installed, loaded, interval)
     if ties:
         from harness.evaluation.paired import TiedWithBest
 
         options = replace(options, tied=TiedWithBest(records, margin=margin))
-    return build_table(records, tasks=chosen, metric=metric, layout=loaded, options=options)
+    table = build_table(records, tasks=chosen, metric=metric, layout=loaded, options=options)
+    return cast("Table", function("with_human_shares")(table)) if human_share else table
 
 
 def settled_options(
@@ -186,11 +200,3 @@ def _analysis_table(
     return analysis_table(
         [read_analysis(path) for path in folders], tasks=listed(tasks), looks=style
     )
-
-
-def _robustness(records: list[EvaluationRecord], options: TableOptions | None) -> Table:
-    if options is not None and options.human_share:
-        message = "--robustness shows no share of the human ceiling"
-        raise UserError(message, fix="leave out --human-share")
-    table: Table = function("robustness_table")(records)
-    return table

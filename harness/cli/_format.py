@@ -8,7 +8,6 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,7 +15,6 @@ from rich.cells import cell_len
 
 from harness.cli._stdout import emit
 from harness.descriptors import Json
-from harness.errors import UserError, reason_of
 from harness.jsonfiles import finite_json
 
 _LAST_COLUMN_LEAST = 40
@@ -78,16 +76,3 @@ def number(value: Json, scale: Json = 1.0, *, digits: int = 2, sign: str = "") -
     if not isinstance(value, int | float) or not isinstance(scale, int | float):
         return "--"
     return f"{value * scale:{sign}.{digits}f}"
-
-
-def write_text(out: Path, text: str) -> None:
-    """Write a file, and the folders above it.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UserError(f"cannot be written: {reason_of(error)}", where=out) from None

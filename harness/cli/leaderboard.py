@@ -9,12 +9,11 @@ import click
 
 import harness
 from harness.cli import _options
-from harness.cli._format import write_text
 from harness.cli._options import tell
 from harness.cli._records import Skips
 from harness.cli._stdout import emit, kept_apart
 from harness.errors import CheckFailed, UserError
-from harness.plugins import find, plugins
+from harness.plugins import find, missing, plugins
 
 if TYPE_CHECKING:
     from harness.tables.table import Table
@@ -128,11 +127,11 @@ def leaderboard(
             baseline=baseline or "",
             duplicates=duplicates,
             one_sided=one_sided or ONE_SIDED,
-            human_share=human_share,
         ),
         interval=interval,
         ties=ties,
         margin=margin,
+        human_share=human_share,
         robustness=robustness,
         intersect=intersect,
         strict=strict,
@@ -151,36 +150,45 @@ def _print(table: Table, form: str, out: Path | None) -> None:
 
         print_table(table)
         return
+    from harness.runs.seal import write_whole
     from harness.tables.render import render
 
     with kept_apart():
         text = render(find("format", form, plugins().formats()), table)
         if out is None:
             emit(text, nl=False)
-        else:
-            write_text(out, text)
+            return
+        write_whole(out, [text.encode()])
+        tell(f"{out}: {len(table.rows)} rows as {form}")
 
 
 def _format(form: str | None, as_json: bool, out: Path | None) -> str:
     """Return the id of the format: by name, by flag, or by the ending of the file."""
     if as_json and form not in {None, "json"}:
         raise UserError(f"--json and --format {form} contradict each other")
-    if as_json:
-        return "json"
+    form = "json" if as_json else form
     if form == "terminal" and out is not None:
         raise UserError("the format 'terminal' cannot be written to a file", fix="--format plain")
-    if form is not None and form != "terminal":
-        return find("format", form, plugins().formats()).id
+    formats = plugins().formats()
+    if form is not None and form not in {"terminal", *formats}:
+        raise missing("format", form, ["terminal", *formats])
     if out is None:
-        return "terminal"
-    formats: dict[str, str] = {}
-    for descriptor in plugins().formats().values():
-        formats.setdefault(descriptor.suffix, descriptor.id)
-    if out.suffix not in formats:
-        endings = ", ".join(sorted(filter(None, formats)))
+        return form or "terminal"
+    by_ending: dict[str, str] = {}
+    for descriptor in formats.values():
+        by_ending.setdefault(descriptor.suffix, descriptor.id)
+    if form is None and out.suffix not in by_ending:
+        endings = ", ".join(sorted(filter(None, by_ending)))
         raise UserError(
             f"no output format writes {out.suffix or 'such'} files",
             where=out,
             fix=f"add --format ID, or use a file name that ends in one of {endings}",
         )
-    return formats[out.suffix]
+    wanted = out.suffix if form is None else formats[form].suffix
+    if out.suffix in by_ending and wanted and out.suffix != wanted:
+        raise UserError(
+            f"the format {form!r} is not that of a {out.suffix} file",
+            where=out,
+            fix=f"--format {by_ending[out.suffix]}, or a file that ends in {wanted}",
+        )
+    return form or by_ending[out.suffix]

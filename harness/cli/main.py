@@ -106,7 +106,7 @@ def _with_verbose(command: click.Command) -> click.Command:
 
 
 def _refuse_repeated(command: click.Command) -> None:
-    """Let a command refuse an option that is given twice, of which click takes the last alone."""
+    """Let a command refuse an option that is given twice, or empty: click takes the last alone."""
     make_parser = command.make_parser
 
     def parser(ctx: click.Context) -> Any:
@@ -119,12 +119,24 @@ def _refuse_repeated(command: click.Command) -> None:
                 if order.count(option) > 1:
                     message = f"{option.opts[0]} is given twice"
                     raise UserError(message, fix="give it once; several ids go as A,B")
+            for option in order:
+                if _is_blank(option, values.get(option.name)):
+                    message = f"{option.opts[0]} is given without a value"
+                    raise UserError(message, fix="give it one, or leave it out")
             return values, remaining, order
 
         made.parse_args = once  # type: ignore[method-assign]
         return made
 
     command.make_parser = parser  # type: ignore[method-assign]
+
+
+def _is_blank(option: click.Parameter, value: Any) -> bool:
+    """Whether an option's text is empty; that of the system turn may be."""
+    if not isinstance(option, click.Option) or option.name == "system":
+        return False
+    texts = value if option.multiple else [value]
+    return any(isinstance(text, str) and not text.strip() for text in texts)
 
 
 def _is_single(option: click.Parameter) -> bool:
@@ -299,6 +311,8 @@ def _of_click(error: click.ClickException) -> UserError:
         fix = nearest(text.split("'")[1], group.commands)
     if "extra argument" in text and context is not None and "tasks" in context.params:
         fix = f"join names with a comma and no blank, such as --tasks A,B; {fix}"
+    elif "extra argument" in text and context is not None and "results" in context.params:
+        fix = f"a folder of results is named by --results FOLDER; {fix}"
     if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
         hint = error.param_hint or (error.param and error.param.get_error_hint(context))
         parameter = " / ".join(hint) if isinstance(hint, list | tuple) else str(hint or "")

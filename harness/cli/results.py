@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,12 +92,13 @@ def list_(*, state: State | None, results: Path | None, as_json: bool) -> None:
 @_shared
 def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> None:
     """Show one evaluation: its settings, the code that made it, and its metrics."""
+    from harness.api.records import evaluation_at
     from harness.runs.folder import named
     from harness.runs.read import read_evaluation
     from harness.runs.superseded import about_of
 
     folder = _folder(results, [name])
-    (directory,) = named(folder, [name])
+    (directory,) = named(folder, [str(evaluation_at(name, folder))])
     if as_run:
         from harness.api.run_files import run_file_of
 
@@ -206,19 +208,8 @@ def _entries(results: Path | None) -> list[Entry]:
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:
-    return {
-        "evaluation": entry.name,
-        "directory": str(entry.directory),
-        "state": entry.state,
-        "model": entry.model,
-        "task": entry.task,
-        "done": entry.done,
-        "samples": entry.samples,
-        "bytes": entry.size,
-        "finished": entry.finished,
-        "writing": entry.writing,
-        "why": entry.why,
-    }
+    facts = {**asdict(entry), "directory": str(entry.directory)}
+    return {"evaluation": entry.name, "bytes": facts.pop("size"), **facts}
 
 
 def _said(about: Any) -> dict[str, Any]:

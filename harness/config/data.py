@@ -10,7 +10,7 @@ from typing import Protocol
 
 from harness.config.hub import hub_folder, is_hub_id
 from harness.config.settings import Settings
-from harness.config.tasks import installed_catalog, own_folder
+from harness.config.tasks import installed_catalog, own_folder, typed
 from harness.descriptors import DataSourceDescriptor, Json
 from harness.errors import UserError, quoted, reason_of
 from harness.packages import package_of
@@ -210,6 +210,6 @@ def given_path(spec: TaskSpec, settings: Settings) -> Path | None:
 def remedy(spec: TaskSpec) -> str:
     """Return what to do where a task's data are not: how to get them has a command of its own."""
     return (
-        f"--data {spec.id}=FOLDER; how to get them: harness data where {spec.id}; drawn ones: "
+        f"--data {spec.id}=FOLDER; how to get them: harness data where {typed(spec)}; drawn ones: "
         "--profile demo"
     )

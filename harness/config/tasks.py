@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any, cast
 
 from harness.errors import UserError, quoted
-from harness.jsonfiles import near_file
+from harness.jsonfiles import refuse_missing
 from harness.plugins import plugins
 from harness.resources import home_path
+from harness.specs import TaskSpec
 from harness.specs.catalog import SUFFIXES, Catalog, is_pattern, load_catalog, spec_id
 from harness.specs.yaml_loader import Document, parse_yaml, read_yaml
 
@@ -46,8 +48,7 @@ def include(places: Iterable[Path | str]) -> None:
     """
     for entry in places:
         path = home_path(entry, "--include")
-        if not path.exists():
-            raise UserError("the file or folder does not exist", where=path, fix=near_file(path))
+        refuse_missing(path)
         if path.is_dir():
             _folders.setdefault(path)
         else:
@@ -142,6 +143,11 @@ def own_folder(source: Path | None) -> Path | None:
     home = source.absolute()
     brought = (spec.path.absolute() for spec in plugins().spec_folders())
     return None if any(home.is_relative_to(folder) for folder in brought) else home.parent
+
+
+def typed(spec: TaskSpec) -> str:
+    """Return how a command line names a task: its id, or the path of a spec of no plugin."""
+    return spec.id if own_folder(spec.source) is None else quote(str(spec.source))
 
 
 def _file_named(path: Path, on_the_way: tuple[Path, ...] = ()) -> str:

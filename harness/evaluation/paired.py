@@ -19,6 +19,7 @@ from harness.runs.sample_record import SampleRecord, read_samples
 from harness.specs import MetricSpec, TaskSpec
 from harness.specs.resolve import read_resolved
 from harness.stats.equivalence import equivalent, with_margin
+from harness.stats.intervals import warning
 from harness.stats.labelled import Labels
 from harness.stats.paired import Paired, corrected
 from harness.stats.types import Label
@@ -294,13 +295,7 @@ class _Both:
             for first, second in zip(*self.collectors, strict=True)
         ]
         return [
-            [
-                replace(
-                    difference,
-                    paired=replace(difference.paired, units=min(difference.paired.units, number)),
-                )
-                for difference, number in zip(of_metric, clusters, strict=False)
-            ]
+            [_within(*one) for one in zip(of_metric, clusters, strict=False)]
             for of_metric in differences
         ]
 
@@ -320,6 +315,17 @@ class _Both:
             )
         ]
         return [replace(values[0], mcnemar=compared.mcnemar), *values[1:]]
+
+
+def _within(difference: Difference, clusters: int) -> Difference:
+    """Return a difference with the number of its part's clusters; one alone tests nothing."""
+    paired = replace(difference.paired, units=min(difference.paired.units, clusters))
+    if paired.units < 2:
+        paired = replace(paired, interval=None, p=None, detectable=None, spread=None)
+    elif (ends := paired.interval) is not None and difference.slice:
+        of_part = replace(ends, warning=warning(ends.low, ends.high, paired.units))
+        paired = replace(paired, interval=of_part)
+    return replace(difference, paired=paired)
 
 
 def _collectors(spec: TaskSpec) -> list[Collector]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.config.tasks import typed
 from harness.descriptors import Json
 from harness.errors import DataError, UserError, nearest
 from harness.evaluation.collectors import check_metrics
@@ -155,7 +156,7 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
         raise UserError(
             f"task {task.id!r} has no sample in split {task.spec.data.split!r}",
             where=task.located.root,
-            fix=f"harness data check {task.id} says what the folder holds",
+            fix=f"harness data check {typed(task.spec)} says what the folder holds",
         )
     _refuse_repeated(task, narrowed, hashes)
     parts[IDS] = digest.hexdigest()

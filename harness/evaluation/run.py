@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 from harness._version import __version__
 from harness.descriptors import Json
-from harness.errors import CannotAnswer, PluginError, UserError, flat, reason_of, show_traceback
+from harness.errors import CannotAnswer, PluginError, UserError, flat, show_traceback
 from harness.evaluation.exchanged import refuse_exchanged
 from harness.evaluation.execute import execute
 from harness.evaluation.few_shot import choose_shots, open_shots
@@ -497,10 +497,9 @@ def _manifest(
     if path.is_file():  # its name is its content's
         return path
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, body)
-    except (OSError, UserError) as error:
-        reason = f"{path}: {reason_of(error)}" if isinstance(error, OSError) else flat(str(error))
+    except UserError as error:
+        reason = flat(str(error))
         reporter.say(f"the evaluations were written, but the run's manifest was not: {reason}")
     return path
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -299,7 +300,7 @@ def _blocks_of_plan(job: Job, journal: Journal) -> Iterator[list[SampleRecord]]:
         raise UserError(
             "the journal holds samples that are not in the plan",
             where=job.directory,
-            fix="harness results rm with this folder; the same command then starts from scratch",
+            fix=f"harness results rm {quote(str(job.directory))}; the same command then restarts",
         )
 
 

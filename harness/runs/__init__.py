@@ -1,6 +1,6 @@
 """Evaluation records: write, seal, read."""
 
-from harness.runs.read import read_evaluation, read_evaluations
+from harness.runs.read import read_evaluation
 from harness.runs.record import Counts, EvaluationRecord, MetricValue, SliceValue
 from harness.stats.interval import Interval
 
@@ -11,5 +11,4 @@ __all__ = [
     "MetricValue",
     "SliceValue",
     "read_evaluation",
-    "read_evaluations",
 ]

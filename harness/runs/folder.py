@@ -8,9 +8,10 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
-from harness.errors import UserError
+from harness.errors import UserError, near
 from harness.jsonfiles import open_file
 from harness.runs.journal import FOLDER as JOURNAL
 from harness.runs.journal import Journal
@@ -78,11 +79,15 @@ def refuse_other(results: Path) -> None:
         UserError: it is not.
     """
     if not (results / EVALUATIONS).is_dir():
-        raise UserError(
-            f"this is not a results folder: it has no folder {EVALUATIONS!r}",
-            where=results,
-            fix="--results FOLDER",
-        )
+        lacks = f"it has no folder {EVALUATIONS!r}" if results.is_dir() else "it is missing"
+        raise UserError(f"this is not a results folder: {lacks}", where=results,
+                        fix="--results FOLDER; harness run ... writes one")  # fmt: skip
+
+
+def names_in(results: Path) -> list[str]:
+    """Return the names of a results folder's evaluations, ``TASK/NAME``."""
+    found = (results / EVALUATIONS).glob("[!.]*/[!.]*")
+    return [path.relative_to(results / EVALUATIONS).as_posix() for path in found]
 
 
 def named(results: Path, names: Sequence[str]) -> list[Path]:
@@ -95,17 +100,22 @@ def named(results: Path, names: Sequence[str]) -> list[Path]:
     inside = (results / EVALUATIONS).resolve()
     directories: dict[Path, None] = {}
     for name in names:
-        path = next(
-            (one for one in (results / EVALUATIONS / name, Path(name)) if one.is_dir()), None
-        )
+        paths = (results / EVALUATIONS / name, Path(name))
+        path = next(filter(os.path.isdir, paths), None)
         if path is None:
-            raise UserError("no such evaluation exists", where=name, fix="harness results list")
+            known = (
+                near(name, names_in(results))
+                or f"harness results list --results {quote(str(results))}"
+            )
+            is_run = (results / "runs" / f"{name}.json").is_file()
+            what = "this is a run, not an evaluation" if is_run else "no such evaluation exists"
+            raise UserError(what, where=name, fix=known)
         directory = path.resolve()
         if directory in {inside, inside.parent} or directory.parent == inside:
             raise UserError(
                 "this is a folder of evaluations, not an evaluation",
                 where=path,
-                fix=f"harness results list --results {results}",
+                fix=f"harness results list --results {quote(str(results))}",
             )
         if not directory.is_relative_to(inside) or path.is_symlink():
             raise UserError(f"is not in the results folder {results}", where=path)

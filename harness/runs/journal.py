@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -296,8 +297,9 @@ def decode(line: bytes, where: str = "the journal") -> tuple[int, list[dict[str,
 
 
 def _refused(where: str) -> UserError:
+    evaluation = quote(str(Path(where).parent.parent))
     return UserError(
         "this line was not written by a run of this evaluation",
         where=where,
-        fix="harness results rm with the evaluation's folder; the same command then restarts",
+        fix=f"harness results rm {evaluation}; the same command then restarts",
     )

@@ -66,29 +66,17 @@ class LeftOut:
     unfinished: bool = False
 
 
-def read_evaluations(
+def survey(
     path: Path | str, *, details: bool = True
-) -> tuple[list[EvaluationRecord], list[str]]:
-    """Read every evaluation under a folder, or those a run manifest names.
+) -> tuple[list[EvaluationRecord], list[LeftOut]]:
+    """Read every evaluation under a folder, or those that the manifest of a run names.
 
     Args:
         path: A folder, an evaluation, or the manifest of a run.
         details: As for :func:`read_evaluation`.
 
     Returns:
-        The records in order of their paths, and one line for each directory that was left out.
-
-    Raises:
-        UserError: when the place does not exist.
-    """
-    records, left_out = survey(path, details=details)
-    return records, [one.why for one in left_out]
-
-
-def survey(
-    path: Path | str, *, details: bool = True
-) -> tuple[list[EvaluationRecord], list[LeftOut]]:
-    """Read as :func:`read_evaluations` does; what is left out says whether it is unfinished.
+        The records in order of their paths, and each directory that was left out.
 
     Raises:
         UserError: when the place does not exist.

@@ -13,7 +13,7 @@ from secrets import token_hex
 from typing import IO, Any
 
 from harness.errors import UserError, reason_of
-from harness.jsonfiles import as_object, open_file, parse_json
+from harness.jsonfiles import as_object, open_file, parse_json, refuse_missing
 from harness.resources import file_hash
 from harness.runs.record import FORMAT
 
@@ -21,6 +21,7 @@ SEAL = "seal.json"
 SAMPLES = "samples.jsonl"
 SEALED = ("evaluation.json", SAMPLES, "metrics.json", "spec.yaml")
 PART = ".part"
+_DEVICES = Path("/dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +70,26 @@ def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
 def open_whole(path: Path) -> Iterator[IO[bytes]]:
     """Open a file to be written atomically: beside its place, forced to disk, then moved there.
 
-    Concurrent writers use different temporary names; the last one wins.
+    Its folders are made. Concurrent writers use different temporary names; the last one wins. What
+    a link leads to is replaced, not the link, and a pipe or a device is written to as it is.
 
     Raises:
         UserError: it cannot be written; the old file stays.
     """
-    part = path.with_name(f".{path.name[:200]}.{token_hex(6)}{PART}")
     try:
+        if path.parent == _DEVICES or path.is_fifo() or path.is_char_device():
+            with path.open("wb") as handle:
+                yield handle
+            return
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name[:200]}.{token_hex(6)}{PART}")
         try:
             with part.open("xb") as handle:
                 yield handle
                 handle.flush()
                 os.fsync(handle.fileno())
-            part.replace(path)
+            part.replace(target)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
@@ -188,6 +196,7 @@ def _read(directory: Path, sealing: Sealing) -> tuple[dict[str, str], dict[str, 
     """Return the hashes and sizes that a seal holds; older ones of analyses hold no sizes."""
     path = directory / sealing.file
     if not path.exists():
+        refuse_missing(directory)
         raise UserError(sealing.unfinished, where=directory)
     try:
         with open_file(path) as opened:

@@ -114,7 +114,9 @@ def parse_yaml(text: str, *, name: str = "<text>", path: Path | None = None) -> 
     if len(text) > _KEPT:
         return _Builder(text, name, path).document()
     document = _parsed(text, name, path)
-    return replace(document, data=deepcopy(document.data))  # the caller may change its data
+    # What the caller has is its own to change.
+    data, keys, values = deepcopy(document.data), {**document.keys}, {**document.values}
+    return replace(document, data=data, keys=keys, values=values)
 
 
 @lru_cache(maxsize=512)

@@ -5,8 +5,8 @@ Pure: the same records in the same order give the same table. Nothing is average
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from harness.errors import UserError, unknown
 from harness.runs.record import EvaluationRecord
@@ -14,11 +14,19 @@ from harness.runs.superseded import current, superseded_note
 from harness.tables.caption import caption_of
 from harness.tables.columns import columns_of, declared_columns, reported_panels, with_readings
 from harness.tables.duplicates import Rule, SeedInterval, seed_notes, settled
-from harness.tables.human_share import with_shares
 from harness.tables.layout import Layout
 from harness.tables.notes import compared_note, notes_of, shown_notes
 from harness.tables.ranks import Tied, compared, ranked
-from harness.tables.rows import ONE_SIDED, Placed, Supports, doubts_of, names_of, placed, rows_of
+from harness.tables.rows import (
+    ONE_SIDED,
+    Key,
+    Placed,
+    Supports,
+    doubts_of,
+    names_of,
+    placed,
+    rows_of,
+)
 from harness.tables.sections import sections_of, why
 from harness.tables.table import Section, Table, TableStyle
 
@@ -36,7 +44,6 @@ class TableOptions:
         supports: Tells ``n/a`` from a cell that nobody ran.
         one_sided: From this share of one answer on, numbers that are best at zero are marked.
         readings: Show beside numbers that are best at zero what says how to read them.
-        human_share: Show beside each number how much it is of the annotators'.
     """
 
     baseline: str = ""
@@ -47,7 +54,6 @@ class TableOptions:
     supports: Supports | None = None
     one_sided: float = ONE_SIDED
     readings: bool = True
-    human_share: bool = False
 
 
 def build_table(
@@ -103,12 +109,10 @@ def build_table(
     sections = ranked(sections, columns, within=within, tied=tied)
     if baseline or versus:
         sections = compared(sections, columns, baseline, versus)
-    if options.human_share:
-        columns, sections, metric_names = with_shares(columns, sections, metric_names)
     looks = options.looks or (layout.looks if layout is not None else TableStyle())
     shows = looks.interval != "none"
     notes = (
-        *notes_of(settled_records, columns, common, intervals=shows),
+        *notes_of(_as_rows(groups, names), columns, common, intervals=shows),
         *seed_notes([one for group in groups for one in group]),
         *missing,
         *filter(None, [superseded_note(len(superseded))]),
@@ -180,6 +184,20 @@ def _references(
     }:
         baseline = ""  # a layout's baseline that nobody ran is no mistake of this command
     return baseline, {row.label: row.versus for row in layout.rows if row.versus}
+
+
+def _as_rows(
+    groups: Sequence[Sequence[Placed]], names: Mapping[Key, str]
+) -> list[list[EvaluationRecord]]:
+    """Return the records called as their rows are: two rows may be of one model."""
+    return [
+        [
+            replace(one.record, model=": ".join(filter(None, (one.key.group, names[one.key]))),
+                    training=None, method=None, settings={})
+            for one in group
+        ]
+        for group in groups
+    ]  # fmt: skip
 
 
 def _absent_rows(layout: Layout | None, placements: Sequence[Placed]) -> tuple[str, ...]:

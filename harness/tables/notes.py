@@ -6,8 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from harness.runs.record import EvaluationRecord
 from harness.tables.caption import intervals_said
-from harness.tables.human_share import NOTE as SHARE_NOTE
-from harness.tables.human_share import SHARE
 from harness.tables.ranks import UNRANKED
 from harness.tables.rows import ONE_SIDED_MARK, SIGN_CHANGES
 from harness.tables.table import LETTERS, TIED, TRENDS, Column, Section, TableStyle
@@ -163,8 +161,6 @@ def shown_notes(
     unranked = sorted(UNRANKED & {mark for cell in cells for mark in cell.marks})
     if unranked and any(cell.rank for cell in cells):
         notes.append(f"Numbers marked {' or '.join(unranked)} are not ranked.")
-    if any(column.metric == SHARE for column in columns):
-        notes.append(SHARE_NOTE)
     if any(not cell.supported for cell in cells):
         notes.append("n/a: the model cannot answer this kind of task.")
     return tuple(notes)

@@ -9,7 +9,7 @@ import pytest
 from harness.analysis.results import Analysis, finished, read_analysis, table_of, write_analysis
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.runs import read_evaluations
+from harness.runs.read import survey
 
 ABOUT: dict[str, Json] = {"model": "m", "seed": 0}
 
@@ -64,7 +64,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
 
 def test_tables_of_evaluations_pass_analyses_by(tmp_path: Path) -> None:
     written(tmp_path)
-    assert read_evaluations(tmp_path) == ([], [])
+    assert survey(tmp_path) == ([], [])
 
 
 @pytest.mark.parametrize(

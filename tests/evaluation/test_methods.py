@@ -16,7 +16,7 @@ from harness.evaluation.methods import MethodAnswerer, find_method
 from harness.plugins import plugins
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text, Turn
 from harness.requests.method import Result
-from harness.runs.read import read_evaluations
+from harness.runs.read import survey
 from harness.runs.sample_record import read_samples
 
 
@@ -153,7 +153,7 @@ def test_the_method_stands_in_record_and_row(faces: Callable[[int], Path]) -> No
     data = f"raf_db={faces(6)}"
     assert run("--data", data) == 0
     assert run("--data", data, "--method", "posthoc", "--method-option", "epsilon=0.01") == 0
-    records, _ = read_evaluations("results")
+    records, _ = survey("results")
     plain, calibrated = sorted(records, key=lambda record: len(record.title))
     assert (plain.title, calibrated.title) == ("talker", "talker + posthoc (epsilon=0.01)")
     assert plain.fingerprint != calibrated.fingerprint
@@ -169,7 +169,7 @@ def test_written_answers_are_asked_for_with_a_contrast(tmp_path: Path) -> None:
     results = str(tmp_path / "results")
     given = ("--profile", "demo", "--limit", "2", "--results", results)
     assert run(*given, "--method", "vdd", "--method-option", "alpha=0.5", tasks="textvqa") == 0
-    [record], _ = read_evaluations(results)
+    [record], _ = survey(results)
     texts = {sample.text for sample in read_samples(record.directory)}
     assert texts == {"Contrast(alpha=0.5, cutoff=0.1)"}
 
@@ -206,7 +206,7 @@ def test_of_a_group_only_what_the_method_treats_is_asked(
     assert run(*given, "--method", "posthoc", tasks="social_all") == 0
     shown = " ".join("".join(capsys.readouterr()).split())
     assert "left out: gazefollow: method 'posthoc' treats scores of options" in shown
-    records, _ = read_evaluations(tmp_path / "results")
+    records, _ = survey(tmp_path / "results")
     tasks = {record.task for record in records}
     assert "raf_db" in tasks
     assert "gazefollow" not in tasks
@@ -246,7 +246,7 @@ def test_what_a_method_cannot_answer_is_recorded(
     name: str, kind: str, faces: Callable[[int], Path]
 ) -> None:
     assert run("--data", f"raf_db={faces(2)}", "--method", name) == 1
-    [record], _ = read_evaluations("results")
+    [record], _ = survey("results")
     assert {sample.error and sample.error.kind for sample in read_samples(record.directory)} == {
         kind
     }

@@ -12,7 +12,7 @@ import harness
 from harness.cli.main import invoke, main
 from harness.plugin_code import Code
 from harness.plugins import Plugins, plugins
-from harness.runs.read import read_evaluations
+from harness.runs.read import survey
 from harness.runs.record import EvaluationRecord
 from harness.runs.superseded import current
 from tests.evaluation.lab import Lab
@@ -66,7 +66,7 @@ def test_a_mended_plugin_does_not_return_its_old_number(
     assert code == 0
     assert f"plugin lab_{name} 0.1 changed since 20" in said
     assert "(code): older evaluations of lab_faces are superseded and not used" in said
-    records, _ = read_evaluations("r")
+    records, _ = survey("r")
     assert len({told(record) for record in records}) == 2
     kept, older = current(records)
     assert (len(kept), len(older)) == (1, 1)

@@ -97,6 +97,29 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
+def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path) -> None:
+    link, pipe = tmp_path / "link.json", tmp_path / "pipe"
+    link.symlink_to("far/away/run.json")
+    write_whole(link, [b"new"])
+    assert link.is_symlink()
+    assert Path(tmp_path, "far/away/run.json").read_bytes() == b"new"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_whole(pipe, [b"through"])
+        assert os.read(reading, 100) == b"through"
+    finally:
+        os.close(reading)
+    write_whole(Path("/dev/null"), [b"gone"])
+    assert pipe.is_fifo()
+    assert Path("/dev/null").is_char_device()
+    loop = tmp_path / "loop"
+    loop.symlink_to("loop")
+    for path in (loop, tmp_path / ("x" * 300), tmp_path / "link.json" / "in a file"):
+        with pytest.raises(UserError, match="cannot be written"):
+            write_whole(path, [b"new"])
+
+
 def test_a_file_that_cannot_be_written_stays_what_it_was(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     write_whole(path, [b"old"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.runs.read import read_evaluation, read_evaluations
+from harness.runs.read import read_evaluation, survey
 from harness.runs.seal import SEAL, seal
 from tests.runs.sealed import answers, write
 
@@ -27,7 +27,7 @@ def test_every_directory_that_does_not_count_is_named(tmp_path: Path) -> None:
     changed(damaged, "evaluation.json", marks=[])
     (damaged / "evaluation.json").write_text((damaged / "evaluation.json").read_text() + " ")
     changed(newer, SEAL, format=99)
-    records, problems = read_evaluations(tmp_path)
+    records, problems = survey(tmp_path)
     assert [record.directory for record in records] == [good]
     assert len(problems) == 3
     for problem, (folder, said) in zip(
@@ -35,8 +35,8 @@ def test_every_directory_that_does_not_count_is_named(tmp_path: Path) -> None:
         ((lost, "not finished"), (damaged, "changed since"), (newer, "written in format 99")),
         strict=True,
     ):
-        assert str(folder) in problem
-        assert said in problem
+        assert str(folder) in problem.why
+        assert said in problem.why
 
 
 @pytest.mark.parametrize("end", ["low", "high"])

@@ -20,7 +20,7 @@ from harness.errors import ModelError
 from harness.plugins import hookimpl, plugins
 from harness.requests import Failed, Response, Scores, Text, Vectors
 from harness.requests.extractor import Extracted
-from harness.runs.read import read_evaluations
+from harness.runs.read import survey
 from harness.runs.sample_record import read_samples
 from harness.samples import Sample
 
@@ -280,7 +280,7 @@ def test_what_the_model_calls_a_refusal_is_counted_as_one(
 ) -> None:
     strange.FAULTS[place] = returns(Text("yes, I mean no", refused=True))
     assert said(strange, command, capfd) == (0, "")
-    (record,), _ = read_evaluations("results")
+    (record,), _ = survey("results")
     assert (record.counts.refusals, record.counts.unparsed, record.counts.errors) == (6, 0, 0)
     assert record.main.value == 0
 
@@ -288,7 +288,7 @@ def test_what_the_model_calls_a_refusal_is_counted_as_one(
 def test_a_failure_with_much_to_say_is_recorded_short(strange: Any, capfd: Any) -> None:
     strange.FAULTS["model.text"] = returns(Failed("long", ESCAPES + "x" * 100_000))
     said(strange, SUMS, capfd)
-    (record,), _ = read_evaluations("results")
+    (record,), _ = survey("results")
     error = next(read_samples(record.directory)).error
     assert error is not None
     message = error.message
@@ -319,7 +319,7 @@ def test_a_model_that_raises_ends_its_task_and_not_the_run(strange: Any, capfd: 
     is_one_short_message(err)
     assert "error: strange_sums: strange:Model: model 'strange' raised in answer: ValueError" in err
     assert "what was answered is kept, and the same command continues" in err
-    records, _ = read_evaluations("results")
+    records, _ = survey("results")
     assert {record.task for record in records} == {"strange_ranks", "strange_groups"}
     strange.FAULTS.clear()
     assert said(strange, command, capfd) == (0, "")

@@ -201,6 +201,21 @@ def test_a_note_names_the_evaluations_only_where_their_counts_differ() -> None:
     assert many.endswith("6 (m5), and in 3 more evaluations.")
 
 
+def test_a_note_names_rows_not_models() -> None:
+    counts = replace(_COUNTS, notes={"left out": 2}, cut=1)
+    table = build_table(
+        [
+            record("a", "x", settings={"rate": rate}, counts=counts, fingerprint=f"{rate}")
+            for rate in (1, 2)
+        ]
+        + [record("b", "x", counts=_COUNTS)]
+    )
+    names = [row.model for row in table.rows]
+    assert names == ["a (rate=1)", "a (rate=2)", "b"]
+    assert table.notes[-1] == "X (x): left out: 2 (a (rate=1)), 2 (a (rate=2))."
+    assert "(a (rate=1), x)" in table.notes[-2]
+
+
 def test_the_interval_is_explained_only_where_there_is_one() -> None:
     assert build_table([record()]).notes[-1] == ("Intervals: 95 %, cluster bootstrap, percentile.")
     assert not any(

@@ -77,6 +77,40 @@ def test_the_ending_of_a_file_chooses_the_format(results: Path, name: str) -> No
     assert text.startswith({".md": "| Model", ".json": "{", ".txt": "Model"}[Path(name).suffix])
 
 
+def test_a_file_that_is_written_is_named(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(main, ["leaderboard", "--out", "deep/table.md"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "deep/table.md: 2 rows as markdown" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--format", "markdown", "--out", "x.tex"), "'markdown' is not that of a .tex file"),
+        (("--json", "--out", "x.md"), "'json' is not that of a .md file"),
+        (("--format", "csv", "--out", "x.txt"), "'csv' is not that of a .txt file"),
+        (("--format", "doc"), "terminal"),
+        (("--format", "terminl"), "did you mean 'terminal'"),
+        (("--format", "terminal", "--out", "x.txt"), "cannot be written to a file"),
+        (("--tasks", ""), "--tasks is given without a value"),
+        (("--out", ""), "--out is given without a value"),
+    ],
+)
+def test_a_format_that_does_not_fit_is_refused(
+    results: Path, flags: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(main, ["leaderboard", *flags]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(Path().glob("x.*"))
+
+
+def test_an_ending_of_no_format_takes_any(results: Path) -> None:
+    assert invoke(main, ["leaderboard", "--format", "csv_wide", "--out", "table.tsv"]) == 0
+    assert invoke(main, ["leaderboard", "--format", "csv_wide", "--out", "table.csv"]) == 0
+    assert Path("table.tsv").read_bytes() == Path("table.csv").read_bytes()
+
+
 def test_tasks_and_groups_choose_columns(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(main, ["leaderboard", "--json", "--tasks", "raf_db"]) == 0
     columns = json.loads(capsys.readouterr().out)["columns"]

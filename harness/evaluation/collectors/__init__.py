@@ -34,9 +34,7 @@ __all__ = [
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 
-KINDS: tuple[type[Collector], ...] = tuple(
-    sorted(Collector.__subclasses__(), key=lambda kind: kind.__name__)
-)
+KINDS = tuple(sorted(Collector.__subclasses__(), key=lambda kind: kind.rank))
 """Every kind of metric: the collector of each file in this folder that defines one."""
 
 

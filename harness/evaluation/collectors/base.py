@@ -71,10 +71,12 @@ class Collector(ABC):
     Attributes:
         protocol: What a metric of this kind can do.
         wants: The methods of that, for a message about an object of no kind.
+        rank: Place among the kinds; a metric that can do what several want is of the first.
     """
 
     protocol: ClassVar[type]
     wants: ClassVar[str]
+    rank: ClassVar[int]
 
     def __init__(
         self, spec: MetricSpec, metric: Any, shared: Shared, *, needs_target: bool

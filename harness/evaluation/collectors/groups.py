@@ -44,6 +44,7 @@ class GroupCollector(Collector):
 
     protocol = GroupMetric
     wants = "counts, parts, settle and beside (groups)"
+    rank = 1
     metric: GroupMetric
 
     def __init__(

@@ -31,6 +31,7 @@ class RankCollector(Collector):
 
     protocol = RankMetric
     wants = "prepare and value (ranks)"
+    rank = 2
     metric: RankMetric
 
     def __init__(

@@ -31,6 +31,7 @@ class SumCollector(Collector):
 
     protocol = AdditiveMetric
     wants = "statistics and finalize (sums)"
+    rank = 3
     metric: AdditiveMetric
 
     def __init__(

@@ -25,7 +25,6 @@ from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import read_samples
 from harness.specs import ChooseSpec, DataSpec, MetricSpec, PromptSpec, TaskSpec
 from harness.specs.resolve import read_resolved
-from harness.tables.build import TableOptions
 
 
 @pytest.fixture
@@ -112,7 +111,7 @@ def test_the_human_row_stands_in_the_table_and_is_compared_with_models(
     assert vqa.main.value == human_row(model.records[0]).metric.value
     assert {line.score for line in read_samples(vqa.directory)} > {1.0}
     assert sum(one.n for one in vqa.slices if one.slice == "answer_type") == vqa.counts.scored
-    table = harness.leaderboard("results", options=TableOptions(human_share=True))
+    table = harness.leaderboard("results", human_share=True)
     row = next(row for row in table.rows if row.model == "human (leave one out)")
     assert not any(cell.rank for cell in row.cells if cell is not None)
     assert [column.label for column in table.columns] == ["Acc", "of human", "Accuracy", "of human"]

@@ -10,6 +10,7 @@ import yaml
 from harness_exports.api import write_records
 from jsonschema import Draft7Validator, Draft202012Validator
 
+import harness
 from harness.cli.main import invoke, main
 from harness.errors import UserError
 from harness.plugins import plugins
@@ -78,8 +79,25 @@ def test_marks_travel(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_undefined_number_is_left_out_and_never_nan(tmp_path: Path, form: str) -> None:
     lost = [sample(str(n), "fear", None, error="gone") for n in range(3)]
+    if form == "eval_results":  # it holds numbers alone, and an empty folder says nothing
+        with pytest.raises(UserError, match="Accuracy is undefined"):
+            made(tmp_path, form, samples=lost)
+        return
     for path in made(tmp_path, form, samples=lost):
         assert not re.search(r"\bnan\b", content(path), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("form", plugins().exporters())
+def test_the_name_of_a_file_is_no_folder(tmp_path: Path, form: str) -> None:
+    folder = write(tmp_path / "run", answers())
+    for ending in (".csv", ".json", ".parquet", ".MD"):
+        out = tmp_path / f"out{ending}"
+        with pytest.raises(UserError, match="looks like a file"):
+            harness.export(folder, form, out)
+        assert not out.exists()
+    (tmp_path / "there.json").mkdir()  # whoever made it means it
+    hub = {"raf_db": "a/b"}
+    assert harness.export(folder, form, tmp_path / "there.json", datasets=hub)
 
 
 def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_limited_evaluation_is_refused(capsys: Capture) -> None:
 def test_mistakes_end_with_2_and_one_message(capsys: Capture) -> None:
     folder = evaluated("vqav2", {"1": "a", "2": "b"})
     for arguments, message in (
-        (("nowhere", "--out", "vqa.json"), "nowhere: there is no such evaluation"),
+        (("nowhere", "--out", "vqa.json"), "nowhere: there are no such results"),
         ((folder, "--out", "vqa.xlsx"), "a submission file of 'vqav2' must end in .json"),
         ((folder, "--out", "answers.jsonl/vqa.json"), "cannot be written"),
     ):

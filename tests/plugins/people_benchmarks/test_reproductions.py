@@ -86,6 +86,13 @@ def test_the_verdict(value: float, low: float | None, high: float | None, said: 
     assert page.verdict(TARGET, page.Measured(value, low, high)) == said
 
 
+def test_a_pipe_in_a_cell_survives_two_fillings() -> None:
+    row = ("A | B", "x\\|y", "1.00", "0.3", "1.10", "+0.10", "", "agrees")
+    text = page.filled(f"{page.BEGIN}\n{page.END}", [row])
+    assert page.with_earlier(text, [(*row[:4], "", "", "", "not run")]) == [row]
+    assert page.filled(text, [row]) == text
+
+
 def test_the_authors_files_must_give_the_number_as_printed() -> None:
     figures = {"LLaVA1.5": {"VLbias B_ovl": 1.8518}}
     measured = page.from_files(TARGET, figures)

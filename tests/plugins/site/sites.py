@@ -12,7 +12,7 @@ from harness_site.questions import Sources
 
 from harness.config.settings import Settings
 from harness.plugins import plugins
-from harness.runs.read import read_evaluations
+from harness.runs.read import survey
 from harness.specs.catalog import load_catalog
 from harness.tables.build import TableOptions
 from tests.runs.sealed import FACES, answers, sample, write
@@ -50,7 +50,7 @@ def many(folder: Path, number: int) -> Path:
 
 def built(out: Path, places: Sequence[Path], **changes: Any) -> Path:
     said: list[str] = []
-    records = [record for place in places for record in read_evaluations(place)[0]]
+    records = [record for place in places for record in survey(place)[0]]
     sources = Sources(
         catalog=load_catalog(plugins().spec_folders()),
         settings=Settings(profile="full", results=out, cache=out),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import DataError, UserError
-from harness.runs.read import read_evaluations
+from harness.runs.read import survey
 from harness.runs.sample_record import SampleRecord
 from harness.tables.layout import load_layout
 from tests.plugins.site.sites import HOSTILE, built, contents, data, evaluations, many
@@ -293,7 +293,7 @@ def test_a_folder_that_is_no_site_is_left_alone(tmp_path: Path) -> None:
     results = evaluations(tmp_path / "results")
     with pytest.raises(UserError, match="holds something that is not a site"):
         built(results, [results])
-    assert len(read_evaluations(results)[0]) == 3
+    assert len(survey(results)[0]) == 3
 
 
 def test_without_evaluations_there_is_no_site(tmp_path: Path) -> None:

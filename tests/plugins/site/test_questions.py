@@ -13,7 +13,7 @@ from PIL import Image
 import harness
 from harness.config.settings import Settings
 from harness.plugins import plugins
-from harness.runs.read import read_evaluations
+from harness.runs.read import survey
 from harness.specs.catalog import load_catalog
 
 FACES = 8
@@ -49,7 +49,7 @@ def questions(
         figures=False,
         say=lambda _: None,
     )
-    record = max(read_evaluations(Path(results))[0], key=lambda one: one.variant)
+    record = max(survey(Path(results))[0], key=lambda one: one.variant)
     return Questions.of(record, sources, Site(out, []), "samples/raf")
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.results import Analysis, finished, table_of, write_analysis
+from harness.api.records import Skipped, newest_of
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.plugins import plugins
-from harness.runs import EvaluationRecord, read_evaluations
-from harness.runs.superseded import current, superseded_note
+from harness.runs import EvaluationRecord
 from harness.specs import fingerprint
 from harness_training.changes import change_over_seeds, relative
 
@@ -106,10 +106,9 @@ def read_trained(
     untrained: list[EvaluationRecord] = []
     problems: list[str] = []
     for folder in places:
-        records, left_out = read_evaluations(folder, details=False)
-        problems += [f"left out: {line}" for line in left_out]
-        records, superseded = current(records)
-        problems += filter(None, [superseded_note(len(superseded))])
+        skipped: list[Skipped] = []
+        records, _ = newest_of([folder], skipped.append, details=False)
+        problems += [line for part in skipped for line in part.lines()]
         for record in records:
             training = record.training
             if training is None:

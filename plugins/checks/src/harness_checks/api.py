@@ -17,7 +17,7 @@ from harness.descriptors import Json
 from harness.errors import HarnessError, SampleError, UserError, nearest
 from harness.evaluation.few_shot import choose_shots
 from harness.evaluation.task import Task
-from harness.jsonfiles import near_file
+from harness.jsonfiles import refuse_missing
 from harness.plugins import plugins
 from harness.specs.catalog import spec_files
 from harness.specs.group import is_group
@@ -117,10 +117,9 @@ def _files(paths: Sequence[Path]) -> list[Path]:
             if not inside:
                 raise UserError("no YAML file in this folder", where=path)
             files.update(dict.fromkeys(inside))
-        elif path.is_file():
-            files.setdefault(path)
         else:
-            raise UserError("the file or folder does not exist", where=path, fix=near_file(path))
+            refuse_missing(path)
+            files.setdefault(path)
     return list(files)
 
 

@@ -85,6 +85,7 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             target="harness_claims.human_command:human",
             summary="Score each annotator against the rest, and models against that.",
             section="Claims",
+            functions={"with_human_shares": "harness_claims.human_share:with_human_shares"},
         ),
         CommandDescriptor(
             id="prompts",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 
-from harness.api.records import OnSkipped, newest_of, several, warn
+from harness.api.records import OnSkipped, evaluation_at, newest_of, several, warn
 from harness.arguments import checked
 from harness.errors import UserError, reason_of, unknown
 from harness.plugins import contract_of, find, plugins
@@ -14,6 +15,9 @@ from harness.runs.record import EvaluationRecord
 from harness.targets import load_target
 
 from harness_exports.submissions import Submission, write_submission
+
+_FILES = {".csv", ".html", ".json", ".jsonl", ".md", ".parquet", ".tex", ".tsv", ".txt", ".xlsx",
+          ".yaml", ".yml"}  # fmt: skip
 
 
 @checked
@@ -29,7 +33,7 @@ def export(
     """Write finished evaluations in an exchange format and return the files; no number is changed.
 
     Args:
-        places: Folders of evaluations, or runs by manifest or name.
+        places: Folders of evaluations, or runs and evaluations by name.
         format: An exchange format; see ``harness list exporters``.
         out: Folder that the files go to.
         organization: Who ran the evaluations.
@@ -52,7 +56,7 @@ def submission(
     """Write an evaluation's answers as the benchmark's server takes them; nothing is sent.
 
     Args:
-        evaluation: Folder of a finished evaluation.
+        evaluation: Folder or name of a finished evaluation.
         out: The file; its ending chooses the form (``harness list submissions``).
         allow_missing: Give samples that errored an empty answer, and take a limited evaluation.
 
@@ -60,7 +64,8 @@ def submission(
         UserError: not a finished evaluation, a benchmark without such a file, an ending it does
             not have, or samples that are missing.
     """
-    return write_submission(Path(evaluation), Path(out), allow_missing=allow_missing)
+    directory = evaluation_at(evaluation)
+    return write_submission(directory, Path(out), allow_missing=allow_missing)
 
 
 def write_records(
@@ -77,6 +82,12 @@ def write_records(
         PluginError: the exporter breaks its contract.
     """
     descriptor = find("exporter", form, plugins().exporters())
+    if out.suffix.lower() in _FILES and not out.is_dir():
+        raise UserError(
+            f"--out names the folder of the files, and {out.name} looks like a file",
+            where=out,
+            fix=f"--out {quote(str(out.with_suffix('')))}; the format names its files itself",
+        )
     if not records:
         raise UserError(
             "there is no finished evaluation to export", fix="harness run ... makes them"

@@ -10,11 +10,10 @@ from harness import commands
 
 
 @click.command(
-    epilog="Examples: harness submission results/evaluations/vqav2/null-0123456789ab --out "
-    "vqav2_test-dev.json | harness submission results/evaluations/mmbench/null-0123456789ab "
-    "--out mmbench_test.xlsx"
+    epilog="Examples: harness submission vqav2/null-0123456789ab --out vqav2_test-dev.json | "
+    "harness submission mmbench/null-0123456789ab --out mmbench_test.xlsx"
 )
-@click.argument("evaluation", metavar="EVALUATION_DIR", type=click.Path(path_type=Path))
+@click.argument("evaluation", metavar="EVALUATION")
 @click.option(
     "--out",
     required=True,
@@ -27,7 +26,7 @@ from harness import commands
     help="Write an empty answer for samples that errored; accept a limited evaluation.",
 )
 @commands.as_json
-def submission(*, evaluation: Path, out: Path, allow_missing: bool, as_json: bool) -> None:
+def submission(*, evaluation: str, out: Path, allow_missing: bool, as_json: bool) -> None:
     """Write an evaluation's answers in the format of the benchmark's server.
 
     For splits without public answers: run the task with its option split (--task-option

@@ -29,12 +29,18 @@ FOLDER = ".eval_results"
 
 
 def export(records: Sequence[EvaluationRecord], out: Path, options: ExportOptions) -> list[Path]:
-    """Write ``MODEL/.eval_results/TASK.yaml`` for each evaluation whose value is defined.
+    """Write ``MODEL/.eval_results/TASK.yaml`` for each evaluation.
 
     Raises:
-        UserError: a task without the Hub id of its benchmark.
+        UserError: a task without the Hub id of its benchmark, or a value that is not defined.
     """
     for record in records:
+        if record.main.value is None:
+            raise UserError(
+                f"{record.main.column} is undefined, and the format holds numbers alone",
+                where=record.directory,
+                fix="leave this evaluation out: name the others",
+            )
         if record.task not in options.datasets:
             raise UserError(
                 f"the benchmark of {record.task!r} has no Hub id, which the format needs",
@@ -43,11 +49,10 @@ def export(records: Sequence[EvaluationRecord], out: Path, options: ExportOption
     written = []
     for model, group in by_model(records):
         for task, record in by_task(group).items():
-            if record.main.value is not None:
-                text = yaml.safe_dump(
-                    [_entry(record, options.datasets[task])], sort_keys=False, allow_unicode=True
-                )
-                written.append(write_text(out / model / FOLDER / f"{file_name(task)}.yaml", text))
+            text = yaml.safe_dump(
+                [_entry(record, options.datasets[task])], sort_keys=False, allow_unicode=True
+            )
+            written.append(write_text(out / model / FOLDER / f"{file_name(task)}.yaml", text))
     return written
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.runs.record import EvaluationRecord, MetricValue
-from harness.runs.seal import SEAL
+from harness.runs.seal import SEAL, write_whole
 from harness.runs.superseded import finished as clocked
 from harness.specs.spec import ChooseSpec, TaskSpec
 
@@ -93,8 +93,7 @@ def interval_text(value: MetricValue) -> str:
 
 def write_text(path: Path, text: str) -> Path:
     """Write a file, making its folder; return its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_whole(path, [text.encode()])
     return path
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.descriptors import SubmissionDescriptor
-from harness.errors import UserError, reason_of
+from harness.errors import UserError
 from harness.guard import Contract
 from harness.plugins import contract_of, plugins
 from harness.runs.read import read_evaluation
@@ -49,12 +49,6 @@ def write_submission(directory: Path, out: Path, *, allow_missing: bool = False)
         UserError: not a sealed evaluation, a benchmark without such a file, an ending it does not
             have, samples missing, or records of another kind.
     """
-    if not directory.is_dir():
-        raise UserError(
-            "there is no such evaluation",
-            where=directory,
-            fix="a folder under results/evaluations/TASK",
-        )
     record = read_evaluation(directory)
     descriptor = _descriptor(directory, record.task)
     if out.suffix not in descriptor.suffixes:
@@ -71,11 +65,7 @@ def write_submission(directory: Path, out: Path, *, allow_missing: bool = False)
         file_bytes = layout.formats[out.suffix](_rows(directory, layout, contract, counts))
     if not isinstance(file_bytes, bytes):
         raise contract.returned(file_bytes, "formats", "bytes")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, [file_bytes])
-    except OSError as error:
-        raise UserError(f"cannot be written: {reason_of(error)}", where=out) from None
+    write_whole(out, [file_bytes])
     return Submission(record, counts[0], counts[1], descriptor.server)
 
 

@@ -8,12 +8,13 @@ from typing import Literal
 
 from harness.api.records import OnSkipped, newest_of, several, warn
 from harness.arguments import checked
-from harness.errors import UserError, reason_of
+from harness.errors import UserError
 from harness.figures.contract import FigureRequest
 from harness.figures.make import make_figure
 from harness.figures.save import ENDINGS
 from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
+from harness.runs.seal import write_whole
 
 
 @checked
@@ -62,11 +63,7 @@ def plot(
     request = FigureRequest(kind, named, evaluations, tasks, metric, model, x, y, duplicates)
     figure = make_figure(descriptor, request)
     content = figure.content(out.suffix, note=_note_of_marks(figure.plot.marks))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(content)
-    except OSError as error:
-        raise UserError(f"cannot be written: {reason_of(error)}", where=out) from None
+    write_whole(out, [content])
     return out
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.analysis.results import finite
 from harness.errors import UserError
-from harness.jsonfiles import read_object
+from harness.jsonfiles import read_object, refuse_missing
 from harness.runs.record import Detail, EvaluationRecord, MetricValue
 from harness.tables.table import Cell, Column, Table
 
@@ -247,6 +247,7 @@ def losses_of(path: Path) -> Lines:
 @contextmanager
 def _training(folder: Path) -> Iterator[tuple[Path, list[dict[str, Any]], tuple[str, ...]]]:
     """Give a training's file, epochs and marks; what is wrong with them is one message."""
+    refuse_missing(folder)
     path = folder / "train.json" if folder.is_dir() else folder
     try:  # a loss that is not a number has no point in the curve, as null has none
         record = read_object(path, undefined=True)

@@ -73,13 +73,12 @@ def review(*, data: Path, out: Path | None, report: bool, **flags: Any) -> None:
     reasons, s skips it, u takes the last decision back. Each decision is on the disk before the
     next set is shown, in a file per reviewer.
     """
-    from harness.jsonfiles import near_file
+    from harness.jsonfiles import refuse_missing
     from harness.resources import home_path
 
     from harness_review.sets import Columns, read_material
 
-    if not home_path(data).exists():
-        raise UserError("the file or folder does not exist", where=data, fix=near_file(data))
+    refuse_missing(home_path(data))
     _refuse_unfit(report, flags)
     shown_columns = _names(flags["show"])
     columns = Columns(flags["sets"] or "", flags["image"] or "", flags["name"] or "", shown_columns)

@@ -12,7 +12,7 @@ from harness.figures.make import make_figure
 from harness.plugins import plugins
 from harness.runs.record import EvaluationRecord
 from harness.tables.build import TableOptions, build_table
-from harness.tables.table import Cell, Column, Table, cell_text
+from harness.tables.table import Cell, CellText, Column, Table, cell_text
 
 from harness_site.evaluation import in_both_lights
 from harness_site.files import Site, slug
@@ -98,7 +98,7 @@ def planes_of(records: Sequence[EvaluationRecord], options: TableOptions) -> lis
     ]
     if not (abilities and biases):
         return []
-    options = replace(options, readings=False, human_share=False, baseline="")
+    options = replace(options, readings=False, baseline="")
     table = build_table(unperturbed, options=options)
     others = {
         metric: build_table(unperturbed, metric=metric, options=options)
@@ -149,15 +149,18 @@ def _plane(
         site.write(file, in_both_lights(make_figure(figure, request).content(".svg", clear=True)))
     rows = []
     for name, cells in plane.models().items():
-        texts_of_cells = (
-            cell_text(column, cell, plane.table.looks)
+        texts = (
+            _text(cell_text(column, cell, plane.table.looks))
             for column, cell in zip(columns, cells, strict=True)
         )
-        texts = (" ".join(filter(None, (t.number, t.marks, t.interval))) for t in texts_of_cells)
         rows.append((name, *texts, name in front))
     across, up = (f"{column.over}, {column.heading}" for column in columns)
     return {"name": f"{up} against {across}", "across": across, "up": up, "file": file,
             "rows": rows}  # fmt: skip
+
+
+def _text(cell: CellText) -> str:
+    return " ".join(filter(None, (cell.number, cell.marks, cell.interval)))
 
 
 def _column(table: Table, task: str) -> Column:

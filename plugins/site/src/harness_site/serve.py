@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError, reason_of
+from harness.jsonfiles import refuse_missing
 
 from harness_site.build import is_site
 
@@ -63,10 +64,10 @@ def server(folder: Path, port: int) -> ThreadingHTTPServer:
     Raises:
         UserError: no site there, or the port is taken.
     """
+    refuse_missing(folder)
     if not is_site(folder):
-        raise UserError(
-            "this folder holds no site", where=folder, fix=f"harness site build {folder}"
-        )
+        raise UserError("this folder holds no site", where=folder,
+                        fix="harness site build FOLDER, an empty one or a new one")  # fmt: skip
     return bound(port, partial(Pages, directory=str(folder)))
 
 

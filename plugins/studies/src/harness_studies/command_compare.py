@@ -52,8 +52,8 @@ def compare(  # noqa: PLR0913  one parameter for each flag
 ) -> None:
     """Compare two runs on the samples that both have scored: B minus A.
 
-    RUN_A and RUN_B are names of runs, their manifests, or folders of evaluations; each names one
-    model. The table has a row for each task of both: difference with interval, p value of a
+    RUN_A and RUN_B name one model each: by run or evaluation (`harness results list`), manifest or
+    folder. The table has a row for each task of both: difference with interval, p value of a
     paired permutation test over clusters (Holm over the tasks; FDR is Benjamini and Hochberg's),
     the samples that flipped, how far the scores of options are apart (for two back ends of one
     checkpoint: by rounding), and slices. With --margin it adds p values for equivalence (≈, two
@@ -87,7 +87,8 @@ def _print(comparison: TaskComparison) -> None:
     _warn(comparison.metrics)
     if comparison.slices:
         click.echo(f"\n{comparison.main.column} by slice; p corrected over slices")
-        _print_rows(heads, comparison.slices)
+        _print_rows((*heads, "clusters"), comparison.slices)
+        _warn(comparison.slices)
     flips, scores = comparison.flips, comparison.scores
     click.echo(f"\ngained {len(flips.gained)}{_some(flips.gained)}")
     click.echo(f"lost {len(flips.lost)}{_some(flips.lost)}")
@@ -120,16 +121,27 @@ def _print_rows(heads: Sequence[str], differences: Sequence[Difference | SeedDif
     """Print a row for each difference, with what a margin tells where one was named."""
     claims = [difference.paired.equivalence for difference in differences]
     more = ("≈ p", "no worse p", "claim") if any(claims) else ()
-    wide = len(_HEADS) + 1
+    wide = len(_HEADS) + 2
     rows = (row[: len(heads)] + row[wide:] for row in _rows(differences))
     print_table((*heads, *more), (row[: len(heads) + len(more)] for row in rows))
 
 
 def _warn(differences: Iterable[Difference | SeedDifference]) -> None:
-    intervals = [difference.paired.interval for difference in differences]
-    warnings = [interval.warning for interval in intervals if interval and interval.warning]
-    for warning in dict.fromkeys(warnings):
-        click.echo(f"warning: {warning}")
+    """Print each warning once, with the slices that it is of."""
+    warnings: dict[str, list[str]] = {}
+    for difference in differences:
+        interval, of_slice = difference.paired.interval, bool(getattr(difference, "slice", ""))
+        if difference.paired.units == 1:
+            warnings.setdefault("1 cluster alone: no test", []).append(difference.label)
+        for warning in interval.warning.split("; ") if interval and interval.warning else ():
+            if of_slice and warning.startswith("only "):  # how many, their last column says
+                warning = "few clusters: the interval may be too short"  # noqa: PLW2901
+            labels = warnings.setdefault(warning, [])
+            labels += [difference.label] * of_slice
+    for warning, labels in warnings.items():
+        click.echo(
+            f"warning: {warning}{' (' * bool(labels)}{', '.join(labels)}{')' * bool(labels)}"
+        )
 
 
 def _rows(differences: Iterable[Difference | SeedDifference]) -> list[tuple[str, ...]]:
@@ -151,6 +163,7 @@ def _rows(differences: Iterable[Difference | SeedDifference]) -> list[tuple[str,
                 number(paired.corrected, 1, digits=4),
                 number(paired.fdr, 1, digits=4),
                 number(paired.detectable, scale),
+                f"{paired.units:,}",
                 number(claim.equivalent if claim else None, 1, digits=4),
                 number(claim.no_worse if claim else None, 1, digits=4),
                 claim_of(paired, difference.direction),

@@ -36,8 +36,9 @@ def compare(  # noqa: PLR0913  one keyword for each flag
     """Compare two models sample by sample, second minus first, on every task that both have.
 
     Args:
-        first: A run by name or manifest, or a folder of evaluations, of one model; several runs
-            of the model with other seeds, in a list or with commas between, are compared as means.
+        first: A run or an evaluation by name, a manifest or a folder of evaluations, of one model;
+            several of the model with other seeds, in a list or with commas between, are compared
+            as means.
         second: The same of the other model.
         tasks: Compare only these tasks.
         seed: Seed of resampling.
@@ -46,8 +47,8 @@ def compare(  # noqa: PLR0913  one keyword for each flag
         on_skipped: Called with what was damaged, unfinished or superseded; warns by default.
 
     Raises:
-        UserError: no finished evaluation, no task in common, or evaluations that differ in what
-            was asked.
+        UserError: no finished evaluation, no task in common, evaluations that differ in what was
+            asked, or one that is compared with itself.
     """
     on_skipped = on_skipped or warn
     groups = _paired(
@@ -125,6 +126,16 @@ def _paired(
                 fix = ", ".join(records)
                 raise UserError(f"no evaluation of {name!r} in both runs", fix=fix)
     shared = [*named] or in_both
+    for name in shared:
+        first_places, second_places = (
+            {one.directory.resolve() for one in records[name]} for records in (first, second)
+        )
+        if first_places == second_places:
+            raise UserError(
+                f"evaluations of {name!r} are compared with themselves",
+                where=min(first_places),
+                fix="name two runs, or the tasks to compare with --tasks",
+            )
     if not shared:
         raise UserError(
             "the two runs have no task in common: "

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from harness.api.doors import function
 from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_whole
 from harness.stats.intervals import over_seeds
 from harness.tables.build import TableOptions, build_table
-from harness.tables.human_share import HUMAN
 from harness.tables.layout import Layout, LayoutColumn, LayoutRows, Match, load_layout
 from harness.tables.render import render
 from harness.tables.table import Column, Row, Section, Table, TableStyle
@@ -20,6 +20,8 @@ from harness_studies.compare import compared_columns, parts_of
 from harness_studies.study import Study, Trial
 
 FORMATS = ("markdown", "csv", "json", "latex")
+HUMAN = "human"
+"""The mark of what stands for annotators."""
 
 
 def study_table(
@@ -38,9 +40,10 @@ def study_table(
         duplicates="mean",
         looks=replace(layout.looks, label=study.id),
         seed_interval=over_seeds,
-        human_share=study.human_share and people,
     )
     table = build_table([record for _, record in evaluations], layout=layout, options=options)
+    if study.human_share and people:
+        table = function("with_human_shares")(table)
     table = replace(table, sections=tuple(_titled(study, table, evaluations)))
     if not study.compare:  # gains are of one choice of options, so they need each column
         table = _merged(table)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json
 from harness.errors import UserError, reason_of
-from harness.jsonfiles import read_object
+from harness.jsonfiles import read_object, refuse_missing
 from harness.models import Answerer, Runtime
 from harness.resources import file_hash, inner_folders
 from harness.runs.record import titled
@@ -82,6 +82,7 @@ def open_trained(folder: Path) -> TrainedCheckpoint:
     Raises:
         UserError: not a training, or one that is not finished.
     """
+    refuse_missing(folder)
     try:
         if not (folder / "train.json").exists():
             raise UserError(

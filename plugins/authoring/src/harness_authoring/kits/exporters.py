@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import tempfile
@@ -66,13 +67,16 @@ def _tree(folder: Path) -> dict[str, str]:
 
 def files(subject: Subject) -> None:
     """Write files into the folder, and return just these."""
-    records = _records(subject)
-    with tempfile.TemporaryDirectory() as name:
+    # A current folder of its own: in the user's, others may write at the same time.
+    records = [
+        replace(record, directory=record.directory.absolute()) for record in _records(subject)
+    ]
+    with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as current:
         out = Path(name) / "new" / "out"
-        around = _stamps(Path.cwd())
-        paths = _export(subject, records, out)
-        if stray := _stamps(Path.cwd()) - around:
-            raise ContractError(f"{min(stray)[0]} is written into the current folder")
+        with contextlib.chdir(current):
+            paths = _export(subject, records, out)
+        if stray := next(Path(current).iterdir(), None):
+            raise ContractError(f"{stray.name} is written into the current folder")
         if not paths:
             raise ContractError("no file is written")
         written = {out / relative for relative in _tree(out)} if out.is_dir() else set()
@@ -80,11 +84,6 @@ def files(subject: Subject) -> None:
             raise ContractError("the paths it returns are not the files that it writes")
         for path in paths:
             _readable(path)
-
-
-def _stamps(folder: Path) -> set[tuple[str, int]]:
-    """Return names of a folder's files, each with the time at which it was changed."""
-    return {(path.name, path.stat().st_mtime_ns) for path in folder.iterdir() if path.is_file()}
 
 
 def _readable(path: Path) -> None:

@@ -12,7 +12,7 @@ import harness
 from harness.contracts import StudyPlan, StudyReport
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.jsonfiles import near_file
+from harness.jsonfiles import near_file, refuse_missing
 from harness.resources import home_path
 from harness.runs.seal import write_json, write_whole
 from harness.specs.schema import schema_problems
@@ -63,8 +63,7 @@ class Images:
         """
         if self.path is None:
             return TaskImages(harness.load_task(self.task, profile=profile))
-        if not self.path.is_dir():
-            raise UserError("the folder does not exist", where=self.path, fix=near_file(self.path))
+        refuse_missing(self.path)
         return ImageFolder(self.path)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError, UserError
+from harness.jsonfiles import refuse_missing
 from harness.samples import DataRoot
 from harness.samples.archives import stem
 from harness.samples.roots import data_root
@@ -167,8 +168,7 @@ def look(path: Path) -> Look:
     Raises:
         UserError: not there, or nothing in it that could be a table.
     """
-    if not path.exists():
-        raise UserError("the file or folder does not exist", where=path)
+    refuse_missing(path)
     if path.is_file() and not stem(path.name):
         if path.suffix.lower() not in FORMATS:
             raise UserError("is neither a table nor a folder of images", where=path,

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from harness.errors import DataError
+from harness.jsonfiles import refuse_missing
 
 KINDS = ("VLbias", "Vbias", "Lbias")
 _COLUMNS = {"B_ovl": "bias", "Accuracy": "acc", "IPSS": "ipss"}
@@ -27,6 +28,7 @@ def overall(folder: Path, measure: str = "probability") -> dict[str, dict[str, f
     Raises:
         DataError: no such files, one without a column, or a value that is not a number.
     """
+    refuse_missing(folder)
     pattern = f"merge_bias_{measure}/*/*.csv"
     files = sorted({*folder.glob(pattern), *folder.glob(f"**/{pattern}")})
     if not files:

@@ -30,7 +30,8 @@ def reproductions(
     *, results: Path | None, clone: str | None, fill: str | None, commands: bool
 ) -> None:
     """Compare published numbers with finished evaluations."""
-    from harness.cli._format import print_table
+    from harness.commands import print_table
+    from harness.runs.seal import write_whole
 
     from harness_people_benchmarks.reproductions import page
     from harness_people_benchmarks.reproductions.targets import TARGETS
@@ -52,23 +53,21 @@ def reproductions(
     path = Path(fill)
     text = _text(path)
     merged = page.with_earlier(text, rows)
-    path.write_text(page.filled(text, merged), encoding="utf-8")
+    write_whole(path, [page.filled(text, merged).encode()])
     click.echo(f"{path}: {sum(cells[-1] != 'not run' for cells in rows)} of {len(rows)} filled")
     if earlier := sum(new != old for new, old in zip(merged, rows, strict=True)):
         click.echo(f"{earlier} more stay as the page has them: this call measured nothing for them")
 
 
 def _records(results: Path | None) -> list[EvaluationRecord]:
+    from harness.api.records import newest_of
+    from harness.commands import Skips
     from harness.config.settings import load_settings
-    from harness.runs.read import read_evaluations
 
     folder = load_settings(results=results).results
     if results is None and not folder.is_dir():
         return []
-    records, left_out = read_evaluations(folder, details=False)
-    if left_out:
-        click.echo(f"{len(left_out)} evaluations are not read, such as: {left_out[0]}", err=True)
-    return records
+    return newest_of([folder], Skips(), details=False)[0]
 
 
 def _figures(clone: str | None) -> dict[str, dict[str, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ HEADS = ("what", "metric", "published", "margin", "measured", "difference", "int
 _NOT_RUN = "not run"
 _LEFT_OUT = ("demo", "limited", "errored")
 _DIGITS = 2
+_BORDER = re.compile(r"(?<!\\)\|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,10 @@ def row(target: Target, measured: Measured | None) -> tuple[str, ...]:
 def with_earlier(page: str, rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Return rows, each that was not run as the page has it from an earlier run."""
     lines = page.partition(BEGIN)[2].partition(END)[0].splitlines()
-    cells = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in lines]
+    cells = [
+        tuple(cell.strip().replace("\\|", "|") for cell in _BORDER.split(line)[1:-1])
+        for line in lines
+    ]
     earlier = {row[:4]: row for row in cells if len(row) == len(HEADS)}
     return [earlier.get(row[:4], row) if row[-1] == _NOT_RUN else row for row in rows]
 
@@ -134,7 +139,8 @@ def filled(page: str, rows: Sequence[Sequence[str]]) -> str:
     if not begun or not ended:
         raise UserError(f"the page has no {BEGIN} ... {END}", fix="write both where the table goes")
     lines = [HEADS, [":--"] * len(HEADS), *rows]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in lines]
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
     return f"{before}{BEGIN}\n{table}\n{END}{after}"
 
 

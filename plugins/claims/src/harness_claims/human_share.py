@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.errors import UserError
-from harness.tables.table import Cell, Column, Section
+from harness.tables.table import Cell, Column, Reported, Section, Table
 
 SHARE = "share of the human ceiling"
 HUMAN = "human"
@@ -18,19 +19,15 @@ NOTE = (
 )
 
 
-def with_shares(
-    columns: tuple[Column, ...], sections: tuple[Section, ...], metrics: tuple[str, ...]
-) -> tuple[tuple[Column, ...], tuple[Section, ...], tuple[str, ...]]:
-    """Return a table's parts with a column of shares after each that has a human number.
+def with_human_shares(table: Table) -> Table:
+    """Return a table with a column of shares after each that has a human number.
 
-    Args:
-        columns: The table's columns.
-        sections: Its rows; shares are of the annotators of the same section.
-        metrics: The metric of each column, as a layout calls it; empty without a layout.
+    Shares are of the annotators of the same section; published numbers have none.
 
     Raises:
         UserError: no column has a human number.
     """
+    columns, sections = table.columns, table.sections
     ceilings = [[_ceiling(section, place) for place in range(len(columns))] for section in sections]
     has_ceiling = [any(one[place] for one in ceilings) for place in range(len(columns))]
     if not any(has_ceiling):
@@ -39,16 +36,13 @@ def with_shares(
             fix="harness run --model human --tasks ...",
         )
     extended: list[Column] = []
-    names: list[str] = []
-    for position, column in enumerate(columns):
+    for column, has_share in zip(columns, has_ceiling, strict=True):
         extended.append(column)
-        names += metrics[position : position + 1]
-        if has_ceiling[position]:
+        if has_share:
             extended.append(
                 replace(column, metric=SHARE, name="of human", renamed="", direction="none",
                         scale=100.0, digits=None, group=column.over)
             )  # fmt: skip
-            names += [SHARE] if metrics else []
     rows = []
     for section, of_section in zip(sections, ceilings, strict=True):
         made = []
@@ -60,7 +54,23 @@ def with_shares(
                 cells += [cell, _share(column, cell, ceiling)] if share else [cell]
             made.append(replace(row, cells=tuple(cells)))
         rows.append(replace(section, rows=tuple(made)))
-    return tuple(extended), tuple(rows), tuple(names)
+    return replace(
+        table,
+        columns=tuple(extended),
+        sections=tuple(rows),
+        reported=tuple(_extended(panel, has_ceiling) for panel in table.reported),
+        notes=(*table.notes, NOTE),
+    )
+
+
+def _extended(panel: Reported, has_ceiling: Sequence[bool]) -> Reported:
+    rows = []
+    for row in panel.rows:
+        values: list[float | None] = []
+        for value, has_share in zip(row.values, has_ceiling, strict=True):
+            values += [value, None] if has_share else [value]
+        rows.append(replace(row, values=tuple(values)))
+    return replace(panel, rows=tuple(rows))
 
 
 def _ceiling(section: Section, position: int) -> float | None:

@@ -1,0 +1,80 @@
+"""Commands in ``fix:`` lines can be typed: command, sub-command and flags are there."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from harness.cli.main import invoke, main
+from harness.plugins import plugins
+from harness.targets import load_target
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted({*ROOT.glob("harness/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py")})
+COMMAND = re.compile(r"(?<![\w-])harness ([a-z]+)([^;,|()`]*)")
+Capture = pytest.CaptureFixture[str]
+
+
+def texts(node: ast.AST) -> str:
+    """Return what an expression says, with VALUE for what only a run knows."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.FormattedValue):
+        return "VALUE"
+    return " ".join(map(texts, ast.iter_child_nodes(node))) if not isinstance(
+        node, ast.JoinedStr
+    ) else "".join(map(texts, node.values))  # fmt: skip
+
+
+def fixes() -> Iterator[tuple[str, str]]:
+    """Yield the place and the text of every ``fix=`` in the code."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "fix":
+                yield f"{path.relative_to(ROOT)}:{node.value.lineno}", texts(node.value)
+
+
+def problem_with(words: list[str]) -> str:
+    """Return what is wrong with a command line; empty for nothing."""
+    command: Any = load_target(plugins().commands()[words[0]])
+    rest = words[1:]
+    while isinstance(command, click.Group) and rest and rest[0] in command.commands:
+        command, rest = command.commands[rest[0]], rest[1:]
+    if isinstance(command, click.Group) and not command.invoke_without_command:
+        return f"{words} names no sub-command of {sorted(command.commands)}"
+    flags = {flag for parameter in command.params for flag in parameter.opts}
+    unknown = [word for word in rest if word.startswith("-") and word not in flags]
+    return f"{words}: no such flags: {unknown}" if unknown else ""
+
+
+def test_every_command_in_a_fix_is_one() -> None:
+    lines = [(place, match) for place, text in fixes() for match in COMMAND.finditer(text)]
+    assert len(lines) > 30
+    for place, match in lines:
+        assert match[1] in plugins().commands(), (place, match[0])
+        assert problem_with([match[1], *match[2].split()]) == "", place
+
+
+def test_the_data_of_a_task_of_ones_own_are_found_by_the_command_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("my faces")
+    folder.mkdir()
+    spec = (ROOT / "task_specs/social/raf_db.yaml").read_text().replace("id: raf_db", "id: faces")
+    Path(folder, "faces.yaml").write_text(spec)
+    model = ["--model", "majority", "--profile", "full", "--tasks", f"./{folder}/faces.yaml"]
+    assert invoke(main, ["run", *model]) == 2
+    said = re.search(r"harness (data where [^;]+);", capsys.readouterr().err)
+    assert said is not None
+    invoke(main, [*shlex.split(said[1]), "--profile", "full"])
+    printed = capsys.readouterr()
+    assert "faces: raf_db, split" in printed.out
+    assert "unknown task" not in printed.err
