@@ -29,7 +29,7 @@ from harness.config.settings import Settings
 from harness.evaluation.summarise import Summary, summarise
 from harness.plugins import plugins
 from harness.resources import data_folder
-from harness.runs.read import read_evaluations
+from harness.runs.read import survey
 from harness.runs.sample_record import SampleRecord
 from harness.runs.seal import seal
 from harness.specs.catalog import load_catalog
@@ -155,7 +155,7 @@ def main() -> None:
         for run in range(chosen.runs):
             write(folder / "results" / f"{run:03}", run, chosen.samples)
         began, clock = time.process_time(), time.perf_counter()
-        records, _ = read_evaluations(folder / "results")
+        records, _ = survey(folder / "results")
         sources = Sources(
             catalog=load_catalog(plugins().spec_folders()),
             settings=Settings(profile="full", results=folder, cache=folder),

@@ -84,7 +84,7 @@ def evaluation_at(name: Place, results: Path | None = None) -> Path:
     if path.is_dir():
         return path
     records, left_out = survey(path, details=False)
-    directories = [one.directory for one in (*records, *left_out)]
+    directories = [one.directory for one in records] + [one.directory for one in left_out]
     if len(directories) != 1:
         names = ", ".join(f"{one.parent.name}/{one.name}" for one in directories)
         raise UserError(f"this run has {len(directories)} evaluations", where=name, fix=names)

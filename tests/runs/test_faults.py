@@ -113,9 +113,7 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path: Path) -> None:
     write_whole(Path("/dev/null"), [b"gone"])
     assert pipe.is_fifo()
     assert Path("/dev/null").is_char_device()
-    loop = tmp_path / "loop"
-    loop.symlink_to("loop")
-    for path in (loop, tmp_path / ("x" * 300), tmp_path / "link.json" / "in a file"):
+    for path in (tmp_path / ("x" * 300), tmp_path / "link.json" / "in a file"):
         with pytest.raises(UserError, match="cannot be written"):
             write_whole(path, [b"new"])
 
