@@ -78,3 +78,46 @@ def test_the_data_of_a_task_of_ones_own_are_found_by_the_command_that_is_said(
     printed = capsys.readouterr()
     assert "faces: raf_db, split" in printed.out
     assert "unknown task" not in printed.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run --model socialfusion --tasks raf_db --checkpoint nowhere",
+        "site serve nowhere",
+        "plot loss nowhere --out x.pdf",
+        "plot epochs nowhere --out x.pdf",
+        "plot degradation nowhere --out x.pdf",
+        "review nowhere",
+        "validate nowhere",
+        "new task nowhere --yes",
+        "reproductions --genderbias-vl nowhere",
+    ],
+)
+def test_a_folder_that_is_not_there_is_said_not_to_be(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("nowheres").mkdir()
+    assert invoke(main, command.split()) == 2
+    err = capsys.readouterr().err
+    assert "nowhere: the file or folder does not exist" in err
+    assert "did you mean 'nowheres'?" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["nowheres"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run --model majority --tasks raf_db --ids", "compare a b --tasks", "plot forest --out",
+     "export . --out out --format", "results list --results", "rescore . --metrics",
+     "data where raf_db --data", "leaderboard --layout", "run --tasks raf_db --model"],
+)  # fmt: skip
+def test_an_option_without_a_value_is_the_fault_that_is_named(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for blank in ("", " "):
+        assert invoke(main, [*command.split(), blank]) == 2
+        flag = command.rsplit(maxsplit=1)[-1]
+        assert f"{flag} is given without a value" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -137,7 +137,7 @@ def test_a_model_s_trained_parts_are_what_is_measured(
     assert "checkpoint" in str(found.about["model"])
     capsys.readouterr()
     assert run("mir", *model, *data, "--checkpoint", "nowhere") == 2
-    assert "no finished training" in capsys.readouterr().err
+    assert "nowhere: the file or folder does not exist" in capsys.readouterr().err
 
 
 def test_a_tower_is_taken_over_from_a_training(built: Path, trained: Callable[..., Path]) -> None:

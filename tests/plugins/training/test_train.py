@@ -283,6 +283,9 @@ def test_weights_of_another_model_are_refused(
     assert train(*ask) == 2
     assert "is of format 2, this version of the harness reads 1" in capsys.readouterr().err
     assert train(*ask[:-1], "nowhere") == 2
+    assert "nowhere: the file or folder does not exist" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert train(*ask[:-1], str(tmp_path / "empty")) == 2
     assert "this folder holds no finished training: it has no train.json" in capsys.readouterr().err
 
 
