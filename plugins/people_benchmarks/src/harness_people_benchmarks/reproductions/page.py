@@ -52,7 +52,9 @@ def from_records(target: Target, records: Iterable[EvaluationRecord]) -> Measure
         return _measured(target, fitting)
     option, values = target.mean_over
     runs = [
-        _measured(target, [record for record in fitting if record.task_options.get(option) == value])
+        _measured(
+            target, [record for record in fitting if record.task_options.get(option) == value]
+        )
         for value in values
     ]
     complete = [run for run in runs if run is not None]
