@@ -85,20 +85,20 @@ def leaderboard(
     Raises:
         UserError: no record, an unknown task, metric or layout, or two evaluations for one cell.
     """
-    on_skipped = on_skipped or warn
+    on_skipped, options = on_skipped or warn, options or TableOptions()
     if layout is not None and (tasks is not None or metric is not None):
         raise UserError("a layout selects tasks and metrics", fix="leave out tasks and metric")
     if margin is not None and not ties:
         raise UserError("a margin only decides ties", fix="--ties --margin NUMBER")
+    if human_share and robustness:
+        raise UserError("--robustness shows no share of the human ceiling; leave one out")
     if ties and intersect:
         raise UserError("--ties compares whole evaluations; leave out --ties or --intersect")
     entries = several(places)
     analyses = [_analyses(Path(place)) for place in entries if isinstance(place, Path | str)]
     if any(analyses):
-        if not all(analyses) or len(analyses) < len(entries):
-            message = "analyses and evaluations cannot share one table"
-            raise UserError(message, fix="give only one of the two")
-        options = options or TableOptions()
+        if len([*filter(None, analyses)]) < len(entries):
+            raise UserError("analyses and evaluations cannot share one table", fix="give one kind")
         _refuse_with_analyses(
             baseline=options.baseline,
             duplicates=options.duplicates != "fail",
@@ -111,8 +111,7 @@ def leaderboard(
         )
         return _analysis_table(analyses, tasks, interval)
     loaded = None if layout is None else load_layout(str(layout))
-    newest = intersect or robustness
-    records = _records(entries, loaded, on_skipped, details=strict, newest=newest)
+    records = _records(entries, loaded, on_skipped, strict, intersect or robustness)
     installed = InstalledTasks()
     chosen = installed.chosen(tasks, records)
     if chosen is None and loaded is None:
@@ -120,11 +119,8 @@ def leaderboard(
     if intersect:
         records = function("intersected")(records)
     if robustness:
-        if human_share:
-            message = "--robustness shows no share of the human ceiling"
-            raise UserError(message, fix="leave out --human-share")
         return cast("Table", function("robustness_table")(records))
-    options = settled_options(options or TableOptions(), installed, loaded, interval)
+    options = settled_options(options, installed, loaded, interval)
     if ties:
         from harness.evaluation.paired import TiedWithBest
 
@@ -154,9 +150,8 @@ def _records(
     entries: Sequence[Any],
     layout: Layout | None,
     on_skipped: OnSkipped,
-    *,
     details: bool,
-    newest: bool = False,
+    newest: bool,
 ) -> list[EvaluationRecord]:
     """Return records as they are given, and those of places, each once."""
     records = [entry for entry in entries if isinstance(entry, EvaluationRecord)]

@@ -17,6 +17,7 @@ from typing import Any
 from harness.runs.exports import ExportOptions
 from harness.runs.record import EvaluationRecord, MetricValue
 from harness.runs.sample_record import SampleRecord, read_samples
+from harness.runs.seal import open_whole
 from harness.specs.resolve import read_resolved
 from harness.specs.spec import TaskSpec
 
@@ -68,8 +69,7 @@ def _one(record: EvaluationRecord, model: str, out: Path, options: ExportOptions
 def _write_lines(path: Path, lines: Iterator[dict[str, Any]]) -> tuple[int, str]:
     """Write one line an item; return their number and the file's SHA-256. No item, no file."""
     digest, rows = hashlib.sha256(), 0
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with open_whole(path) as file:
         for item in lines:
             rows += 1
             line = json.dumps(item, ensure_ascii=False, allow_nan=False).encode() + b"\n"

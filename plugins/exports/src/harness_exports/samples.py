@@ -13,6 +13,7 @@ from harness.descriptors import is_installed
 from harness.errors import PluginError
 from harness.runs.exports import ExportOptions
 from harness.runs.record import EvaluationRecord
+from harness.runs.seal import open_whole
 from harness.tables.frames import one_type, sample_rows
 
 from harness_exports.records import write_text
@@ -58,8 +59,8 @@ def parquet_samples(
     import pyarrow.parquet as pq
 
     path = out / "samples.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(one_type(sample_rows(records))), path)
+    with open_whole(path) as file:
+        pq.write_table(pa.Table.from_pylist(one_type(sample_rows(records))), file)
     return [path]
 
 
