@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UserError, near, reason_of
+from harness.errors import UserError, near, reason_of, short
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -78,7 +78,7 @@ def near_file(path: Path) -> str:
     try:
         names = [other.name for other in islice(path.parent.iterdir(), 1000)]
     except OSError:
-        return f"there is no folder {path.parent}"
+        return f"there is no folder {short(str(path.parent), 200)}"
     return near(path.name, names) or "check the path"
 
 

@@ -27,6 +27,11 @@ def clean(text: object) -> str:
                    for sign in str(text))  # fmt: skip
 
 
+def say(text: str) -> None:
+    """Print text that may hold what a record says: it cannot drive the terminal."""
+    emit(clean(text))
+
+
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; the last column takes what width is left and wraps.
 

@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from harness.arguments import Device, Matching, Seed, Within, defaults
+from harness.cli._format import clean
 from harness.errors import UserError, quoted, short
 from harness.plugins import Plugins, plugins
 from harness.resources import home_path
@@ -70,7 +71,7 @@ class Command(click.Command):
 
 def tell(note: str) -> None:
     """Print a note on standard error."""
-    click.echo(note, err=True)
+    click.echo(clean(note), err=True)
 
 
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli._format import say
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -48,4 +50,4 @@ def finished(places: Sequence[Place], tasks: str | None) -> list[EvaluationRecor
 def print_marks(marks: Iterable[str]) -> None:
     """Print the marks of the numbers above, if there are any."""
     if marks := sorted(set(marks)):
-        click.echo(f"marks: {', '.join(marks)}")
+        say(f"marks: {', '.join(marks)}")

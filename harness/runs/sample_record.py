@@ -175,6 +175,7 @@ class SampleRecord(NamedTuple):
             raise TypeError("id and cluster are texts")
         get = data.get
         error, text, values, sent = data["error"], get("text"), get("scores"), get("sent")
+        sum([*(values or ()), get("score") or 0])  # a text among the numbers raises
         return cls(  # by position, which is quicker: reading a table's samples is mostly this call
             data["id"],
             data["cluster"],

@@ -208,7 +208,8 @@ def _read(directory: Path, sealing: Sealing) -> tuple[dict[str, str], dict[str, 
     except UserError:
         body = {}
     version, hashes, sizes = body.get("format"), body.get("sha256"), body.get("bytes", {})
-    if type(version) is not int or not isinstance(hashes, dict) or not isinstance(sizes, dict):
+    tables = isinstance(hashes, dict) and isinstance(sizes, dict)
+    if type(version) is not int or version < 1 or not tables:
         raise UserError("the seal is damaged", where=path, fix=sealing.anew)
     if version > sealing.format:
         raise UserError(

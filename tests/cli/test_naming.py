@@ -84,6 +84,21 @@ def test_a_name_that_is_nearly_one_is_refused_with_it(command: str, capsys: Capt
         assert meant in err.partition("fix:")[2]
 
 
+@pytest.mark.parametrize("command", READERS)
+def test_no_name_drives_the_terminal(command: str, capsys: Capture) -> None:
+    hostile = "\x1b[31mred\x07\u202etxt" + "x" * 300
+    samples = [{**sample, "id": f"{sample['id']}\x1b[2J"} for sample in answers({0: "anger"})]
+    write(Path("r", "evaluations", "raf_db", "bad"), samples, model=hostile, marks=[hostile])
+    if command == "compare":
+        other = Path("r", "evaluations", "raf_db", "worse")
+        write(other, [{**one, "answer": "fear"} for one in samples], model=hostile[::-1])
+        invoke(main, ["compare", "raf_db/bad", "raf_db/worse"])
+    else:
+        ended(capsys, command, "raf_db/bad")
+    printed = capsys.readouterr()
+    assert not {"\x1b", "\x07", "\u202e"} & {*printed.out, *printed.err}
+
+
 def test_python_takes_the_same_names() -> None:
     assert harness.read_evaluation("raf_db/one").model == "one"
     assert harness.read_evaluation("one-0123456789ab").model == "one"

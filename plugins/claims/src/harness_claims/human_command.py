@@ -14,6 +14,7 @@ from harness.commands import (
     print_json,
     print_marks,
     print_table,
+    say,
     some_tasks,
     tell,
 )
@@ -82,7 +83,7 @@ def _print(row: HumanRow) -> None:
 
     alone = f"; {row.alone} with fewer left out" if row.alone else ""
     kappa = "" if row.kappa is None else f", Fleiss' kappa {number(row.kappa, 1, digits=3)}"
-    click.echo(
+    say(
         f"{row.title} ({row.task}): {row.samples} samples with {row.annotators:.1f} annotators "
         f"each{alone}; Krippendorff's alpha {number(row.alpha, 1, digits=3)}{kappa}"
     )
@@ -98,4 +99,4 @@ def _print(row: HumanRow) -> None:
              "--" if share is None else f"{share:.1f} %"),
         ],
     )  # fmt: skip
-    click.echo("")
+    say("")

@@ -14,6 +14,7 @@ from harness.commands import (
     print_json,
     print_marks,
     print_table,
+    say,
     some_tasks,
 )
 from harness.errors import UserError
@@ -81,13 +82,13 @@ def _print(spreads: list[PromptSpread]) -> None:
     print_marks(mark for spread in spreads for mark in spread.marks)
     for spread in spreads:
         if spread.left_out:
-            click.echo(
+            say(
                 f"{spread.model}, {spread.title}: {spread.left_out} samples are left out, as they "
                 "errored under one prompt or more"
             )
     if any(len(spread.values) < FEW for spread in spreads):
-        click.echo(f"warning: under {FEW} prompts the interval says little about other wordings")
+        say(f"warning: under {FEW} prompts the interval says little about other wordings")
     for why in dict.fromkeys(spread.why for spread in spreads if spread.why):
-        click.echo(f"warning: {why}")
+        say(f"warning: {why}")
     if any(spread.changes_sign for spread in spreads):
-        click.echo("sign changes: a bias whose direction depends on the wording is not shown.")
+        say("sign changes: a bias whose direction depends on the wording is not shown.")

@@ -14,6 +14,7 @@ from harness.commands import (
     print_json,
     print_marks,
     print_table,
+    say,
     some_tasks,
     tell,
 )
@@ -102,5 +103,5 @@ def _print(rescored: list[Rescored]) -> None:
     print_table(heads, [(one.model, one.title, *map(shown, one.metrics)) for one in rescored])
     for result in rescored:
         for note, times in result.notes.items():
-            click.echo(f"{result.model}, {result.title}: {note}: {times:,}")
+            say(f"{result.model}, {result.title}: {note}: {times:,}")
     print_marks(mark for result in rescored for mark in result.marks)

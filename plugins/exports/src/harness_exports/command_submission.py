@@ -48,6 +48,6 @@ def submission(*, evaluation: str, out: Path, allow_missing: bool, as_json: bool
         )
         return
     line = f"{written.rows} answers written to {out}, for {written.server}"
-    click.echo(line + (f" (marked: {marks})" if marks else ""))
+    commands.say(line + (f" (marked: {marks})" if marks else ""))
     if written.missing:
-        click.echo(f"{written.missing} of them are empty: their samples errored", err=True)
+        commands.say(f"{written.missing} of them are empty: their samples errored", err=True)

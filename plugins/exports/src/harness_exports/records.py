@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,8 @@ from harness.runs.record import EvaluationRecord, MetricValue
 from harness.runs.seal import SEAL, write_whole
 from harness.runs.superseded import finished as clocked
 from harness.specs.spec import ChooseSpec, TaskSpec
+
+_LONGEST = 100  # characters of a name: file systems take 255 bytes, and endings follow
 
 
 def by_model(records: Sequence[EvaluationRecord]) -> Iterator[tuple[str, list[EvaluationRecord]]]:
@@ -46,8 +49,11 @@ def by_task(records: Sequence[EvaluationRecord]) -> dict[str, EvaluationRecord]:
 
 
 def file_name(text: str) -> str:
-    """Return text as part of a file's name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "model"
+    """Return text as part of a file's name; of a long one the beginning, and a hash of all."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "model"
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[:_LONGEST]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def finished(record: EvaluationRecord) -> datetime:

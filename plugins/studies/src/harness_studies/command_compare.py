@@ -81,40 +81,40 @@ def compare(  # noqa: PLR0913  one parameter for each flag
 def _print(comparison: TaskComparison) -> None:
     _print_head(comparison)
     lost = f", {comparison.left_out} left out because one errored" if comparison.left_out else ""
-    click.echo(f"{comparison.samples} samples in {comparison.clusters} clusters{lost}\n")
+    commands.say(f"{comparison.samples} samples in {comparison.clusters} clusters{lost}\n")
     heads = (*_HEADS, "detectable")
     _print_rows(heads, comparison.metrics)
     _warn(comparison.metrics)
     if comparison.slices:
-        click.echo(f"\n{comparison.main.column} by slice; p corrected over slices")
+        commands.say(f"\n{comparison.main.column} by slice; p corrected over slices")
         _print_rows((*heads, "clusters"), comparison.slices)
         _warn(comparison.slices)
     flips, scores = comparison.flips, comparison.scores
-    click.echo(f"\ngained {len(flips.gained)}{_some(flips.gained)}")
-    click.echo(f"lost {len(flips.lost)}{_some(flips.lost)}")
+    commands.say(f"\ngained {len(flips.gained)}{_some(flips.gained)}")
+    commands.say(f"lost {len(flips.lost)}{_some(flips.lost)}")
     changed = f"{len(flips.changed)}{_some(flips.changed)}"
-    click.echo(f"answered differently, as right or as wrong {changed}")
+    commands.say(f"answered differently, as right or as wrong {changed}")
     share = number(comparison.same / comparison.samples if comparison.samples else None, 100)
-    click.echo(f"answered alike {comparison.same} of {comparison.samples} ({share} %)")
+    commands.say(f"answered alike {comparison.same} of {comparison.samples} ({share} %)")
     if scores.options:
-        click.echo(
+        commands.say(
             f"scores of {scores.options} options differ by {scores.total / scores.options:.2g} on "
             f"average, by {scores.largest:.2g} at most ({scores.sample})"
         )
-    click.echo("")
+    commands.say("")
 
 
 def _print_head(comparison: TaskComparison | SeedComparison) -> None:
     first, second = comparison.first, comparison.second
-    click.echo(f"{comparison.title} ({comparison.task}): {second} (B) minus {first} (A)")
+    commands.say(f"{comparison.title} ({comparison.task}): {second} (B) minus {first} (A)")
 
 
 def _print_seeds(comparison: SeedComparison) -> None:
     _print_head(comparison)
-    click.echo(f"means over {comparison.seeds} seeds, with Student's t intervals and p values\n")
+    commands.say(f"means over {comparison.seeds} seeds, with Student's t intervals and p values\n")
     _print_rows(_HEADS, comparison.metrics)
     _warn(comparison.metrics)
-    click.echo("")
+    commands.say("")
 
 
 def _print_rows(heads: Sequence[str], differences: Sequence[Difference | SeedDifference]) -> None:
@@ -139,7 +139,7 @@ def _warn(differences: Iterable[Difference | SeedDifference]) -> None:
             labels = warnings.setdefault(warning, [])
             labels += [difference.label] * of_slice
     for warning, labels in warnings.items():
-        click.echo(
+        commands.say(
             f"warning: {warning}{' (' * bool(labels)}{', '.join(labels)}{')' * bool(labels)}"
         )
 
