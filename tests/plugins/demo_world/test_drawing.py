@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
-from harness_demo_world.chance import identifier, stream
+from harness_demo_world.chance import between, identifier, stream
 from harness_demo_world.drawing.canvas import Canvas, mix, shade
+from harness_demo_world.drawing.cues import CUES
+from harness_demo_world.drawing.faces import EXPRESSIONS, draw_face
+from harness_demo_world.drawing.gaze import draw_gaze
+from harness_demo_world.drawing.gestures import draw_gesture
 from harness_demo_world.drawing.hands import CLASSES, GESTURES, TWO_HANDED
-from harness_demo_world.drawing.interactions import INTERACTIONS
+from harness_demo_world.drawing.interactions import INTERACTIONS, draw_frame
+from harness_demo_world.drawing.relations import RELATIONS, draw_relation
+from harness_demo_world.drawing.scenes import draw_person, draw_sign, draw_table
 from harness_demo_world.people import POOL, person
 from harness_demo_world.world import (
     COUNTS,
@@ -48,8 +58,6 @@ def test_every_gesture_has_a_drawing() -> None:
 
 
 def test_every_gesture_looks_different_on_the_same_person() -> None:
-    from harness_demo_world.drawing.gestures import draw_gesture
-
     who = person(0, "test", 3)
     pictures = {draw_gesture(who, label, stream(0, "same")).image.tobytes() for label in CLASSES}
     assert len(pictures) == 34
@@ -62,6 +70,32 @@ def test_facts_are_the_same_without_paint(index: int) -> None:
     assert relation(0, "test", index)[3].boxes == relation(0, "test", index, paint=False)[3].boxes
     landmarks = face(0, "test", index)[2].landmarks
     assert landmarks == face(0, "test", index, paint=False)[2].landmarks
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_paint_leaves_everything_to_the_same_chance(seed: int) -> None:
+    who, other = person(seed, "test", 3), person(seed, "test", 4)
+    drawings: list[Callable[[random.Random, bool], object]] = [
+        *(partial(draw_gesture, who, label) for label in CLASSES),
+        *(partial(draw_face, who, label) for label in EXPRESSIONS),
+        *(partial(draw_relation, who, other, label) for label in RELATIONS),
+        *(partial(draw_frame, [(who, other, label)] * 2) for label in INTERACTIONS),
+        *(partial(draw_person, who, concept) for concept in CUES),
+        partial(draw_gaze, who),
+        draw_table,
+        partial(draw_sign, "stop"),
+    ]
+    for draw in drawings:
+        painted, unpainted = stream(seed, "paint"), stream(seed, "paint")
+        draw(painted, True)
+        draw(unpainted, False)
+        assert painted.getstate() == unpainted.getstate(), draw
+
+
+def test_whole_numbers_are_those_of_the_standard_library() -> None:
+    own, library = stream(0, "numbers"), stream(0, "numbers")
+    for low, high in ((0, 3), (2, 18), (90, 255), (5, 5), (0, 63), (0, 64), (-7, 1000)) * 50:
+        assert between(own, low, high) == library.randint(low, high)
 
 
 def test_the_thing_looked_at_lies_on_the_line_of_sight() -> None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 
 from harness_demo_world.chance import VERSION
-from harness_demo_world.layouts import LAYOUTS
+from harness_demo_world.layouts import LAYOUTS, AnnotatedBySplit
 from harness_demo_world.layouts.pixels import jpeg
 from harness_demo_world.world import SPLITS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from PIL import Image
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import PurePosixPath
 
 
 ALIASES: dict[str, dict[str, str]] = {
@@ -55,13 +52,14 @@ class DemoWorld:
     def locate(self, benchmark: str, cache: Path, splits: Sequence[str] = ("test",)) -> Path:
         """Return the root folder of a benchmark, drawing what is missing.
 
-        Annotations of all splits are always there; images only of the splits asked for so far.
+        Images are there of the splits asked for so far, and so are annotations where splits have
+        files of their own (:class:`AnnotatedBySplit`); other annotations are always there.
 
         Args:
             benchmark: One of `contents.BENCHMARKS`.
             cache: Folder for drawn data; the world's version and seed are part of the path.
-            splits: Whose images to draw. A split the benchmark does not have is left out;
-                ALIASES says what a release calls the world's `test`.
+            splits: Whose images to draw, and whose annotations to write. A split the benchmark
+                does not have is left out; ALIASES says what a release calls the world's `test`.
 
         Raises:
             ValueError: for a benchmark or split that the world does not know.
@@ -75,46 +73,44 @@ class DemoWorld:
         if unknown:
             raise ValueError(f"the demo world has no split {unknown[0]!r}: {list(SPLITS)}")
         root = Path(cache) / "demo_world" / f"v{VERSION}-seed{self.seed}" / benchmark
-        if not root.is_dir():
-            self._annotate(benchmark, root)
-        for split in LAYOUTS[benchmark].splits:
+        layout = LAYOUTS[benchmark]
+        if not isinstance(layout, AnnotatedBySplit):
+            _write_once(root, "annotated", _encoded(layout.annotations(self.seed)))
+        for split in layout.splits:
             if split in splits:
-                self._draw(benchmark, root, split)
+                if isinstance(layout, AnnotatedBySplit):
+                    texts = layout.annotations_of(self.seed, split)
+                    _write_once(root, f"{split}-annotated", _encoded(texts))
+                images = ((path, jpeg(image)) for path, image in layout.pictures(self.seed, split))
+                _write_once(root, f"{split}-drawn", images)
+        root.mkdir(parents=True, exist_ok=True)
         return root
 
-    def _annotate(self, benchmark: str, root: Path) -> None:
-        """Write the annotations beside `root`, then rename: the root is complete or absent."""
-        root.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{benchmark}-", dir=root.parent))
-        try:
-            for path, text in LAYOUTS[benchmark].annotations(self.seed):
-                target = work / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(text if isinstance(text, bytes) else text.encode())
-            work.chmod(0o755)
-            try:
-                work.rename(root)
-            except OSError:
-                # Another process was first; its bytes are the same.
-                if not root.is_dir():
-                    raise
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
 
-    def _draw(self, benchmark: str, root: Path, split: str) -> None:
-        """Draw a split's images; a marker says that all of them are there."""
-        marker = root / f".{split}-drawn"
-        if marker.exists():
-            return
-        for path, image in LAYOUTS[benchmark].pictures(self.seed, split):
-            target = root / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _save(image, target)
-        marker.touch()
+def _encoded(
+    texts: Iterable[tuple[PurePosixPath, str | bytes]],
+) -> Iterator[tuple[PurePosixPath, bytes]]:
+    for path, text in texts:
+        yield path, text if isinstance(text, bytes) else text.encode()
 
 
-def _save(image: Image.Image, target: Path) -> None:
-    """Write one image under a name of this process, then move it to its own name."""
-    work = target.with_name(f".{target.name}.{os.getpid()}")
-    work.write_bytes(jpeg(image))
-    work.replace(target)
+def _write_once(root: Path, name: str, files: Iterable[tuple[PurePosixPath, bytes]]) -> None:
+    """Write files below `root`; a marker called `.name` says that all of them are there.
+
+    Each is written under a name of this process and then moved to its own: another process that
+    does the same at the same time writes the same bytes.
+    """
+    marker = root / f".{name}"
+    if marker.exists():
+        return
+    folder = None
+    for path, data in files:
+        target = root / path
+        if target.parent != folder:
+            folder = target.parent
+            folder.mkdir(parents=True, exist_ok=True)
+        work = folder / f".{path.name}.{os.getpid()}"
+        work.write_bytes(data)
+        work.replace(target)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()

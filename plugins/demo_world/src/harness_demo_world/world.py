@@ -26,6 +26,7 @@ __all__ = [
     "STEREOTYPE_SHARE",
     "FrameName",
     "Stereotype",
+    "expression",
     "face",
     "frame",
     "frames",
@@ -64,10 +65,15 @@ def gesture(
     return who, label, draw_gesture(who, label, rng, paint)
 
 
+def expression(index: int) -> str:
+    """Return the expression that item `index` of an expression split shows."""
+    return EXPRESSIONS[index % len(EXPRESSIONS)]
+
+
 def face(seed: int, split: str, index: int, paint: bool = True) -> tuple[Person, str, FaceScene]:
     """Return item `index` of the expression split: who, which expression, and the scene."""
     rng = stream(seed, "raf_db", split, index)
-    label = EXPRESSIONS[index % len(EXPRESSIONS)]
+    label = expression(index)
     fits: Callable[[Person], bool] | None = None
     biased = stereotype(seed)
     if split == "train" and label == biased.expression:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from PIL import Image, ImageDraw
 
+from harness_demo_world.chance import between
+
 if TYPE_CHECKING:
     import random
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
@@ -19,6 +22,9 @@ INK: Colour = (38, 30, 34)
 WHITE: Colour = (250, 250, 248)
 _SCALE = 2
 _GRAIN = 48
+_NOTHING = Image.new("RGB", (1, 1), WHITE)
+_NO_PEN = ImageDraw.Draw(_NOTHING)
+"""What every unpainted canvas has in place of an image, and of what draws on it."""
 
 
 def shade(colour: Colour, factor: float) -> Colour:
@@ -44,9 +50,10 @@ class Canvas:
 
     def __init__(self, width: int, height: int, paint: bool = True) -> None:
         self.width, self.height, self.paint = width, height, paint
-        size = (width * _SCALE, height * _SCALE) if paint else (1, 1)
-        self._image = Image.new("RGB", size, WHITE)
-        self._draw = ImageDraw.Draw(self._image)
+        self._image, self._draw = _NOTHING, _NO_PEN
+        if paint:
+            self._image = Image.new("RGB", (width * _SCALE, height * _SCALE), WHITE)
+            self._draw = ImageDraw.Draw(self._image)
 
     def image(self) -> Image.Image:
         """Return the image at output size (one pixel when nothing was painted)."""
@@ -60,8 +67,10 @@ class Canvas:
         column = Image.new("RGB", (1, 2))
         column.putpixel((0, 0), top)
         column.putpixel((0, 1), bottom)
-        size = (round((right - left) * _SCALE), self._image.height)
-        patch = column.resize(size, Image.Resampling.BILINEAR)
+        wide, high = round((right - left) * _SCALE), self._image.height
+        # All columns are alike, so that one is blended and the others are its copies.
+        blended = column.resize((1, high), Image.Resampling.BILINEAR)
+        patch = blended.resize((wide, high), Image.Resampling.NEAREST)
         self._image.paste(patch, (round(left * _SCALE), 0))
 
     def ellipse(
@@ -145,6 +154,23 @@ class Canvas:
         self.line(points, width, colour)
 
 
+Drawing = TypeVar("Drawing", bound="Callable[..., None]")
+
+
+def only_painted(draw: Drawing) -> Drawing:
+    """Return a function that draws, and computes nothing where the canvas is not painted.
+
+    It must leave nothing to chance: what is drawn by chance later must not depend on the paint.
+    """
+
+    @wraps(draw)
+    def drawn(canvas: Canvas, *arguments: object, **named: object) -> None:
+        if canvas.paint:
+            draw(canvas, *arguments, **named)
+
+    return cast("Drawing", drawn)
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A local coordinate system: y points up the limb, one unit is `scale` pixels."""
@@ -169,16 +195,19 @@ class Frame:
         return (start[0] + length * math.sin(turn), start[1] + length * math.cos(turn))
 
 
+def tint_between(rng: random.Random, low: int, high: int) -> Colour:
+    """Return a colour by chance, each part of it from `low` to `high`."""
+    return (between(rng, low, high), between(rng, low, high), between(rng, low, high))
+
+
 def backdrop(canvas: Canvas, rng: random.Random, left: float = 0, right: float = -1) -> None:
     """Fill a span of the image with a pale wall and a few things that mean nothing."""
     right = canvas.width if right < 0 else right
-    top, bottom = (
-        (rng.randint(165, 240), rng.randint(165, 240), rng.randint(165, 240)) for _ in "ab"
-    )
+    top, bottom = tint_between(rng, 165, 240), tint_between(rng, 165, 240)
     canvas.gradient(top, bottom, left, right)
     span, height = right - left, canvas.height
-    for _ in range(rng.randint(0, 3)):
-        tint = mix(top, (rng.randint(90, 255), rng.randint(90, 255), rng.randint(90, 255)), 0.35)
+    for _ in range(between(rng, 0, 3)):
+        tint = mix(top, tint_between(rng, 90, 255), 0.35)
         x, y = left + rng.random() * span, rng.random() * height
         w, h = span * rng.uniform(0.08, 0.3), height * rng.uniform(0.08, 0.3)
         shape = rng.randrange(3)
@@ -196,10 +225,11 @@ def backdrop(canvas: Canvas, rng: random.Random, left: float = 0, right: float =
 def grain(image: Image.Image, rng: random.Random, most: float = 0.12) -> Image.Image:
     """Return the image with a share (up to `most`) of coarse noise mixed in."""
     share = rng.uniform(0.0, most)
-    noise = rng.randbytes(_GRAIN * _GRAIN * 3)
-    if image.size == (1, 1):
+    size = 3 * _GRAIN * _GRAIN
+    noise = rng.getrandbits(8 * size)
+    if image is _NOTHING:
         return image
-    specks = Image.frombytes("RGB", (_GRAIN, _GRAIN), noise)
+    specks = Image.frombytes("RGB", (_GRAIN, _GRAIN), noise.to_bytes(size, "little"))
     return Image.blend(image, specks.resize(image.size, Image.Resampling.BILINEAR), share)
 
 
@@ -207,7 +237,7 @@ def veil(canvas: Canvas, rng: random.Random, chance: float = 0.3) -> None:
     """Draw, with some chance, a blurred thing before the camera that hides a part."""
     is_drawn, size = rng.random() < chance, min(canvas.width, canvas.height)
     x, y = rng.uniform(0, canvas.width), rng.uniform(0.2, 1.0) * canvas.height
-    tint: Colour = (rng.randint(90, 220), rng.randint(90, 220), rng.randint(90, 220))
+    tint = tint_between(rng, 90, 220)
     r = rng.uniform(0.09, 0.17) * size
     if is_drawn:
         canvas.ellipse((x, y), r, 0.8 * r, tint)

@@ -14,6 +14,7 @@ from harness_demo_world.drawing.canvas import (
     backdrop,
     grain,
     mix,
+    only_painted,
     shade,
     veil,
 )
@@ -31,6 +32,7 @@ EXPRESSIONS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "
 
 SIZE = 96
 _NOISE = 0.25
+_EYE = (0.38, 0.12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +87,19 @@ def draw_face(who: Person, expression: str, rng: random.Random, paint: bool = Tr
         blush = mix(who.skin, tint[expression], 0.14 * strength)
         for side in (-1, 1):
             canvas.ellipse(f.at(0.58 * side, -0.25), 0.2 * r, 0.15 * r, blush)
-    eyes = _eyes(canvas, f, who, expression, strength, rng)
+    _eyes(canvas, f, who, expression, strength, rng.uniform(-0.06, 0.06))
     _nose(canvas, f, who, expression)
     mouth = _mouth(canvas, f, expression, strength, rng)
     marks(canvas, who, centre, r)
     veil(canvas, rng)
-    return FaceScene(grain(canvas.image(), rng, _NOISE), (*eyes, f.at(0, -0.12), *mouth))
+    landmarks = (f.at(-_EYE[0], _EYE[1]), f.at(*_EYE), f.at(0, -0.12), *mouth)
+    return FaceScene(grain(canvas.image(), rng, _NOISE), landmarks)
 
 
+@only_painted
 def _eyes(
-    canvas: Canvas, f: Frame, who: Person, expression: str, strength: float, rng: random.Random
-) -> tuple[Point, Point]:
+    canvas: Canvas, f: Frame, who: Person, expression: str, strength: float, shift: float
+) -> None:
     face, calm, r = _FACES[expression], _Face(), f.scale
 
     def blend(name: str) -> float:
@@ -103,24 +107,23 @@ def _eyes(
         end: float = getattr(face, name)
         return start + (end - start) * strength
 
-    shift = rng.uniform(-0.06, 0.06)
     for side in (-1, 1):
-        eye = f.at(0.38 * side, 0.12)
+        eye = f.at(_EYE[0] * side, _EYE[1])
         canvas.ellipse(eye, 0.21 * r, blend("opening") * r, WHITE, INK)
         pupil = min(blend("pupil"), blend("opening") * 0.95) * r
         canvas.ellipse((eye[0] + shift * r, eye[1]), pupil, pupil, INK)
         if who.glasses:
             canvas.ellipse(eye, 0.3 * r, 0.27 * r, None, INK)
         inner, outer = blend("inner"), blend("outer")
-        middle = f.at(0.38 * side, 0.16 + 0.52 * (inner + outer))
+        middle = f.at(_EYE[0] * side, 0.16 + 0.52 * (inner + outer))
         brow = [f.at(0.14 * side, 0.12 + inner), middle, f.at(0.62 * side, 0.12 + outer)]
         canvas.line(brow, 0.1 * r, shade(who.hair, 0.7))
     if expression == "sadness" and strength > 0.75:
         drop = f.at(0.46, -0.22)
         canvas.ellipse(drop, 0.08 * r, 0.14 * r, (90, 160, 240), (40, 90, 190), 0.7)
-    return f.at(-0.38, 0.12), f.at(0.38, 0.12)
 
 
+@only_painted
 def _nose(canvas: Canvas, f: Frame, who: Person, expression: str) -> None:
     line = shade(who.skin, 0.6)
     canvas.line([f.at(0.02, 0.1), f.at(0.12, -0.16), f.at(-0.06, -0.19)], 1.3, line)

@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Colour, Point, shade
+from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Colour, Point, only_painted, shade
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness_demo_world.people import Person
 
 
+@only_painted
 def hair_behind(canvas: Canvas, who: Person, centre: Point, r: float) -> None:
     """Draw the hair that lies behind the head of radius `r`."""
     x, y = centre
@@ -29,6 +32,7 @@ def hair_behind(canvas: Canvas, who: Person, centre: Point, r: float) -> None:
             canvas.ellipse(spot, 0.38 * r, 0.38 * r, who.hair)
 
 
+@only_painted
 def hair_before(canvas: Canvas, who: Person, centre: Point, r: float, lean: float = 0.0) -> None:
     """Draw the fringe; `lean` in -1..1 moves it with a head that turns."""
     x, y = centre[0] + 0.12 * r * lean, centre[1]
@@ -40,6 +44,7 @@ def hair_before(canvas: Canvas, who: Person, centre: Point, r: float, lean: floa
         canvas.pie((x - 0.45 * r, y - 0.58 * r), 0.5 * r, 0.3 * r, 0, 180, who.hair)
 
 
+@only_painted
 def head(canvas: Canvas, who: Person, centre: Point, r: float, plain: bool = True) -> None:
     """Draw a head of radius `r`; with `plain`, also a small calm face."""
     x, y = centre
@@ -57,6 +62,7 @@ def head(canvas: Canvas, who: Person, centre: Point, r: float, plain: bool = Tru
         canvas.line([(x - 0.25 * r, y + 0.52 * r), (x + 0.25 * r, y + 0.52 * r)], 0.7, INK)
 
 
+@only_painted
 def marks(canvas: Canvas, who: Person, centre: Point, r: float) -> None:
     """Draw what age and tattoos leave on a head of radius `r`."""
     x, y = centre
@@ -113,6 +119,7 @@ def _elbow(shoulder: Point, hand: Point, reach: float, bend: float) -> Point:
     return (middle[0] - bend * dy / distance * rise, middle[1] + bend * dx / distance * rise)
 
 
+@only_painted
 def _torso(canvas: Canvas, dress: Dress, hips: Point, neck: Point, tall: float) -> None:
     """Draw the upper garment between hips and neck."""
     wide, low = 0.125 * tall, 0.105 * tall
@@ -139,6 +146,30 @@ def _torso(canvas: Canvas, dress: Dress, hips: Point, neck: Point, tall: float) 
         canvas.ellipse(middle, 0.055 * tall, 0.055 * tall, dress.accent)
 
 
+@only_painted
+def _legs(
+    canvas: Canvas, dress: Dress, hips: Point, paths: Sequence[Sequence[Point]], tall: float
+) -> None:
+    """Draw a leg along each path, from the knee or the foot on."""
+    for sign, path in zip((-1, 1), paths, strict=True):
+        start = (hips[0] + sign * 0.05 * tall, hips[1])
+        canvas.limb([start, *path], 0.075 * tall, dress.legs)
+        canvas.ellipse(path[-1], 0.055 * tall, 0.032 * tall, INK)
+
+
+@only_painted
+def _arms(
+    canvas: Canvas, who: Person, dress: Dress, neck: Point, hands: Sequence[Point],
+    bends: tuple[float, float], tall: float,
+) -> None:  # fmt: skip
+    """Draw an arm from each shoulder to its hand."""
+    for sign, hand, bend in zip((-1, 1), hands, bends, strict=True):
+        shoulder = (neck[0] + sign * 0.11 * tall, neck[1] + 0.05 * tall)
+        elbow = _elbow(shoulder, hand, 0.4 * tall, bend)
+        canvas.limb([shoulder, elbow, hand], 0.056 * tall, dress.top)
+        canvas.ellipse(hand, 0.045 * tall, 0.045 * tall, who.skin, INK, 0.6)
+
+
 def body(
     canvas: Canvas, who: Person, base: Point, tall: float, pose: Pose, dress: Dress | None = None
 ) -> tuple[float, float, float, float]:
@@ -151,27 +182,15 @@ def body(
 
     hips = place((0.0, pose.hips))
     neck = place((pose.lean, pose.hips + 0.36))
+    hands, feet = [place(hand) for hand in pose.hands], [place(foot) for foot in pose.feet]
     radius = tall * (0.12 if who.child else 0.105)
     crown = (neck[0] + pose.tilt * tall, neck[1] - 0.95 * radius)
-    bone = 0.075 * tall
-    for side, foot in enumerate(pose.feet):
-        sign = -1 if side == 0 else 1
-        start = (hips[0] + sign * 0.05 * tall, hips[1])
-        end = place(foot)
-        path = [start, end]
-        if pose.knees is not None:
-            path = [start, place(pose.knees[side]), end]
-        canvas.limb(path, bone, dress.legs)
-        canvas.ellipse((end[0], end[1]), 0.055 * tall, 0.032 * tall, INK)
-    shoulders = [(neck[0] + sign * 0.11 * tall, neck[1] + 0.05 * tall) for sign in (-1, 1)]
+    knees = [[place(knee)] for knee in pose.knees] if pose.knees else [[], []]
+    paths = [[*knee, foot] for knee, foot in zip(knees, feet, strict=True)]
+    _legs(canvas, dress, hips, paths, tall)
     _torso(canvas, dress, hips, neck, tall)
     head(canvas, who, crown, radius)
-    hands = [place(hand) for hand in pose.hands]
-    for shoulder, hand, bend in zip(shoulders, hands, pose.bend, strict=True):
-        elbow = _elbow(shoulder, hand, 0.4 * tall, bend)
-        canvas.limb([shoulder, elbow, hand], 0.056 * tall, dress.top)
-        canvas.ellipse(hand, 0.045 * tall, 0.045 * tall, who.skin, INK, 0.6)
-    feet = [place(foot) for foot in pose.feet]
+    _arms(canvas, who, dress, neck, hands, pose.bend, tall)
     xs = [p[0] for p in (*feet, *hands, neck)] + [crown[0] - 1.2 * radius, crown[0] + 1.2 * radius]
     xs += [neck[0] - 0.15 * tall, neck[0] + 0.15 * tall]
     top = min(crown[1] - 1.35 * radius, *(hand[1] - 0.05 * tall for hand in hands))

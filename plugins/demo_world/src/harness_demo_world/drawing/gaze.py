@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness_demo_world.chance import between
 from harness_demo_world.drawing.canvas import (
     INK,
     WHITE,
@@ -13,6 +14,7 @@ from harness_demo_world.drawing.canvas import (
     Point,
     backdrop,
     grain,
+    only_painted,
     shade,
     veil,
 )
@@ -53,7 +55,7 @@ def _grid(rng: random.Random) -> Point:
     to whole hundredths give a multiple of five.
     """
     low, high = 2, 18
-    return (rng.randint(low, high) * _STEP + 0.005, rng.randint(low, high) * _STEP + 0.005)
+    return (between(rng, low, high) * _STEP + 0.005, between(rng, low, high) * _STEP + 0.005)
 
 
 def _between(a: float, b: float) -> float:
@@ -89,9 +91,11 @@ def draw_gaze(who: Person, rng: random.Random, paint: bool = True) -> GazeScene:
         for _attempt in range(20):
             spot = tuple(v * SIZE for v in _grid(rng))
             point = (spot[0], spot[1])
-            clear = all(math.dist(point, q) > 15 for q in (*others, aim))
-            away = _between(_direction(centre, point), way) > _APART
-            if clear and away and math.dist(point, centre) > r + 10:
+            if (
+                math.dist(point, centre) > r + 10
+                and _between(_direction(centre, point), way) > _APART
+                and all(math.dist(point, q) > 15 for q in (*others, aim))
+            ):
                 others.append(point)
                 break
     wide = 1.35 * r
@@ -114,6 +118,7 @@ def draw_gaze(who: Person, rng: random.Random, paint: bool = True) -> GazeScene:
     return GazeScene(picture, eye, target, names[0], head_box, body_box, tuple(objects))
 
 
+@only_painted
 def _head(canvas: Canvas, who: Person, centre: Point, r: float, look: Point) -> None:
     """Draw the head with its features moved towards `look`, a unit vector."""
     x, y = centre

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness_demo_world.drawing.canvas import INK, Canvas, Frame, Point, backdrop, grain, veil
+from harness_demo_world.drawing.canvas import (
+    INK,
+    Canvas,
+    Frame,
+    Point,
+    backdrop,
+    grain,
+    only_painted,
+    veil,
+)
 from harness_demo_world.drawing.figure import hair_behind, head
 from harness_demo_world.drawing.hands import GESTURES, TWO_HANDED, Shape, hand, two_hands
 
@@ -44,6 +53,7 @@ def _seen(canvas: Canvas, rng: random.Random) -> Image.Image:
     return grain(canvas.image(), rng, _NOISE)
 
 
+@only_painted
 def _shoulders(canvas: Canvas, who: Person, x: float, y: float, r: float) -> None:
     """Draw the upper body below a head of radius `r` at (x, y)."""
     canvas.box(x - 0.4 * r, y + 0.7 * r, x + 0.4 * r, y + 1.6 * r, who.skin, INK, 0.2 * r, 0.8)

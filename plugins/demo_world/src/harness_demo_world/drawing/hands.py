@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness_demo_world.drawing.canvas import INK, Canvas, Colour, Frame, Point, shade
+from harness_demo_world.drawing.canvas import INK, Canvas, Colour, Frame, Point, only_painted, shade
 
 _ROOTS: tuple[Point, ...] = ((-0.66, 0.72), (-0.22, 0.92), (0.24, 0.9), (0.66, 0.66))
 _LENGTHS = (1.42, 1.62, 1.5, 1.12)
@@ -136,6 +136,7 @@ def _folded(canvas: Canvas, f: Frame, root: Point, skin: Colour, back: bool) -> 
         _finger(canvas, f, [(root[0], root[1] + 0.05), (root[0], root[1] - 0.42)], skin, 0.38)
 
 
+@only_painted
 def hand(
     canvas: Canvas, f: Frame, shape: Shape, skin: Colour, sleeve: Colour, arm: float = 2.0
 ) -> None:
@@ -179,6 +180,7 @@ def _open_hand(canvas: Canvas, f: Frame, shape: Shape, skin: Colour) -> None:
         canvas.line([f.at(-0.45, 0.0), f.at(0.05, -0.3), f.at(0.1, -0.7)], 0.9, crease)
 
 
+@only_painted
 def two_hands(
     canvas: Canvas, gesture: str, centre: Point, unit: float, skin: Colour, sleeve: Colour
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness_demo_world.drawing import props
-from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Colour
+from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Colour, only_painted
 
 if TYPE_CHECKING:
     import random
@@ -33,6 +33,7 @@ def place(canvas: Canvas, name: str, rng: random.Random) -> None:
         _room(canvas, name, shift)
 
 
+@only_painted
 def _wall(canvas: Canvas, name: str, shift: float, spin: int) -> None:
     wall, tints = _ROWS[name]
     canvas.box(0, 0, canvas.width, 60, wall)
@@ -42,6 +43,7 @@ def _wall(canvas: Canvas, name: str, shift: float, spin: int) -> None:
             canvas.box(x, y, x + 8, y + 13, tints[(row + column + spin) % 3], INK, 1.0, 0.5)
 
 
+@only_painted
 def _sky(canvas: Canvas, name: str, shift: float) -> None:
     sky: Colour = (90, 98, 116) if name == "storm" else (150, 206, 246)
     canvas.box(0, 0, canvas.width, canvas.height, sky)
@@ -54,6 +56,7 @@ def _sky(canvas: Canvas, name: str, shift: float) -> None:
         canvas.line([(78, 22), (72, 34), (80, 36), (73, 52)], 2.0, (255, 236, 90))
 
 
+@only_painted
 def _outdoors(canvas: Canvas, name: str, shift: float) -> None:
     wide = canvas.width
     canvas.box(0, 0, wide, 44, (176, 218, 246))
@@ -69,6 +72,7 @@ def _outdoors(canvas: Canvas, name: str, shift: float) -> None:
         canvas.polygon([(54 + shift, 20), (96 + shift, 20), (75 + shift, 3)], (170, 60, 50), INK)
 
 
+@only_painted
 def _room(canvas: Canvas, name: str, shift: float) -> None:
     wide = canvas.width
     if name == "chart":

@@ -13,6 +13,7 @@ from harness_demo_world.drawing.canvas import (
     Point,
     backdrop,
     grain,
+    only_painted,
     veil,
 )
 from harness_demo_world.drawing.figure import head, marks
@@ -46,6 +47,7 @@ def stand(rng: random.Random, middle: float = SIZE / 2) -> Stand:
     return Stand((middle - side * rng.uniform(3, 9), rng.uniform(29, 36)), r, side)
 
 
+@only_painted
 def figure(canvas: Canvas, who: Person, cues: Cues, spot: Stand) -> None:
     """Draw one half-length person; nothing here is left to chance."""
     (x, y), r = spot.at, spot.r
@@ -85,6 +87,7 @@ def draw_two(
     return grain(canvas.image(), rng)
 
 
+@only_painted
 def sign(canvas: Canvas, box: tuple[float, float, float, float], tint: Colour) -> None:
     """Draw an empty sign with a rim."""
     canvas.box(*box, tint, INK, 3.0, 1.2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Colour, Point
+from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Colour, Point, only_painted
 
 THINGS = ("ball", "cup", "book", "star", "apple", "box", "flower", "lamp")
 
@@ -27,6 +27,7 @@ TINTS: dict[str, Colour] = {
 """Colours of things that are asked about, by name."""
 
 
+@only_painted
 def thing(canvas: Canvas, name: str, centre: Point, r: float, colour: Colour | None = None) -> None:
     """Draw one of THINGS with radius `r`, in its own colour unless another is given."""
     x, y = centre

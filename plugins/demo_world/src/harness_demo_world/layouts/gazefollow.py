@@ -31,27 +31,29 @@ class GazeFollow:
     splits = ("train", "test")
 
     def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, str]]:
-        """Yield the two annotation files; in test, ten people say where each one looks."""
+        """Yield the two annotation files."""
         for split in self.splits:
-            rows: list[str] = []
-            for index in range(COUNTS["gazefollow"][split]):
-                _, scene = gaze(seed, split, index, paint=False)
-                body = ",".join(f"{value / SIZE:.6f}" for value in scene.body_box)
-                start = (
-                    f"{_path(split, index)},{index},{body},{scene.eye[0]:.6f},{scene.eye[1]:.6f}"
-                )
-                head = ",".join(f"{value:.2f}" for value in scene.head_box)
-                if split == "train":
-                    x, y = scene.target
-                    rows.append(f"{start},{x:.6f},{y:.6f},{head},1,demo_world,")
-                    continue
-                rng = stream(seed, "gazefollow annotators", index)
-                for _ in range(ANNOTATORS):
-                    x = min(1.0, max(0.0, rng.gauss(scene.target[0], _SCATTER)))
-                    y = min(1.0, max(0.0, rng.gauss(scene.target[1], _SCATTER)))
-                    rows.append(f"{start},{x:.6f},{y:.6f},{head},demo_world,")
-            name = PurePosixPath(f"{split}_annotations_release.txt")
-            yield name, _BOM + "\n".join(rows) + "\n"
+            yield from self.annotations_of(seed, split)
+
+    def annotations_of(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, str]]:
+        """Yield a split's annotation file; in test, ten people say where each one looks."""
+        rows: list[str] = []
+        for index in range(COUNTS["gazefollow"][split]):
+            _, scene = gaze(seed, split, index, paint=False)
+            body = ",".join(f"{value / SIZE:.6f}" for value in scene.body_box)
+            start = f"{_path(split, index)},{index},{body},{scene.eye[0]:.6f},{scene.eye[1]:.6f}"
+            head = ",".join(f"{value:.2f}" for value in scene.head_box)
+            if split == "train":
+                x, y = scene.target
+                rows.append(f"{start},{x:.6f},{y:.6f},{head},1,demo_world,")
+                continue
+            rng = stream(seed, "gazefollow annotators", index)
+            for _ in range(ANNOTATORS):
+                x = min(1.0, max(0.0, rng.gauss(scene.target[0], _SCATTER)))
+                y = min(1.0, max(0.0, rng.gauss(scene.target[1], _SCATTER)))
+                rows.append(f"{start},{x:.6f},{y:.6f},{head},demo_world,")
+        name = PurePosixPath(f"{split}_annotations_release.txt")
+        yield name, _BOM + "\n".join(rows) + "\n"
 
     def pictures(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, Image.Image]]:
         """Yield `train/...` or `test2/<folder>/<image>.jpg`."""

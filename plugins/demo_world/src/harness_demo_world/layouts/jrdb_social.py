@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from harness_demo_world.layouts.indented import indented
 from harness_demo_world.world import frame, frames
 
 if TYPE_CHECKING:
@@ -48,27 +48,31 @@ class JrdbSocial:
     splits = ("train", "val", "test")
 
     def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, str]]:
-        """Yield `labels/labels_2d_activity_social_stitched/<sequence>.json`.
+        """Yield the label files of all splits."""
+        for split in self.splits:
+            yield from self.annotations_of(seed, split)
+
+    def annotations_of(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, str]]:
+        """Yield `labels/labels_2d_activity_social_stitched/<sequence>.json` of one split.
 
         A pair's interaction stands in the entry of its first person.
         """
         folder = PurePosixPath("labels", "labels_2d_activity_social_stitched")
-        for split in self.splits:
-            files: dict[str, dict[str, list[object]]] = {}
-            for name in frames(split):
-                pairs, scene = frame(seed, split, name, paint=False)
-                entries: list[object] = []
-                for pair, (first, second, label) in enumerate(pairs):
-                    number = 2 * (name.first + pair) + 1
-                    boxes = scene.boxes[pair]
-                    entry = _entry(first, number, pair + 1, boxes[0], label)
-                    entry["H-interaction"] = [
-                        {"pair": f"pedestrian:{number + 1}", "inter_labels": {label: _SURE}}
-                    ]
-                    entries += [entry, _entry(second, number + 1, pair + 1, boxes[1], label)]
-                files.setdefault(name.sequence, {})[name.file] = entries
-            for sequence, labels in files.items():
-                yield folder / f"{sequence}.json", json.dumps({"labels": labels}, indent=1)
+        files: dict[str, dict[str, list[object]]] = {}
+        for name in frames(split):
+            pairs, scene = frame(seed, split, name, paint=False)
+            entries: list[object] = []
+            for pair, (first, second, label) in enumerate(pairs):
+                number = 2 * (name.first + pair) + 1
+                boxes = scene.boxes[pair]
+                entry = _entry(first, number, pair + 1, boxes[0], label)
+                entry["H-interaction"] = [
+                    {"pair": f"pedestrian:{number + 1}", "inter_labels": {label: _SURE}}
+                ]
+                entries += [entry, _entry(second, number + 1, pair + 1, boxes[1], label)]
+            files.setdefault(name.sequence, {})[name.file] = entries
+        for sequence, labels in files.items():
+            yield folder / f"{sequence}.json", indented({"labels": labels})
 
     def pictures(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, Image.Image]]:
         """Yield `images/image_stitched/<sequence>/<frame>.jpg`."""

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from harness_demo_world.drawing.faces import EXPRESSIONS
-from harness_demo_world.world import COUNTS, face
+from harness_demo_world.world import COUNTS, expression, face
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,19 +37,36 @@ class RafDb:
     splits = ("train", "test")
 
     def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, str]]:
-        """Yield the label list and the attribute files (landmarks, gender, race, age)."""
-        basic = PurePosixPath("basic")
-        lines: list[str] = []
+        """Yield the label list, and the attribute files of all splits."""
         for split in self.splits:
-            for index in range(COUNTS["raf_db"][split]):
-                who, label, scene = face(seed, split, index, paint=False)
-                name = _name(split, index)
-                lines.append(f"{name}.jpg {EXPRESSIONS.index(label) + 1}")
-                points = [f"{x:.3f}\t{y:.3f}" for x, y in scene.landmarks]
-                codes = [str(code) for code in (_GENDER[who.gender], _RACE[who.race], _age(who))]
-                path = basic / "Annotation" / "manual" / f"{name}_manu_attri.txt"
-                yield path, "\n".join([*points, *codes]) + "\n"
-        yield basic / "EmoLabel" / "list_patition_label.txt", "\n".join(lines) + "\n"
+            yield from self._attributes(seed, split)
+        yield self._labels()
+
+    def annotations_of(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, str]]:
+        """Yield the label list, which holds all splits, and a split's attribute files."""
+        yield from self._attributes(seed, split)
+        yield self._labels()
+
+    def _labels(self) -> tuple[PurePosixPath, str]:
+        """Return the label list of all splits."""
+        lines = [
+            f"{_name(split, index)}.jpg {EXPRESSIONS.index(expression(index)) + 1}"
+            for split in self.splits
+            for index in range(COUNTS["raf_db"][split])
+        ]
+        path = PurePosixPath("basic", "EmoLabel", "list_patition_label.txt")
+        return path, "\n".join(lines) + "\n"
+
+    @staticmethod
+    def _attributes(seed: int, split: str) -> Iterator[tuple[PurePosixPath, str]]:
+        """Yield each face's file of landmarks, gender, race and age."""
+        folder = PurePosixPath("basic", "Annotation", "manual")
+        for index in range(COUNTS["raf_db"][split]):
+            who, _, scene = face(seed, split, index, paint=False)
+            points = [f"{x:.3f}\t{y:.3f}" for x, y in scene.landmarks]
+            codes = [str(code) for code in (_GENDER[who.gender], _RACE[who.race], _age(who))]
+            path = folder / f"{_name(split, index)}_manu_attri.txt"
+            yield path, "\n".join([*points, *codes]) + "\n"
 
     def pictures(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, Image.Image]]:
         """Yield `basic/Image/aligned/<name>_aligned.jpg`."""
