@@ -62,8 +62,8 @@ class SliceCounts:
             return
         value = self.values.get(group.value)
         if value is None:
-            if not self.values:
-                self.labels.add_many((), self._bare)
+            if self._bare and not self.values:
+                self.labels.add((), self._bare)
             code = self.labels.add(((self.name, group.value),))
             value = self.values[group.value] = ValueCounts(code, group.source)
         else:

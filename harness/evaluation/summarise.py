@@ -11,6 +11,7 @@ from harness.evaluation.collectors import Shared, collector_of
 from harness.evaluation.collectors.frame import frame_of
 from harness.evaluation.score import scored_each
 from harness.evaluation.slices import SliceCounts, by_slice
+from harness.metrics import ScoredSample
 from harness.requests.reasoning import holds_reasoning
 from harness.runs.record import Counts, Detail, GroupComparison, MetricValue, SliceValue
 from harness.runs.sample_record import SampleRecord
@@ -34,12 +35,8 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Return ``metrics.json``."""
-        return {
-            "metrics": [asdict(metric) for metric in self.metrics],
-            "slices": [asdict(value) for value in self.slices],
-            "details": [asdict(table) for table in self.details],
-            "comparisons": [asdict(comparison) for comparison in self.comparisons],
-        }
+        lists = ("metrics", "slices", "details", "comparisons")
+        return {name: [asdict(value) for value in getattr(self, name)] for name in lists}
 
 
 def summarise(
@@ -61,49 +58,45 @@ def summarise(
     samples = errors = unparsed = refusals = unlabelled = cut = unfinished = 0
     notes = dict(left_out or {})
     digest, any_image, annotated = hashlib.sha256(), False, False
-    for record in _each(blocks):
-        samples += 1
-        for image in record.images:
-            any_image = True
-            digest.update(image.sha256.encode())
-        for note, times in record.notes.items():
-            notes[note] = notes.get(note, 0) + times
-        if record.error is not None:
-            errors += 1
-            continue
-        problem = record.problem
-        for note in _remarks(record):
-            notes[note] = notes.get(note, 0) + 1
-        unparsed += problem == "unparsed"
-        refusals += problem == "refusal"
-        unlabelled += record.target is None
-        if record.written is not None:
-            cut += record.written.finish == "length"
-            unfinished += bool(record.written.unfinished)
-        annotated |= record.annotators is not None
-        for position, sample in enumerate(scored_each(record, spec)):
-            frame.add(sample)
-            for collector in collectors:
-                collector.add(sample)
-            for counted in slices:
-                counted.add(record.groups.get(counted.name), problem, counts=not position)
+    for block in blocks:
+        scored: list[ScoredSample] = []
+        for record in block:
+            samples += 1
+            for image in record.images:
+                any_image = True
+                digest.update(image.sha256.encode())
+            for note, times in record.notes.items():
+                notes[note] = notes.get(note, 0) + times
+            if record.error is not None:
+                errors += 1
+                continue
+            problem = record.problem
+            for note in _remarks(record):
+                notes[note] = notes.get(note, 0) + 1
+            unparsed += problem == "unparsed"
+            refusals += problem == "refusal"
+            unlabelled += record.target is None
+            if record.written is not None:
+                cut += record.written.finish == "length"
+                unfinished += bool(record.written.unfinished)
+            annotated |= record.annotators is not None
+            for position, sample in enumerate(scored_each(record, spec)):
+                scored.append(sample)
+                for counted in slices:
+                    counted.add(record.groups.get(counted.name), problem, counts=not position)
+        frame.add(*scored)
+        for collector in collectors:
+            collector.add(*scored)
     values = tuple(collector.overall(frame, seed) for collector in collectors)
     for collector in collectors:
         notes |= collector.notes()
     by_slices = [by_slice(counted, collectors, frame, seed) for counted in slices]
+    counts = Counts(
+        samples, samples - errors, errors, unparsed, refusals, frame.number, unlabelled, cut,
+        unfinished, notes,
+    )  # fmt: skip
     return Summary(
-        Counts(
-            samples,
-            samples - errors,
-            errors,
-            unparsed,
-            refusals,
-            frame.number,
-            unlabelled,
-            cut,
-            unfinished,
-            notes,
-        ),
+        counts,
         values,
         tuple(value for listed, _ in by_slices for value in listed),
         digest.hexdigest() if any_image else None,
@@ -122,8 +115,3 @@ def _remarks(record: SampleRecord) -> Iterator[str]:
             yield TIED
     if record.written is not None and (markers := holds_reasoning(record.written.text)):
         yield f"answers read with the reasoning in them ({markers})"
-
-
-def _each(blocks: Iterable[list[SampleRecord]]) -> Iterator[SampleRecord]:
-    for block in blocks:
-        yield from block

@@ -146,6 +146,9 @@ class HasUnits(Protocol):
 class GroupCounts(Protocol):
     """The counts of a metric that compares groups; metrics with equal keys share them.
 
+    Those that are faster on many samples at once may have ``coded(samples)``: an array of the place
+    of each one's statistics in a list that only grows, and that list; ``None`` if it has no way.
+
     Attributes:
         key: Equal for metrics whose statistics and labels are equal.
         size: As in :class:`AdditiveMetric`.

@@ -30,18 +30,15 @@ class Clusters:
         self._runs = array("i")
         self._run = -1
 
-    def __len__(self) -> int:
-        """Samples added."""
-        return len(self._runs)
-
-    def add(self, name: str) -> None:
-        """Add the next sample's cluster."""
-        # Samples of a cluster mostly follow each other.
-        if name != self._last:
-            self._last, self._run = name, self._run + 1
-            encoded = name.encode("utf-8", "surrogatepass")
-            self._digests += hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
-        self._runs.append(self._run)
+    def add(self, *names: str) -> None:
+        """Add the clusters of the next samples."""
+        for name in names:
+            # Samples of a cluster mostly follow each other.
+            if name != self._last:
+                self._last, self._run = name, self._run + 1
+                encoded = name.encode("utf-8", "surrogatepass")
+                self._digests += hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
+            self._runs.append(self._run)
 
     def codes(self) -> Codes:
         """Return each sample's cluster as a number, counted in order of first appearance."""
@@ -119,14 +116,11 @@ class Statistics:
 
     def __init__(self) -> None:
         self._known: dict[tuple[tuple[int, float], ...], int] = {}
+        self._coded = array("i")
         self._row_of = array("i")
         self._ends = array("i", [0])
         self._positions = array("i")
         self._values = array("d")
-
-    def __len__(self) -> int:
-        """Samples added."""
-        return len(self._row_of)
 
     def add(self, statistics: Mapping[int, float]) -> None:
         """Add the next sample's statistics; one without any still counts."""
@@ -141,15 +135,17 @@ class Statistics:
             self._ends.append(len(self._values))
         self._row_of.append(row)
 
+    def add_coded(self, codes: Codes, distinct: Sequence[Mapping[int, float]]) -> None:
+        """Add the next samples, ``(samples,)`` places of theirs in a list that only grows."""
+        for statistics in distinct[len(self._coded) :]:
+            self.add(statistics)
+            self._coded.append(self._row_of.pop())
+        self._row_of.frombytes(np.asarray(self._coded)[codes].tobytes())
+
     def matrix(
         self, size: int, order: NDArray[np.intp] | None = None
     ) -> csr_array[Any, tuple[int, int]]:
-        """Return ``(samples, size)`` float64.
-
-        Args:
-            size: Length of the statistics vector.
-            order: Positions of the samples to return, in that order; all by default.
-        """
+        """Return ``(samples, size)`` float64 of the samples at ``order``; of all by default."""
         # Views, not copies: a copy would double the memory of a million samples.
         places = np.asarray(self._positions)
         wrong = places[(places < 0) | (places >= size)]
@@ -165,13 +161,7 @@ class Statistics:
     def totals(
         self, size: int, codes: Codes, members: NDArray[np.intp] | None = None
     ) -> csr_array[Any, tuple[int, int]]:
-        """Return ``(clusters, size)`` float64: each cluster's sums.
-
-        Args:
-            size: Length of the statistics vector.
-            codes: The cluster of each sample, from 0 without gaps.
-            members: Positions of the samples that count; all by default. ``codes`` is theirs.
-        """
+        """Return ``(clusters, size)`` float64 sums of samples at ``members``, with their codes."""
         return sums_by(codes, self.matrix(size, members))
 
 

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -34,18 +35,11 @@ class Labels:
         self._places: dict[Label, int] = {}
         self._codes = array("i")
 
-    def add(self, label: Label) -> int:
-        """Add the next sample's label and return its code, which :meth:`again` takes."""
+    def add(self, label: Label, number: int = 1) -> int:
+        """Add the label of the next samples and return its code, which :meth:`again` takes."""
         code = self._places.setdefault(label, len(self._places))
-        self._codes.append(code)
+        self._codes.extend(repeat(code, number))
         return code
-
-    def add_many(self, label: Label, number: int) -> None:
-        """Add one label for ``count`` samples that follow each other."""
-        if number:
-            self._codes.extend(
-                array("i", [self._places.setdefault(label, len(self._places))]) * number
-            )
 
     def again(self, code: int) -> None:
         """Add the next sample's label by the code that :meth:`add` returned."""
@@ -55,10 +49,6 @@ class Labels:
     def names(self) -> tuple[Label, ...]:
         """Labels by number."""
         return tuple(sorted(self._places))
-
-    def code(self, label: Label) -> int:
-        """Return a label's number; ValueError when no sample has it."""
-        return self.names.index(label)
 
     def codes(self) -> Codes:
         """Return the number of each sample's label."""

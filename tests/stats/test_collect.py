@@ -35,7 +35,7 @@ def test_sums_are_per_cluster_in_order_of_first_appearance(
             row[position] += value
     codes = clusters.codes()
     matrix = held.totals(5, codes)
-    assert len(held) == len(clusters) == len(samples)
+    assert len(codes) == len(samples)
     assert matrix.shape == (len(expected), 5)
     assert matrix.toarray().tolist() == [row.tolist() for row in expected.values()]
     names = list(expected)
@@ -46,6 +46,20 @@ def test_codes_in_any_order_sum_to_their_own_row() -> None:
     rows = csr_array(np.array([[1.0], [2.0], [3.0]]))
     assert sums_by(np.array([2, 0, 1]), rows).toarray().tolist() == [[2.0], [3.0], [1.0]]
     assert sums_by(np.array([0, 1, 2]), rows).toarray().tolist() == [[1.0], [2.0], [3.0]]
+
+
+def test_rows_given_by_their_place_in_a_list_are_those_given_one_by_one() -> None:
+    random = np.random.default_rng(2)
+    distinct = [{0: 1.0}, {}, {1: 0.5, 3: 2.0}, {0: 1.0}, {4: 1.0}]
+    held, singly = Statistics(), Statistics()
+    for known in (1, 3, 3, 5):  # the list grows between calls
+        codes = random.integers(0, known, size=7)
+        held.add_coded(codes, distinct[:known])
+        held.add({2: 9.0})
+        for code in codes:
+            singly.add(distinct[code])
+        singly.add({2: 9.0})
+    assert held.matrix(5).toarray().tolist() == singly.matrix(5).toarray().tolist()
 
 
 def test_equal_rows_are_kept_once_and_others_beyond_a_number_one_by_one(

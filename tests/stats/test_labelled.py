@@ -180,4 +180,3 @@ def test_labels_are_numbered_as_they_sort() -> None:
     held.again(first)
     assert held.codes().tolist() == [2, 0, 1, 2]
     assert held.names == ((), (("gender", "female"),), (("gender", "male"),))
-    assert held.code((("gender", "male"),)) == 2

@@ -94,8 +94,8 @@ class Collector(ABC):
         """
 
     @abstractmethod
-    def add(self, sample: ScoredSample) -> None:
-        """Add the next sample."""
+    def add(self, *samples: ScoredSample) -> None:
+        """Add the next samples."""
 
     @abstractmethod
     def point(self, frame: Frame) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,25 @@ def statistics_check(contract: Contract) -> Check:
         )
 
     return check
+
+
+def coded_check(check: Check, contract: Contract) -> Check:
+    """Return the check of samples' places among distinct statistics, of which each is read once."""
+    known = 0
+
+    def checked(coded: Any, samples: Sequence[ScoredSample]) -> Any:
+        nonlocal known
+        if coded is not None:
+            codes, distinct = coded
+            inside = (codes >= 0) & (codes < len(distinct))
+            if codes.shape != (len(samples),) or not inside.all():
+                raise contract.returned(codes, "coded", "a place in the list for each sample")
+            for statistics in distinct[known:]:
+                check(statistics, samples[0])
+            known = len(distinct)
+        return coded
+
+    return checked
 
 
 def score_check(contract: Contract) -> Check:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from harness.evaluation.collectors.base import Collector, PairedParts, Shared
-from harness.evaluation.collectors.checks import check_size, numbers, statistics_check
+from harness.evaluation.collectors.checks import check_size, coded_check, numbers, statistics_check
 from harness.evaluation.collectors.frame import Frame, Parts
 from harness.evaluation.collectors.sums import totals_of
 from harness.guard import Contract, described
@@ -32,7 +32,7 @@ from harness.stats.intervals import BAND, LEVEL, PERCENTILE, Resampled, around, 
 from harness.stats.labelled import PERMUTATIONS, Labelled, Labels, chance
 from harness.stats.paired import paired_sums
 from harness.stats.rows import Matrix
-from harness.stats.types import Floats, Label
+from harness.stats.types import Floats
 
 
 class GroupCollector(Collector):
@@ -70,18 +70,15 @@ class GroupCollector(Collector):
         """Return a stand-in that checks counts, comparisons and tables."""
         with contract.calling("counts"):
             inner = metric.counts
-        lacking = [
-            name
-            for name in ("key", "size", "statistics", "label", "columns")
-            if not hasattr(inner, name)
-        ]
+        wanted = ("key", "size", "statistics", "label", "columns")
+        lacking = [name for name in wanted if not hasattr(inner, name)]
         if lacking:
             raise contract.wrong(f"counts by {described(inner)}, which lacks {', '.join(lacking)}")
         check_size(inner.size, contract)
         # The metric must get its own object back, so the stand-in carries it.
-        counts = contract.guarded(
-            inner, {"statistics": statistics_check(contract)}, {"thing": inner}
-        )
+        check = statistics_check(contract)
+        checks = {"statistics": check, "coded": coded_check(check, contract)}
+        counts = contract.guarded(inner, checks, {"thing": inner})
         settle = contract.checked(metric.settle, "settle", _comparison_check(contract))
         beside = contract.checked(metric.beside, "beside", _tables_check(contract, "beside"))
         return contract.guarded(
@@ -94,10 +91,10 @@ class GroupCollector(Collector):
             },
         )
 
-    def add(self, sample: ScoredSample) -> None:
-        """Count the next sample, unless another collector does."""
+    def add(self, *samples: ScoredSample) -> None:
+        """Count the next samples, unless another collector does."""
         if self._feeds:
-            self.counted.add(sample)
+            self.counted.add(samples)
 
     def point(self, frame: Frame) -> float:
         """Return the value over all samples."""
@@ -176,10 +173,8 @@ class GroupCollector(Collector):
         columns = self._draws.columns
         of_draws = settled.tables(drawn.components.drawn)
         for rows, draws in zip(settled.tables(drawn.components.value), of_draws, strict=True):
-            if rows.simultaneous:
-                tables.append(_detail(rows, columns, drawn.band, BAND))
-            else:
-                tables.append(_detail(rows, columns, _percentiles(draws.values), PERCENTILE))
+            band = (drawn.band, BAND), (_percentiles(draws.values), PERCENTILE)
+            tables.append(_detail(rows, columns, *band[not rows.simultaneous]))
         labelled = self.counted.labelled(frame)
         beside = self.metric.beside(self.counted.counts, labelled.names, labelled.by_label())
         return tables + [_detail(rows, columns) for rows in beside]
@@ -227,17 +222,24 @@ class _Counted:
         self.counts = counts
         self._statistics = Statistics()
         self._labels = Labels()
-        self._last: tuple[str, Label] = "", ()
+        self._last = "", 0
         self._labelled: Labelled | None = None
         self.families: list[_Draws] = []
 
-    def add(self, sample: ScoredSample) -> None:
-        """Count the next sample."""
-        self._statistics.add(self.counts.statistics(sample))
-        # Questions about one image follow each other and share its label.
-        if not sample.source or sample.source != self._last[0]:
-            self._last = sample.source, self.counts.label(sample)
-        self._labels.add(self._last[1])
+    def add(self, samples: Sequence[ScoredSample]) -> None:
+        """Count the next samples."""
+        several = len(samples) > 1 and hasattr(self.counts, "coded")
+        coded = self.counts.coded(samples) if several else None
+        if coded is not None:
+            self._statistics.add_coded(*coded)
+        for sample in samples if coded is None else ():
+            self._statistics.add(self.counts.statistics(sample))
+        for sample in samples:
+            # Questions about one image follow each other and share its label.
+            if sample.source and sample.source == self._last[0]:
+                self._labels.again(self._last[1])
+            else:
+                self._last = sample.source, self._labels.add(self.counts.label(sample))
 
     def merge(self, other: _Counted) -> bool:
         """Give both the same positions, where they depend on the answers; whether they do."""

@@ -51,9 +51,9 @@ class RankCollector(Collector):
 
         return contract.guarded(metric, {"score": score_check(contract), "value": check})
 
-    def add(self, sample: ScoredSample) -> None:
-        """Keep the next sample, unless another collector of ranks does."""
-        if self._feeds:
+    def add(self, *samples: ScoredSample) -> None:
+        """Keep the next samples, unless another collector of ranks does."""
+        for sample in samples if self._feeds else ():
             self._kept.add(sample)
 
     def point(self, frame: Frame) -> float:

@@ -58,10 +58,11 @@ class SumCollector(Collector):
             },
         )
 
-    def add(self, sample: ScoredSample) -> None:
-        """Add the next sample's statistics; none where the metric must not see it."""
-        # An empty row keeps rows and samples in step, for slices and paired comparisons.
-        self.statistics.add(self.metric.statistics(sample) if self.takes(sample) else {})
+    def add(self, *samples: ScoredSample) -> None:
+        """Add the next samples' statistics; none where the metric must not see it."""
+        for sample in samples:
+            # An empty row keeps rows and samples in step, for slices and paired comparisons.
+            self.statistics.add(self.metric.statistics(sample) if self.takes(sample) else {})
 
     def point(self, frame: Frame) -> float:
         """Return the value of the sums over all samples, which need no frame."""

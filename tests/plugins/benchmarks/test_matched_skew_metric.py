@@ -16,7 +16,7 @@ from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 
 from harness.descriptors import parse_options
-from harness.errors import UserError
+from harness.errors import DataError, UserError
 from harness.evaluation.collectors import GroupCollector, Shared, make_metric
 from harness.evaluation.collectors.frame import Frame, Parts
 from harness.metrics import ScoredSample
@@ -297,6 +297,47 @@ def test_metrics_of_one_count_keep_their_own_draws() -> None:
     assert found == {name: pytest.approx(value(make(name), samples)) for name in RANKED}
     heads = [one.name for collector in made.values() for one in collector.tables(frame, 0)]
     assert len(heads) == len(set(heads)) == 3 * 5
+
+
+@pytest.mark.parametrize("size", [2, 7, 64])
+@pytest.mark.parametrize("name", ["auc_gap", "matched_max_skew", "max_skew", "min_skew"])
+@pytest.mark.parametrize("options", [{}, {"concepts": "nurse"}, {"estimator": "soft"}])
+def test_samples_added_many_at_a_time_are_those_added_one_by_one(
+    name: str, options: dict[str, Any], size: int
+) -> None:
+    if "estimator" in options and name in RANKED:
+        options = {"resolution": 0.7}
+    random = np.random.default_rng(5)
+    every = []
+    for place, one in enumerate(people(random, 240)):
+        extreme = float(random.choice([-1e3, -0.05, 0.0, 0.025, 1e3])), 0.0
+        moved = replace(one, id=str(place), cluster=str(place // 4), source=str(place // 2))
+        every.append(moved if place % 3 else replace(moved, scores=extreme))
+    if "estimator" not in options:
+        # Answers in words have no scores, and are counted one by one.
+        every[30:33] = [replace(one, scores=None, score_kind="") for one in every[30:33]]
+    spec = MetricSpec(name, name, "zero", 1.0, main=True, options=options)
+    seen = []
+    for step in (1, size):
+        metric = make_metric(name, options, YES_NO)
+        frame, collector = Frame(), GroupCollector(spec, metric, {}, needs_target=False)
+        for start in range(0, len(every), step):
+            frame.add(*every[start : start + step])
+            collector.add(*every[start : start + step])
+        seen.append((collector.overall(frame, 0), collector.tables(frame, 0), collector.notes()))
+    assert repr(seen[0]) == repr(seen[1])
+
+
+@pytest.mark.parametrize("name", ["auc_gap", "max_skew"])
+@pytest.mark.parametrize("concept", [None, 3, ["nurse"], ""])
+def test_a_sample_without_a_concept_among_many_is_named(name: str, concept: Any) -> None:
+    every = [replace(one, id=str(at)) for at, one in enumerate(people(np.random.default_rng(1), 4))]
+    every[2] = replace(every[2], fields={"concept": concept})
+    spec = MetricSpec(name, name, "zero", 1.0, main=True)
+    collector = GroupCollector(spec, make_metric(name, {}, YES_NO), {}, needs_target=False)
+    with pytest.raises(DataError, match="no concept") as raised:
+        collector.add(*every)
+    assert raised.value.where == "sample '2'"
 
 
 def test_metrics_of_one_count_share_their_draws_and_give_what_each_gives_alone() -> None:

@@ -130,8 +130,8 @@ def test_gazefollow_layout(roots: dict[str, Path]) -> None:
         assert 0 <= float(row[8]) <= 1
         assert float(row[12]) > float(row[10])
     assert not (root / "train_annotations_release.txt").exists()
-    ((_, text),) = BY_SPLIT["gazefollow"].annotations_of(0, "train")
-    train = text.splitlines()
+    ((_, written),) = BY_SPLIT["gazefollow"].annotations_of(0, "train")
+    train = written.splitlines()
     assert len(train) == COUNTS["gazefollow"]["train"]
     assert {len(line.split(",")) for line in train} == {17}
     assert {line.split(",")[14] for line in train} == {"1"}

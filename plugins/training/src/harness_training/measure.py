@@ -76,11 +76,9 @@ def skews_of(spec: TaskSpec, records: Iterable[SampleRecord]) -> Skews:
             f"the headline metric {spec.main_metric.id!r} of {spec.id!r} does not compare groups",
             fix="measure on a task whose headline metric compares groups, such as skew",
         )
-    for record in records:
-        if record.error is None:
-            sample = scored(record, spec)
-            frame.add(sample)
-            collector.add(sample)
+    samples = [scored(record, spec) for record in records if record.error is None]
+    frame.add(*samples)
+    collector.add(*samples)
     return _named(*collector.comparison(frame))
 
 

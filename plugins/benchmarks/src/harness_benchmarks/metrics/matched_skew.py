@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING, Literal
 
 from harness.descriptors import Json, MetricDescriptor, Option
@@ -160,6 +160,24 @@ class RankedCounts(SkewCounts):
             for position, label in enumerate(self._labels)
             if label in self._names
         }
+
+    def kinds_of(self, samples: Sequence[ScoredSample]) -> Sequence[float] | None:
+        """Return each sample's bin, where all have log-probabilities of two options."""
+        import numpy as np
+
+        scores = [sample.scores for sample in samples]
+        if self.choice or {sample.score_kind for sample in samples} != {"logprob"}:
+            return None
+        if {None if pair is None else len(pair) for pair in scores} != {2}:
+            return None
+        flat = chain.from_iterable(pair for pair in scores if pair)
+        pairs = np.fromiter(flat, np.float64, 2 * len(scores)).reshape(-1, 2)
+        with np.errstate(invalid="ignore", over="ignore"):  # of infinite scores, see below
+            odds = pairs[:, self._at] - pairs[:, 1 - self._at]
+        if not np.isfinite(odds).all():
+            return None
+        bins: list[float] = np.rint(np.clip(odds, -_LIMIT, _LIMIT) / self._width).tolist()
+        return bins
 
     def label(self, sample: ScoredSample) -> Label:
         """Return the values of the attributes; one that the sample lacks is left out."""

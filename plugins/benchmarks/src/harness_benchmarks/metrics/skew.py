@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from harness.metrics.contract import ScoredSample
     from harness.stats.interval import Range
-    from harness.stats.types import Floats, Label
+    from harness.stats.types import Codes, Floats, Label
     from numpy.typing import NDArray
 
 DESIRED = Option(
@@ -125,6 +125,8 @@ class SkewCounts:
         self._attributes = listed(options.get("attributes"))
         self._only = frozenset(listed(options.get("concepts")))
         self._names: dict[str, int] = {}
+        self._codes: dict[tuple[Json, Hashable], int] = {}
+        self._distinct: list[Mapping[int, float]] = []
         if self.choice and not labels:
             raise UserError("a choice among concepts needs the labels of a choice task")
         if not self.choice and labels and self._positive not in labels:
@@ -170,6 +172,36 @@ class SkewCounts:
             share = 1.0 if sample.answer == self._positive else 0.0
         # A zero is left out: sparse rows stay short, and equal answers make equal rows.
         return {2 * index: 1.0, 2 * index + 1: share} if share else {2 * index: 1.0}
+
+    def coded(
+        self, samples: Sequence[ScoredSample]
+    ) -> tuple[Codes, Sequence[Mapping[int, float]]] | None:
+        """Return the place of each sample's statistics among the distinct ones so far, and those.
+
+        ``None`` where a sample's statistics depend on more than its concept and :meth:`kinds_of`.
+        """
+        import numpy as np
+
+        kinds = self.kinds_of(samples)
+        concepts = [sample.fields.get(self._field) for sample in samples]
+        # What is no text is refused by `statistics`, and may have no hash.
+        if kinds is None or {*map(type, concepts)} != {str}:
+            return None
+        keys = list(zip(concepts, kinds, strict=True))
+        codes = list(map(self._codes.get, keys))
+        for place, sample in enumerate(samples) if None in codes else ():
+            if codes[place] is None:
+                if keys[place] not in self._codes:
+                    self._distinct.append(self.statistics(sample))
+                    self._codes[keys[place]] = len(self._distinct) - 1
+                codes[place] = self._codes[keys[place]]
+        return np.array(codes, dtype=np.int64), self._distinct
+
+    def kinds_of(self, samples: Sequence[ScoredSample]) -> Sequence[Hashable] | None:
+        """Return what each sample's statistics depend on beside its concept; ``None``: on more."""
+        if self.choice or self._soft:
+            return None
+        return [sample.answer == self._positive for sample in samples]
 
     def concept_of(self, sample: ScoredSample) -> str | None:
         """Return the concept that a sample was asked about; ``None`` for one that does not count.
