@@ -228,8 +228,8 @@ class _Counted:
 
     def add(self, samples: Sequence[ScoredSample]) -> None:
         """Count the next samples."""
-        several = len(samples) > 1 and hasattr(self.counts, "coded")
-        coded = self.counts.coded(samples) if several else None
+        many = getattr(self.counts, "coded", None) if len(samples) > 1 else None
+        coded = None if many is None else many(samples)
         if coded is not None:
             self._statistics.add_coded(*coded)
         for sample in samples if coded is None else ():

@@ -37,14 +37,9 @@ class RafDb:
     splits = ("train", "test")
 
     def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, str]]:
-        """Yield the label list, and the attribute files of all splits."""
+        """Yield the label list, and attribute files of all splits: the reader hashes them all."""
         for split in self.splits:
             yield from self._attributes(seed, split)
-        yield self._labels()
-
-    def annotations_of(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, str]]:
-        """Yield the label list, which holds all splits, and a split's attribute files."""
-        yield from self._attributes(seed, split)
         yield self._labels()
 
     def _labels(self) -> tuple[PurePosixPath, str]:
