@@ -216,7 +216,7 @@ class MayRefuse(Protocol):
 class TaskHandle(Protocol):
     """What a baseline may use of a task: its labels and its train split.
 
-    ``samples`` serves no baseline: only annotators' labels (``human``) and ids (``predictions``).
+    ``samples`` serves no baseline: only annotators' labels and the ids of recorded answers.
     """
 
     @property
