@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from harness_studies import compare as module
-from harness_studies.compare import compared_columns, gains_of, parts_of
+from harness_studies.compare import compared_columns, gain_table, gains_of, parts_of
 from harness_studies.loader import load_study
+from harness_studies.noise import SAMPLES
 from harness_studies.plan import plan_study
 from harness_studies.run import StudyResult, run_study
-from harness_studies.study import trials_of
+from harness_studies.study import Comparison, trials_of
 from scipy import stats
 
 from harness.stats.interval import Interval
@@ -93,6 +95,46 @@ def test_rows_trained_on_other_data_are_not_paired(
 ) -> None:
     differs(0.0, 0.2, monkeypatch)
     assert len(study("{row: Joint, against: Single}").tables) == 1
+
+
+def test_two_columns_of_one_metric_have_their_own_gains(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recall of texts and of images is one metric with two options."""
+    differs(0.0, 0.2, monkeypatch)
+    base, *_, joint = study().outcomes
+
+    def made(text: float, image: float) -> Any:
+        return record(
+            "m", "raf_db",
+            metric(text, scale=1.0, options={"query": "image"}),
+            metric(image, scale=1.0, options={"query": "text"}, main=False),
+        )  # fmt: skip
+
+    records = made(0.5, 0.5), made(0.75, 0.625)
+    columns = [column_of(records[0], value) for value in records[0].metrics]
+    held = [(base.trial, records[0]), (joint.trial, records[1])]
+    loaded = load_study("small.yaml")
+    table = gain_table(loaded, gains_of(loaded, held, columns), columns)
+    shown = [cell and cell.value for cell in table.rows[0].cells]
+    assert shown == [0.25, 0.125]
+
+
+def test_two_rows_without_training_vary_over_samples_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    differs(0.0, 0.2, monkeypatch)
+    base = study().outcomes[0].trial
+    loaded = load_study("small.yaml")
+    other = replace(base, recipe=replace(base.recipe, label="Method"))
+    recipes = *loaded.recipes, other.recipe
+    loaded = replace(loaded, recipes=recipes, compare=(Comparison("Method", "Base"),))
+    held = [(trial, record("m", "raf_db", metric(0.5))) for trial in (base, other)]
+    columns = [column_of(held[0][1], held[0][1].main)]
+    assert len(loaded.seeds) > 1
+    table = gain_table(loaded, gains_of(loaded, held, columns), columns)
+    assert [row.model for row in table.rows] == [f"Method against Base: {SAMPLES}"]
+    assert "seeds: 1" in table.notes[0]
 
 
 def test_a_share_of_yes_is_neither_better_nor_worse() -> None:

@@ -2,7 +2,7 @@
 
 For a metric that is best at 0 (skew) the gain is ``|against| - |row|``, for one that is better
 higher ``row - against``: positive is always better. Training noise counts: the unit of the interval
-is the seed. A row without training is the same for every seed.
+is the seed. A row without training is the same for every seed; two of them vary over samples only.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.descriptors import Json
 from harness.evaluation.paired import Difference, compare
 from harness.runs.record import EvaluationRecord
 from harness.stats.interval import Range
@@ -50,6 +51,7 @@ class Gain(SeedMean[SeedGain]):
 
     Attributes:
         part: Options that tell a task from itself, asked otherwise; empty for a task asked once.
+        options: The metric's own, which tell two columns of one metric apart.
     """
 
     model: str
@@ -59,6 +61,7 @@ class Gain(SeedMean[SeedGain]):
     task: str
     part: str
     metric: str
+    options: Mapping[str, Json]
 
 
 def gains_of(study: Study, evaluations: Held, columns: Sequence[Column]) -> list[Gain]:
@@ -121,7 +124,9 @@ def _pairs(
     rows, others = of.get(comparison.row, {}), of.get(comparison.against, {})
     for data in dict.fromkeys(data for data, _ in rows):
         places: Places = {}
-        for seed in study.seeds:
+        # Two rows without training are the same for every seed, and vary over none.
+        trained = _is_trained(study, comparison.row, comparison.against)
+        for seed in study.seeds if trained else study.seeds[:1]:
             after = rows.get((data, seed), rows.get(("", None), []))
             before = others.get((data, seed), others.get(("", None), []))
             for record in after:
@@ -130,6 +135,10 @@ def _pairs(
                         places[seed, record.task, record.task_fingerprint] = (other, record)
         if places:
             yield data, places
+
+
+def _is_trained(study: Study, *labels: str) -> bool:
+    return any(recipe.recipe for recipe in study.recipes if recipe.label in labels)
 
 
 def _gains(
@@ -211,6 +220,7 @@ def _gain(
         task=column.task,
         part=part,
         metric=column.metric,
+        options=dict(column.options),
     )
 
 
@@ -245,7 +255,7 @@ def gain_table(study: Study, gains: Sequence[Gain], columns: Sequence[Column]) -
                 if (gain.model, gain.row, gain.against, gain.data) == (model, row, against, data)
             ]
             trained = f" ({data})" if len(study.data) > 1 and data else ""
-            for kind in KINDS:
+            for kind in KINDS if _is_trained(study, row, against) else (SAMPLES,):
                 cells = tuple(noisy_cell(_found(of, column), kind, 1.0) for column in columns)
                 name = f"{row} against {against}{trained}: {kind}"
                 rows.append(Row(name, "", cells, model))
@@ -288,5 +298,5 @@ def _shown(column: Column) -> Column:
 
 
 def _found(gains: Sequence[Gain], column: Column) -> Gain | None:
-    same = (one for one in gains if (one.task, one.metric) == (column.task, column.metric))
-    return next(same, None)
+    wanted = column.task, column.metric, column.options
+    return next((one for one in gains if (one.task, one.metric, one.options) == wanted), None)

@@ -70,9 +70,9 @@ def _titled(
 
 def _merged(table: Table) -> Table:
     """Return a table with one column for a metric that sections ask with different options."""
-    places: dict[tuple[str, str], list[int]] = {}
+    places: dict[tuple[str, str, str], list[int]] = {}
     for index, column in enumerate(table.columns):
-        places.setdefault((column.task, column.metric), []).append(index)
+        places.setdefault((column.task, column.metric, column.name), []).append(index)
 
     def merged(row: Row) -> Row | None:
         cells_of = [[row.cells[at] for at in of if row.cells[at]] for of in places.values()]
