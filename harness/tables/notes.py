@@ -151,7 +151,7 @@ def shown_notes(
     """
     rows = [row for section in sections for row in section.rows]
     cells = [cell for row in rows for cell in row.cells if cell is not None]
-    notes = list(_warnings(sections, columns))
+    notes = list(warnings_of(sections, columns))
     if looks.interval == "half" and any(cell.low is not None for cell in cells):
         notes.append("± is half the width of the interval.")
     if any(cell.tied for cell in cells):
@@ -183,7 +183,7 @@ def compared_note(sections: Sequence[Section], looks: TableStyle, baseline: str)
     return (f"Against {to}: {', '.join(f'{sign} {word}' for word, sign in TRENDS.items())}.",)
 
 
-def _warnings(sections: Sequence[Section], columns: Sequence[Column]) -> Iterator[str]:
+def warnings_of(sections: Sequence[Section], columns: Sequence[Column]) -> Iterator[str]:
     """Yield each warning once, with the columns it stands in."""
     by_warning: dict[str, dict[str, None]] = {}
     for section in sections:

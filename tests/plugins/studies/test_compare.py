@@ -90,6 +90,14 @@ def test_the_seed_is_the_unit_and_a_base_is_the_same_for_each(
     assert [one["gain"] for one in held[0]["seeds"]] == pytest.approx([10.0, 20.0])
 
 
+def test_an_interval_without_a_width_is_said_to_say_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    differs(0.1, 0.1, monkeypatch)
+    _, table = study().tables
+    assert sum("has no width and says nothing" in note for note in table.notes) == 1
+
+
 def test_rows_trained_on_other_data_are_not_paired(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from harness.runs.record import EvaluationRecord
 from harness.stats.interval import Range
 from harness.stats.intervals import of_difference
 from harness.tables.columns import column_of, same_column
+from harness.tables.notes import warnings_of
 from harness.tables.table import Column, Row, Section, Table, TableStyle
 
 from harness_studies.noise import KINDS, SAID, SAMPLES, SEEDS, SeedMean, noisy_cell
@@ -269,7 +270,7 @@ def gain_table(study: Study, gains: Sequence[Gain], columns: Sequence[Column]) -
         f"concept can be unavailable, they may be of different concepts. {SAMPLES}: of the "
         "concepts that both rows have."
     )
-    notes = [how, SAID]
+    notes = [how, SAID, *warnings_of(sections, shown_columns)]
     if marks:
         notes.append(f"Marks of the evaluations: {', '.join(marks)}.")
     return Table(

@@ -14,6 +14,7 @@ from harness.errors import UserError
 from harness.evaluation.paired import compare
 from harness.jsonfiles import read_object
 from harness.runs.record import EvaluationRecord
+from harness.tables.notes import warnings_of
 from harness.tables.table import Column, Row, Section, Table, TableStyle
 from harness_training.changes import possible_change, relative
 from harness_training.run import RECORD
@@ -176,10 +177,11 @@ def transfer_table(study: Study, transfers: Sequence[Transfer]) -> Table:
         for kind in KINDS:
             cells = tuple(noisy_cell(of_model.get(column.task), kind, 100) for column in columns)
             rows.append(Row(f"{model}: {kind}", "", cells, model))
+    section = Section("", tuple(rows))
     return Table(
         columns,
-        (Section("", tuple(rows)),),
-        tuple(_notes(study, transfers)),
+        (section,),
+        (*_notes(study, transfers), *warnings_of([section], columns)),
         title=f"{study.title}: relative change by joint training, percent",
         looks=TableStyle("brackets", label=f"{study.id}_transfer"),
     )
