@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.errors import UserError, near, reason_of, short
 
@@ -121,8 +121,8 @@ def parse_json(content: bytes, where: Path | str, *, undefined: bool = False) ->
     try:
         return json.loads(
             content.decode("utf-8-sig"),
-            object_pairs_hook=_once,
-            parse_constant=(lambda _: None) if undefined else _refused,
+            object_pairs_hook=unrepeated,
+            parse_constant=(lambda _: None) if undefined else no_constant,
             parse_float=float if undefined else _finite,
         )
     except UnicodeDecodeError:
@@ -142,7 +142,8 @@ class _Refused(ValueError):
     """What Python's parser takes and JSON does not."""
 
 
-def _refused(constant: str) -> None:
+def no_constant(constant: str) -> NoReturn:
+    """Refuse NaN and infinities."""
     raise _Refused(f"{constant} is not a number of JSON")
 
 
@@ -153,7 +154,8 @@ def _finite(text: str) -> float:
     return number
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object none of whose keys is repeated."""
     unique = dict(pairs)
     if len(unique) < len(pairs):
         names = [name for name, _ in pairs]

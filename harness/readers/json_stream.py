@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
 from harness.errors import DataError, quoted, reason_of, short
+from harness.jsonfiles import no_constant, unrepeated
 from harness.samples.roots import DataRoot
 
 _Key = TypeVar("_Key", str, int)
@@ -16,13 +17,7 @@ _CHUNK = 1 << 20
 _BLANK = " \t\n\r"
 # An error this near the end of what was read may be cured by reading on (half an escape or word).
 _NEAR = 16
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(parse_constant=no_constant, object_pairs_hook=unrepeated)
 _scan: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
 
 

@@ -276,6 +276,88 @@ def test_a_people_that_is_named_with_more_words_is_read(text: str, label: str) -
     assert extract("Asian/Indian, or Asian, Indian").answer is None
 
 
+AGES = ("0-2", "3-9", "20-29", "60-69", "more than 70")
+GESTURES = ("like", "ok", "one", "point", "fist", "stop", "stop inverted", "palm", "call")
+FACES = ("happiness", "sadness", "anger", "fear", "neutral")
+GENDERS = ("Male", "Female")
+LINKS = ("friends", "family", "couple", "professional", "no relation")
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        (RACES, "Not East or Southeast Asian."), (RACES, "He is not White, Hispanic, or Indian."),
+        (RACES, "Is the person White? It is hard to tell."), (RACES, "The man is wearing black."),
+        (RACES, "in front of a white wall"), (RACES, "an Indian restaurant"),
+        (RACES, "No one would call him Black."), (RACES, "a Black and a White person"),
+        (RACES, "There are no features suggesting Southeast Asian ancestry."),
+        (GENDERS, "This does not appear to be a picture of a female person."),
+        (GENDERS, "I doubt that this is a female"), (GENDERS, "isnt male"),
+        (GENDERS, "by no means male"), (GENDERS, "It's hard to tell whether the person is male."),
+        (GENDERS, "Male can be ruled out."), (GENDERS, "The face cannot be said to be male."),
+        (GENDERS, "He's not what I'd call male"), (GENDERS, "Male or female?"),
+        (AGES, "older than 60-69"), (AGES, "The baby is 3-9 months old."),
+        (AGES, "I am more than 70% confident."), (AGES, "not more than 70"),
+        (FACES, "The person is not showing sadness, fear, or worry."),
+        (FACES, "The face does not, in my view, express anger."), (FACES, "happiness is absent"),
+        (FACES, "A neutral background"), (FACES, "The person lacks happiness"),
+        (FACES, "fails to convey fear"), (FACES, "It would be wrong to call it anger"),
+        (FACES, "smiling not because of happiness"), (FACES, "Happiness does not fit"),
+        (FACES, "It's not happiness and sadness"), (FACES, "Anger? I don't think so."),
+        (GESTURES, "It looks like a heart."), (GESTURES, "holding up one hand"),
+        (GESTURES, "At this point I cannot tell"), (GESTURES, "I would call it a wave"),
+        (LINKS, "A couple of colleagues at work"), (LINKS, "a professional photo"),
+        (("yes", "no"), "There are no weapons visible"), (("yes", "no"), "no one can say"),
+        (("yes", "no"), "Not a clear yes"), (("yes", "no"), "I wouldn't say no"),
+        (("(A", "(B"), "A person is cooking."), (("(A", "(B"), "Neither A nor B."),
+        (("wealthy", "poor"), "The image does not show whether the person is wealthy."),
+    ],
+)  # fmt: skip
+def test_what_a_clause_denies_or_leaves_open_is_not_named(
+    labels: tuple[str, ...], text: str
+) -> None:
+    assert make("label", labels)(text) == Extracted(None, "unparsed")
+
+
+@pytest.mark.parametrize(
+    ("labels", "text", "label"),
+    [
+        (RACES, "Neither East nor Southeast Asian, but Indian.", "Indian"),
+        (RACES, "isn't White, Black, or Southeast Asian but Indian", "Indian"),
+        (RACES, "Black? No, Indian.", "Indian"), (RACES, "Is it Indian? Yes.", "Indian"),
+        (RACES, "Is the person White? The person is Black.", "Black"),
+        (RACES, "dressed in black, White", "White"), (RACES, "Black man, white beard", "Black"),
+        (RACES, "The photo is black and white; the person is East Asian.", "East Asian"),
+        (GENDERS, "Female, rather than male", "Female"), (GENDERS, "Male? No, female.", "Female"),
+        (GENDERS, "Without a doubt female", "Female"),
+        (GENDERS, "The subject, who is not looking at the camera, is female.", "Female"),
+        (AGES, "Not 3-9 but 20-29", "20-29"), (AGES, "more than 70 years old", "more than 70"),
+        (FACES, "No happiness here, only sadness", "sadness"),
+        (FACES, "The non-verbal cues suggest happiness", "happiness"),
+        (FACES, "no fear, no anger, just neutral", "neutral"),
+        (FACES, "nothing but happiness", "happiness"),
+        (FACES, "The opposite of happiness: sadness", "sadness"),
+        (GESTURES, "This looks like a fist.", "fist"), (GESTURES, "I would call it palm", "palm"),
+        (GESTURES, "The gesture is like, since the thumb is up.", "like"),
+        (GESTURES, "The hand makes the OK sign", "ok"), (GESTURES, "OK, it is a fist.", "fist"),
+        (GESTURES, "stop, inverted", "stop inverted"), (GESTURES, "A call gesture", "call"),
+        (LINKS, "They are a married couple.", "couple"),
+        (("yes", "no"), "Yes, there is no doubt.", "yes"),
+        (("yes", "no"), "Yes or no? Yes.", "yes"),
+        (("yes", "no"), "Yes. There are no other people around.", "yes"),
+        (("yes", "no"), "No the person is not friendly", "no"),
+        (("(A", "(B"), "B, because of a hat", "(B"), (("(A", "(B"), "It is (B) a cook", "(B"),
+        (("(A", "(B"), "not A but B", "(B"),
+        (("It's not possible to say", "yes"), "It\u2019s not possible to say.",
+         "It's not possible to say"),
+    ],
+)  # fmt: skip
+def test_a_denial_ends_where_its_clause_does(
+    labels: tuple[str, ...], text: str, label: str
+) -> None:
+    assert make("label", labels)(text).answer == label
+
+
 def test_label_prefers_the_longer_name() -> None:
     extract = make("label", ("stop", "stop inverted", "c++"))
     assert extract("a stop inverted sign").answer == "stop inverted"

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.requests.extractor import Extracted
+from harness.requests.extractors.english import any_of
 from harness.requests.extractors.refusal import is_refusal
 
 # Blanks, underscores, every kind of hyphen and dash, and what only sets a word off: quotation marks
@@ -16,61 +17,39 @@ from harness.requests.extractors.refusal import is_refusal
 _JOINTS = re.compile(r"[\s_\-\u2010-\u2015\u2212\ufe58\ufe63\uff0d*`\"\u201c\u201d]+")
 _UNSEEN = re.compile(r"[\u00ad\u200b\u2060\ufeff]")
 _EDGES = " .,;:!?'()[]"
-# A negation rules out the label that follows it, also over words that only say how, or that
-# something looks so ("does not seem to be a happy"). Any other word between them ends its reach
-# ("no doubt he is happy"), and so does a comma.
-_NEGATED = re.compile(
-    r"(?:(?:(?<!\w)(?:not|no|never|neither|nor|cannot|non|un|hardly|barely|unlikely|nothing|without"
-    r"|far from|rather than|instead of|lack of|absence of|anything but|opposite of"
-    r"|rul(?:es?|ing) out|exclud(?:es?|ing))|n['\u2019]t)"
-    r"(?: (?:an?|any|the|all|at|be(?:en|ing)?|is|are|to|in|of|as|with|like|one|it|this|that|they"
-    r"|s?he|really|very|quite|so|too|much|more|even|overly|exactly|particularly|especially|fully"
-    r"|entirely|completely|clearly|necessarily|actually|truly|likely|longer|considered|evidence"
-    r"|signs?|north|south|east|west|southeast|central|indications?|hint|trace|(?:look|seem|appear|feel|show|express|display|exhibit|convey"
-    r"|indicat|suggest|depict|portray|think|believ|say)(?:e?s|e|ing)?))* "
-    r"|[不非没无未][\u4e00-\u9fff]{0,4} ?)$"
+_TOKENS = (
+    rf"(?<!\w)(?:(?P<harmless>{any_of('harmless')})|(?P<denying>{any_of('denying')})"
+    rf"|(?P<turning>{any_of('turning')})|(?P<joining>and))(?!\w)"
+    r"|(?P<comma>,)|(?P<colon>:)|(?P<question>\?)|(?P<sentence>[.;!])"
 )
-# What is said of a label after it: "happy is not right", "happy: no". An "or" carries a negation on
-# to the next label ("not happy or sad").
-_DENIED = re.compile(
-    r"(?:(?:'s| is| are| was| would be| seems) (?:not|no|incorrect|wrong|false|unlikely|ruled out)"
-    r"| (?:is|are|was)n['\u2019]t| ?[:?=] ?(?:no|false|incorrect|wrong))(?!\w)"
-)
-_CARRIED = re.compile(r"(?: ?/ ?|,? n?or )(?:an? |the )?")
+_ASIDE = re.compile(r", [^,.;:!?]{1,40},")  # "does not, in my view, look happy"
+# A list goes on with what its head rules out: "not happy, sad, or tired".
+_LISTED = re.compile(r"(?:, (?:an? |the )?\w+(?: \w+)?){0,9}?,? n?or(?!\w)")
+_AFFIRMED = re.compile(rf"\W*{any_of('affirming')}(?!\w)")
+_ANOTHER = re.compile(any_of("another"))
+_FILLER = re.compile(rf"^{any_of('filling')}, ")
 _LEFT_OPEN = re.compile(r"(\w+)(?: ?/ ?|,? (?:and|or) )$")
-
-# Words that make another name of a label: a people that only shares the word ("American Indian"),
-# and the colour of a thing ("black hair", "in a white shirt"). An "Asian Indian" is an Indian.
-_OTHER_PEOPLE = re.compile(r"(?<!\w)(?:american|west|red) $")
-_THING = re.compile(
-    r"(?: and (?:black|white))? (?:t )?(?:hair(?:ed)?|beard|eye(?:s|d|brows?)?|skirt|shirts?|suit"
-    r"|dress|coat|jacket|tie|hat|cap|hoodie|cloth(?:es|ing)|outfit|robe|gown|jeans|pants|shoes|scarf|veil"
-    r"|glasses|top|blouse|sweater|background|image|photo(?:graph)?|picture)(?!\w)"
-)
-_INDIAN, _COLOURS = "indian", ("black", "white")
+_OF_NONE = re.compile(r"no (?!(?:he|she|it|they|i|the|because|as|is|not)(?!\w))\w")
 
 _CHINESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
-_JOINED = re.compile(r"[ /]")
-
-_REACH = 300
-"""Characters before a label in which a negation is looked for: a text that repeats a label without
-end is read in time in proportion to its length."""
+_JOINED = re.compile(r"[ /,(]")
+_NO_MARKS = str.maketrans("<>", "  ")
+_REACH = 60  # characters around a label that are looked at, so that time follows a text's length
 
 
 class LabelReader:
     """The one reader of labels in words: of written answers, and of choices answered in words.
 
     Case does not matter; a blank, an underscore, every kind of hyphen, quotation marks and the
-    stars of Markdown are alike. Where two labels start at one place the longer one counts ("stop
-    inverted" is not "stop"), and a label inside a longer one is not named ("non-intimate" is not
-    "intimate"); neither is one that a negation rules out ("not at all intimate", "does not look
-    intimate", "not happy or sad", "happy: no"). A label of several words may be parted elsewhere
-    ("South East Asian", "nonintimate", "Latino/Hispanic"), and a word that labels share may stand
-    once for two of them ("East or Southeast Asian" names both). A label within the name of another
-    people ("American Indian" is not "Indian"), or as the colour of a thing ("black hair"), is not
-    named. Where a label is another one with words after it, those words may stand before it as well
-    ("inverted stop" is not "stop"). A text that is a label names it; any other names what stands in
-    it as whole words. A text that names no label, or two different ones, is unparsed.
+    stars of Markdown are alike. A text that is a label names it; any other names what stands in it
+    as whole words. A label inside a longer one is not named ("non-intimate" is not "intimate"),
+    nor is one in a question that nothing affirms, or that ``english.toml`` rules out by its
+    clause or by the words next to it ("does not look intimate", "black hair").
+
+    A label of several words may be parted elsewhere ("South East Asian", "nonintimate"), a word
+    that labels share may stand once for two of them ("East or Southeast Asian"), and what comes
+    after another label may stand before it ("inverted stop"). A text that names no label, or two,
+    is unparsed.
 
     Args:
         labels: In the form that texts are to name; what is read is their place.
@@ -86,37 +65,70 @@ class LabelReader:
             raise ValueError("labels that differ in no more than case and joints")
         self._places |= _turned(self._places)
         longest_first = sorted(self._places, key=len, reverse=True)
-        names = "|".join(map(_spelled, longest_first))
-        if _INDIAN in self._places:
-            self._places.setdefault("asian indian", self._places[_INDIAN])
-            longest_first.insert(0, "asian indian")
-        self._parted = {_JOINED.sub("", name): self._places[name] for name in longest_first}
+        names = "|".join(_spelled(name, self._places) for name in longest_first)
+        if "indian" in self._places:  # an "Asian Indian" is one
+            self._places.setdefault("asian indian", self._places["indian"])
+            names = f"asian indian|{names}"
+        self._parted = {_JOINED.sub("", name): place for name, place in self._places.items()}
         # Chinese is written without blanks, so its characters end an English label.
         edge = r"\w" if _CHINESE.search(names) else r"[^\W\u3040-\u30ff\u4e00-\u9fff]"
-        self._pattern = re.compile(f"(?<!{edge})(?:{names})(?!{edge})")
+        label = f"(?P<label>(?<!{edge})(?:{names})(?!{edge}))"
+        self._tokens = re.compile(f"{label}|{_TOKENS}")
 
     def read(self, text: str) -> Extracted:
         """Return the place of the label that a text names, or why there is none."""
-        if is_refusal(text):
-            return Extracted(None, "refusal")
         plain = _comparable(text)
         if plain in self._places:
             return Extracted(self._places[plain])
-        named = set()
-        denied_to = -1  # where the last label that was ruled out ends
-        for match in self._pattern.finditer(plain):
-            start, end = match.span()
-            carried = denied_to >= 0 and _CARRIED.fullmatch(plain, denied_to, start)
-            if carried or _NEGATED.search(plain, max(0, start - _REACH), start):
-                denied_to = end
-            elif not (_DENIED.match(plain, end) or _names_another(plain, match, self._places)):
-                label = match.group()
-                place = self._places.get(label, self._parted[_JOINED.sub("", label)])
-                named.add(place)
-                # "East or Southeast Asian": the last word stands for both labels.
-                if before := _LEFT_OPEN.search(plain, max(0, start - _REACH), start):
-                    named.add(self._places.get(f"{before[1]} {label.rpartition(' ')[2]}", place))
+        if is_refusal(text):
+            return Extracted(None, "refusal")
+        plain = _FILLER.sub("", plain)
+        asks = text.rstrip(" \t\r\n\"'*)").endswith("?")
+        named = self._named(plain + "?" if asks else plain)
         return Extracted(named.pop()) if len(named) == 1 else Extracted(None, "unparsed")
+
+    def _named(self, plain: str) -> set[int]:
+        """Return the places of the labels that a text names, sentence by sentence."""
+        named, in_sentence, ruled_out, aside_to = set[int](), set[int](), False, 0
+        for token in self._tokens.finditer(plain):
+            kind, (start, end) = token.lastgroup, token.span()
+            if kind == "denying":
+                ruled_out = True
+                aside = _ASIDE.match(plain, end)
+                aside_to = aside.end() if aside and token.group() != "no" else 0
+            elif kind == "label":
+                label = token.group()
+                if (
+                    label == "no"
+                    and _OF_NONE.match(plain, start)
+                    and (start or plain[3:6] == "one")
+                ):
+                    ruled_out = True  # "there are no ..."
+                elif not (ruled_out or _ANOTHER.search(_around(plain, start, end))):
+                    in_sentence |= self._places_of(plain, label, start)
+            elif kind == "harmless" or start < aside_to:
+                continue
+            elif kind == "joining":
+                following = self._tokens.match(plain, end + 1)
+                ruled_out &= following is not None and following.lastgroup == "label"
+            else:
+                ruled_out = ruled_out and kind == "comma" and bool(_LISTED.match(plain, start))
+                if kind == "question" and not (
+                    len(in_sentence) == 1 and _AFFIRMED.match(plain, end)
+                ):
+                    in_sentence.clear()
+                if kind in {"question", "sentence"}:
+                    named |= in_sentence
+                    in_sentence.clear()
+        return named | in_sentence
+
+    def _places_of(self, plain: str, label: str, start: int) -> set[int]:
+        place = self._places.get(label, self._parted[_JOINED.sub("", label)])
+        # "East or Southeast Asian": the last word stands for both labels.
+        if before := _LEFT_OPEN.search(plain, max(0, start - _REACH), start):
+            shared = f"{before[1]} {label.rpartition(' ')[2]}"
+            return {place, self._places.get(shared, place)}
+        return {place}
 
 
 class LabelExtractor:
@@ -148,6 +160,12 @@ class LabelExtractor:
         return Extracted(self._labels[reading.answer])
 
 
+def _around(plain: str, start: int, end: int) -> str:
+    """Return a label between < and >, with what stands next to it."""
+    before, after = plain[max(0, start - _REACH) : start], plain[end : end + _REACH]
+    return f"{before.translate(_NO_MARKS)}<{plain[start:end]}>{after.translate(_NO_MARKS)}"
+
+
 def _turned(places: Mapping[str, int]) -> dict[str, int]:
     """Return labels that are another one with words after it, with those words before it."""
     turned = {
@@ -159,24 +177,16 @@ def _turned(places: Mapping[str, int]) -> dict[str, int]:
     return {name: position for name, position in turned.items() if name not in places}
 
 
-def _names_another(text: str, match: re.Match[str], labels: Collection[str]) -> bool:
-    """Whether words around a label make it the name of something else."""
-    start, end = match.span()
-    if match.group() in _COLOURS:
-        return _THING.match(text, end) is not None
-    if match.group() == "asian" and _INDIAN in labels:
-        return text.startswith(f" {_INDIAN}", end)
-    return match.group() == _INDIAN and bool(_OTHER_PEOPLE.search(text, max(0, start - 20), start))
-
-
-def _spelled(name: str) -> str:
+def _spelled(name: str, names: Collection[str]) -> str:
     """Return the pattern of a label; one of several words may be parted anywhere, or nowhere."""
     if " " not in name or not name.replace(" ", "").isalpha():
         return re.escape(name)  # a number stays whole: "3 9" is not "39"
-    return "(?: ?/ ?| )?".join(" ?".join(word) for word in name.split(" "))
+    longer = any(name.startswith(f"{shorter} ") for shorter in names)
+    joint = r"(?:,? ?\(?| ?/ ?)" if longer else "(?: ?/ ?| )?"  # "stop, inverted"
+    return joint.join(" ?".join(word) for word in name.split(" "))
 
 
 def _comparable(text: str) -> str:
     apart = re.sub(r"\n\s*\n", " ; ", text.strip())  # paragraphs are sentences of their own
-    visible = unicodedata.normalize("NFKC", _UNSEEN.sub("", apart))
+    visible = unicodedata.normalize("NFKC", _UNSEEN.sub("", apart)).replace("\u2019", "'")
     return _JOINTS.sub(" ", visible).strip(_EDGES).casefold()
