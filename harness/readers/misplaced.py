@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from harness.errors import DataError, quoted
+from harness.readers.shards import last_part
 from harness.samples import DataRoot
 
 _FOLDERS = 200
@@ -67,7 +68,7 @@ def _below(root: DataRoot, missing: Sequence[str]) -> str:
     moved = [name for name in homes if _home(name) == home]
     folders = [*dict.fromkeys(homes[name] for name in moved)]
     more = f" and {len(folders) - _SHOWN} more" if len(folders) > _SHOWN else ""
-    among = f"{len(moved)} of them lie" if len(moved) > 1 else f"{_last(first)} lies"
+    among = f"{len(moved)} of them lie" if len(moved) > 1 else f"{last_part(first)} lies"
     them = "them" if len(moved) > 1 else "it"
     lie = f"{among} in {', '.join(folders[:_SHOWN])}{more}"
     return f"; {lie}: move {them} to {home or 'the folder itself'}"
@@ -77,17 +78,13 @@ def _home(name: str) -> str:
     return name.rpartition("/")[0]
 
 
-def _last(name: str) -> str:
-    return name.rpartition("/")[2]
-
-
 def _in_folder(root: DataRoot, folder: str, missing: Sequence[str]) -> Iterator[str]:
     """Yield the files that lie right in a folder; a shard there may have a hash in its name."""
     shards = [name for name in missing if name.endswith(_SHARD)]
-    listed = [_last(path) for path in root.list(folder)] if shards else []
+    listed = [last_part(path) for path in root.list(folder)] if shards else []
     for name in missing:
-        start = f"{_last(name).removesuffix(_SHARD)}-"
-        if root.is_file(f"{folder}/{_last(name)}") or (
+        start = f"{last_part(name).removesuffix(_SHARD)}-"
+        if root.is_file(f"{folder}/{last_part(name)}") or (
             name in shards and any(path.startswith(start) for path in listed)
         ):
             yield name

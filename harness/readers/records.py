@@ -6,6 +6,7 @@ import base64
 import binascii
 import csv
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from harness.errors import DataError, SampleError, quoted, reason_of, short, unk
 from harness.samples.roots import DataRoot
 
 _MOST = (1 << 63) - 1
+_WHOLE = re.compile("-?[0-9]+")
 _CELL = 1 << 17  # characters
 _LINE = 1 << 20  # bytes; those of releases have some hundred at most
 
@@ -112,7 +114,7 @@ def as_whole(value: Any, owner: str, where: str) -> int:
     try:
         if isinstance(value, bool | float):
             raise ValueError
-        if isinstance(value, str) and not value.strip().removeprefix("-").isdecimal():
+        if isinstance(value, str) and not _WHOLE.fullmatch(value.strip(" \t")):
             raise ValueError
         number = int(value)
         if not -_MOST <= number <= _MOST:
@@ -129,18 +131,21 @@ def numbers(values: Any, count: int, owner: str, where: str) -> list[float]:
     items = as_list(values, owner, where)
     if len(items) != count:
         raise DataError(f"{owner} should hold {count} numbers, found {len(items)}", where=where)
-    converted = []
-    for item in items:
-        try:
-            if isinstance(item, bool) or (isinstance(item, str) and "_" in item):
-                raise ValueError
-            number = float(item)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
+    converted = [_number(item) for item in items]
+    for item, number in zip(items, converted, strict=True):
         if not math.isfinite(number):
             raise DataError(f"{owner} holds {quoted(item)}, not a finite number", where=where)
-        converted.append(number)
     return converted
+
+
+def _number(item: Any) -> float:
+    """Return a number, NaN for what is none; Python also reads ``0_1`` and digits of any script."""
+    if isinstance(item, bool) or (isinstance(item, str) and ("_" in item or not item.isascii())):
+        return math.nan
+    try:
+        return float(item)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def missing_column(name: str, columns: Sequence[str], where: str) -> DataError:
@@ -185,10 +190,6 @@ def known_split(split: str, splits: Sequence[str]) -> str:
 
 
 def _kind(value: Any) -> str:
-    names = {
-        dict: "an object",
-        list: "a list",
-        str: "a text" if value else "an empty text",
-        type(None): "null",
-    }
+    text = "a text" if value else "an empty text"
+    names = {dict: "an object", list: "a list", str: text, type(None): "null"}
     return names.get(type(value)) or quoted(value)

@@ -277,7 +277,7 @@ class DataRoot:
         if root_archive is not None:
             return root_archive, unicodedata.normalize("NFC", full)
         first, _, inner = full.partition("/")
-        archive = self._archives.get(first)
+        archive = self._archives.get(unicodedata.normalize("NFC", first))
         if archive is not None:
             return archive, unicodedata.normalize("NFC", inner)
         if not self._has_link(full):
@@ -285,10 +285,13 @@ class DataRoot:
         try:
             path = (self._folder / full).resolve()
             if not full.isascii() and not path.exists():  # macOS writes names in another form
-                both = (unicodedata.normalize(form, full) for form in ("NFC", "NFD"))
-                path = next(
-                    filter(Path.exists, (self._folder / one for one in both)), path
-                ).resolve()
+                path = self._folder
+                for part in full.split("/"):
+                    both = (unicodedata.normalize(form, part) for form in ("NFC", "NFD"))
+                    path = next(
+                        filter(Path.exists, (path / one for one in (part, *both))), path / part
+                    )
+                path = path.resolve()
         except RuntimeError as error:  # a loop of links
             raise OSError(str(error)) from None
         if not path.is_relative_to(self._bounds):
@@ -317,7 +320,7 @@ class DataRoot:
         return entry
 
     def _is_link(self, name: str) -> bool:
-        in_archive = "" in self._archives or name.partition("/")[0] in self._archives
+        in_archive = not isinstance(self._find(name), Path)
         return not in_archive and (self._folder / self._full(name)).is_symlink()
 
     def _refuse(self, name: str, error: Exception) -> NoReturn:
@@ -376,8 +379,9 @@ def data_root(path: Path) -> DataRoot:
             )
         folder, archives = path.resolve(), dict[str, Archive]()
         for part in sorted(path.iterdir()):
-            name = stem(part.name)
-            if not name or not part.is_file() or (path / name).exists():
+            name = unicodedata.normalize("NFC", stem(part.name))
+            folders = (path / name, path / stem(part.name))
+            if not name or not part.is_file() or any(map(Path.exists, folders)):
                 continue
             if not part.resolve().is_relative_to(_bounds(folder)):
                 raise LeadsOut(_LINK_OUT, where=part, fix=_PUT_INSIDE)

@@ -24,7 +24,7 @@ SCALED = "boxes scaled to images of another size than the release's"
 BEYOND = "boxes that reach beyond their image"
 MISSES = "boxes that miss the point they are said to hold (copies of another size, or odd marks)"
 INVERTED = "boxes whose second corner is above or left of the first, sorted (x, y, width, height?)"
-SAME = "samples whose boxes are one and the same"
+SAME = "samples in which two boxes are the same"
 TURNED = "boxes on images that EXIF turned, annotated either way"
 
 

@@ -122,6 +122,23 @@ def test_a_name_is_one_whichever_form_of_unicode_it_is_written_in(
         data_root(pack(tmp_path / f"a{ending}", {composed: b"x", decomposed: b"y"}))
 
 
+@pytest.mark.parametrize("ending", [".zip", ".tar"])
+def test_each_part_of_a_name_may_be_in_its_own_form_of_unicode(tmp_path: Path, ending: str) -> None:
+    composed, decomposed = "\u00e9", "e\u0301"
+    folder = tmp_path / "folder"
+    (folder / composed / decomposed).mkdir(parents=True)
+    (folder / composed / decomposed / "a.txt").write_bytes(b"x")
+    pack(folder / f"{decomposed}o{ending}", {f"{composed}.txt": b"y"})
+    for first in (composed, decomposed):
+        for second in (composed, decomposed):
+            root = data_root(folder)
+            assert root.read_bytes(f"{first}/{second}/a.txt") == b"x"
+            assert root.read_bytes(f"{first}o/{second}.txt") == b"y"
+    assert list(data_root(folder).walk(f"{decomposed}o")) == [f"{decomposed}o/{composed}.txt"]
+    (folder / f"{composed}o").mkdir()
+    assert not data_root(folder).is_file(f"{composed}o/{composed}.txt")  # the folder is that folder
+
+
 @pytest.mark.parametrize("ending", [".zip", ".tar", ".tgz"])
 def test_an_archive_that_holds_a_name_twice_is_refused(tmp_path: Path, ending: str) -> None:
     path = pack(tmp_path / f"a{ending}", {"r/a.txt": b"old", "./r/a.txt": b"new"})

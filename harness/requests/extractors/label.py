@@ -29,7 +29,7 @@ _AFFIRMED = re.compile(rf"\W*{any_of('affirming')}(?!\w)")
 _ANOTHER = re.compile(any_of("another"))
 _FILLER = re.compile(rf"^{any_of('filling')}, ")
 _LEFT_OPEN = re.compile(r"(\w+)(?: ?/ ?|,? (?:and|or) )$")
-_OF_NONE = re.compile(r"no (?!(?:he|she|it|they|i|the|because|as|is|not)(?!\w))\w")
+_OF_NONE = re.compile(r"no one(?!\w)|(?<=.)no (?!(?:he|she|it|they|i|the|because|as|is)(?!\w))\w")
 
 _CHINESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 _JOINED = re.compile(r"[ /,(]")
@@ -98,11 +98,7 @@ class LabelReader:
                 aside_to = aside.end() if aside and token.group() != "no" else 0
             elif kind == "label":
                 label = token.group()
-                if (
-                    label == "no"
-                    and _OF_NONE.match(plain, start)
-                    and (start or plain[3:6] == "one")
-                ):
+                if label == "no" and _OF_NONE.match(plain, start):
                     ruled_out = True  # "there are no ..."
                 elif not (ruled_out or _ANOTHER.search(_around(plain, start, end))):
                     in_sentence |= self._places_of(plain, label, start)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from harness_benchmarks.readers.descriptors import READERS
-from harness_benchmarks.readers.gazefollow import DROPPED, OUTSIDE
+from harness_benchmarks.readers.gazefollow import AGAIN, DROPPED, OUTSIDE
 from harness_benchmarks.readers.raf_db import RafDb
 
 from harness.descriptors import Json, parse_options
@@ -227,6 +227,15 @@ def test_pisc_counts_images_listed_again_and_boxes_without_the_size_of_their_ima
     assert again == ("entries of the split's list that name an image again", 1)
 
 
+def test_pisc_notes_a_pair_that_is_labelled_in_either_order(tmp_path: Path) -> None:
+    info = [{"id": 7, "bbox": [[1, 2, 3, 4], [5, 6, 7, 8], [1, 2, 4, 5]], "imgW": 9, "imgH": 8}]
+    write(pisc(tmp_path), "annotation_image_info.json", info)
+    write(tmp_path, "domain.json", {"7": {"1 2": 1, "2 1": 2, "1 3": 3}})
+    noted = [dict(sample.notes) for sample in read("pisc", tmp_path, level="coarse")]
+    both = "pairs that the file labels in either order, asked in both"
+    assert noted == [{both: 1}, {both: 1}, {}]
+
+
 # GazeFollow
 
 EYE = "0.1,0.1,0.3,0.8,{eye}"
@@ -283,6 +292,17 @@ def test_gazefollow_drops_annotators_without_a_point_and_counts_them(tmp_path: P
     inside = [gaze_row("a.jpg", "0.3,0.2", gaze, "1") for gaze in ("-1,-1", "0.1,0.2")]
     write(tmp_path, "train_annotations_release.txt", "\n".join(inside))
     assert [s.target for s in read("gazefollow", tmp_path, "train")] == [[[0.1, 0.2]]]
+
+
+def test_gazefollow_counts_rows_that_repeat_a_point_and_keeps_them(tmp_path: Path) -> None:
+    gazes = ("0.6,0.5", "0.6,0.5", "0.6,0.5", "0.7,0.5", "-1,-1", "-1,-1")
+    rows = [gaze_row("a.jpg", "0.3,0.2", gaze) for gaze in gazes]
+    write(tmp_path, "test_annotations_release.txt", "\n".join(rows))
+    (sample,) = read("gazefollow", tmp_path)
+    assert (sample.fields["annotators"], sample.notes) == (4, {AGAIN: 2, DROPPED: 2})
+    rows = [gaze_row("a.jpg", "0.3,0.2", gaze, "1") for gaze in gazes[:4]]
+    write(tmp_path, "train_annotations_release.txt", "\n".join(rows))
+    assert [s.notes for s in read("gazefollow", tmp_path, "train")] == [{}, *[{AGAIN: 1}] * 2, {}]
 
 
 def test_gazefollow_keeps_train_rows_that_look_inside(tmp_path: Path) -> None:

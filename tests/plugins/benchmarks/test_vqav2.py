@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_benchmarks.readers.people import NOT_TEN
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,13 @@ def release(root: Path, questions: list[Any], annotations: list[Any]) -> Path:
 
 def read(root: Path, split: str = "val") -> list[Sample]:
     return list(made.reader("vqav2").samples(data_root(root), split))
+
+
+def test_a_question_with_other_than_ten_answers_is_noted(tmp_path: Path) -> None:
+    answers = annotation(2)["answers"]
+    release(tmp_path, [question(1, 1), question(2, 1)],
+            [annotation(1), annotation(2, answers=[*answers, answers[0]])])  # fmt: skip
+    assert [dict(sample.notes) for sample in read(tmp_path)] == [{}, {NOT_TEN: 1}]
 
 
 def test_a_question_with_its_people(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_benchmarks.readers.passed_over import AGAIN
 from harness_people_benchmarks.demo import emotic as drawn
 from harness_people_benchmarks.readers.emotic import CATEGORIES, NONE
 
@@ -63,6 +64,12 @@ def test_a_person_is_a_sample_with_all_its_categories(tmp_path: Path, split: str
     assert {name: group.value for name, group in second.groups.items()} == {
         "gender": "Male", "age": "Kid",
     }  # fmt: skip
+
+
+def test_a_person_whom_the_file_has_twice_is_noted(tmp_path: Path) -> None:
+    people = [person("test", "Pain"), person("test", "Fear"), person("test", "Pain")]
+    samples = made.reader("emotic").samples(release(tmp_path, test=image(*people)), "test")
+    assert [dict(sample.notes) for sample in samples] == [{}, {}, {AGAIN: 1}]
 
 
 def test_people_without_a_category_are_counted(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ class FairFace:
                     images=(ImageRef(f"{path}:{row}", load=load),),
                     target=self._answer(groups),
                     cluster=ident,
-                    groups=groups,
+                    groups={**groups},
                 )
                 number += 1
 
@@ -139,7 +139,7 @@ class FairFace:
                 images=(ImageRef(f"{folder}{name}", root),),
                 target=self._answer(groups),
                 cluster=ident,
-                groups=groups,
+                groups={**groups},
             )
 
     def _groups(self, values: Sequence[str], where: str) -> dict[str, Group]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from itertools import groupby
 from typing import BinaryIO
@@ -28,6 +29,7 @@ _MISSING = -1.0  # of an annotator who gave no point
 DROPPED = "annotators' points that are missing (-1) and dropped"
 OUTSIDE = "annotators' points outside their image, dropped (coordinates in pixels?)"
 NO_POINT = "rows that look outside their image, or are invalid, left out"
+AGAIN = "rows that repeat another row of the same person, each counted as an annotator's"
 _SLACK = 0.01  # shares of a side by which rounding may place a point beyond the image
 _MEANING = {1: "inside", 0: "outside", -1: "invalid"}
 
@@ -65,10 +67,13 @@ class GazeFollow:
                 # In train every row is a sample of its own, also when an eye comes twice.
                 people.setdefault((*row.point, row.line) if train else row.point, []).append(row)
             uses: dict[str, int] = {}
+            rows_seen: set[tuple[float, ...]] = set()
             for group in people.values():
                 name = f"{image}@{group[0].eye[0]},{group[0].eye[1]}"
                 uses[name] = uses.get(name, 0) + 1
-                yield _sample(root, name if uses[name] == 1 else f"{name}#{uses[name]}", group)
+                sample = _sample(root, name if uses[name] == 1 else f"{name}#{uses[name]}", group)
+                again = sum(_is_again(row, rows_seen) for row in group)
+                yield replace(sample, notes={**sample.notes, AGAIN: again}) if again else sample
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
         """Return how many rows of train look outside their image or are invalid."""
@@ -110,6 +115,14 @@ class _Row:
             if inout not in _MEANING:
                 raise DataError(f"inout is {inout:g}, not 1, 0 or -1", where=where)
             self.inside = inout == 1 and not missing
+
+
+def _is_again(row: _Row, rows_seen: set[tuple[float, ...]]) -> bool:
+    """Whether a row with a point has come before, and take note of it."""
+    key = (*row.point, *row.gaze, *row.head)
+    is_again = row.there and key in rows_seen
+    rows_seen.add(key)
+    return is_again
 
 
 def _sample(root: DataRoot, name: str, rows: list[_Row]) -> Sample:

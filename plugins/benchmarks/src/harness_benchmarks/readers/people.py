@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from harness.errors import DataError, nearest, quoted
 
+TEN = 10  # people answered each question of VQAv2 and TextVQA
+NOT_TEN = "questions with fewer or more than ten answers"
+
 # What spreadsheets make of ranges such as 3-9 and 10-19: a day and a month, or a whole date.
 _DATE = re.compile(
     r"\d{1,2}[-/. ]+[^\W\d]{3,9}\.?"
@@ -40,6 +43,11 @@ def known(value: str, values: Mapping[str, str], owner: str, where: str) -> str:
 def spellings(values: Sequence[str], **others: str) -> dict[str, str]:
     """Return lower-case spelling to the release's own; ``others`` adds spellings in use."""
     return {**{value.lower(): value for value in values}, **others}
+
+
+def answer_notes(answers: Sequence[object] | None) -> dict[str, int]:
+    """Return the notes of a question that people answered: none where they are ten."""
+    return {} if answers is None or len(answers) == TEN else {NOT_TEN: 1}
 
 
 def with_article(noun: str) -> str:

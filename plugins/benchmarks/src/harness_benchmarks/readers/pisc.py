@@ -23,6 +23,7 @@ COARSE = ("intimate", "non-intimate", "no relation")
 SPLITS = ("train", "val", "test")
 NO_LABEL = "images in the split's list that have no labelled pair, left out"
 TWICE = "entries of the split's list that name an image again"
+BOTH = "pairs that the file labels in either order, asked in both"
 NO_SIZE = "boxes of which the release does not say on what size of image they were marked"
 BOXES = ("first person", "second person")
 _LARGEST = 1 << 30  # pixels a side
@@ -75,7 +76,10 @@ class Pisc:
                     images=(ImageRef(f"image/{image:05d}.jpg", root),),
                     target=self._label(code, at),
                     cluster=f"{image:05d}",
-                    notes={} if size else {NO_SIZE: len(BOXES)},
+                    notes={
+                        **({} if size else {NO_SIZE: len(BOXES)}),
+                        **({BOTH: 1} if " ".join(reversed(pair.split())) in labelled_pairs else {}),
+                    },
                     boxes=tuple(
                         Box(name, x1, y1, x2, y2, size=size)
                         for name, (x1, y1, x2, y2) in zip(BOXES, corners, strict=True)

@@ -79,7 +79,7 @@ class SocialCounterfactuals:
                             "concept_text": with_article(occupation),
                             "caption": caption,
                         },
-                        groups=kind.groups,
+                        groups={**kind.groups},
                         stratum=f"{kind.types}/{occupation}",
                     )
 

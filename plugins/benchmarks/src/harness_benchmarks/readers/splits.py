@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from harness.descriptors import Json
-from harness.errors import UserError
+from harness.errors import DataError, UserError
 from harness.readers import records
 
 SPLITS = ("train", "val", "test", "all")
@@ -46,8 +46,8 @@ class Dealer:
 def _ends(text: str) -> tuple[int, int, int]:
     where, fix = "option 'shares'", "write percent of train, val and test, such as 70/10/20"
     try:
-        parts = [int(part) for part in text.split("/")]
-    except ValueError:
+        parts = [records.as_whole(part, "a share", where) for part in text.split("/")]
+    except DataError:
         raise UserError(f"{text!r} are not whole percentages", where=where, fix=fix) from None
     if len(parts) != 3 or min(parts) < 0 or sum(parts) != 100:
         raise UserError(

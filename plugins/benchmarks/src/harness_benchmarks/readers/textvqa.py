@@ -17,6 +17,8 @@ from harness.readers.json_stream import elements
 from harness.readers.shards import SUFFIX, Copies, content_hash, need_pyarrow, renamed
 from harness.samples import DataRoot, ImageRef, Sample
 
+from harness_benchmarks.readers.people import answer_notes
+
 SPLITS = ("train", "val", "test")
 # The archives unpack to these folders; train and val share one.
 _FOLDERS = {"train": "train_images", "val": "train_images", "test": "test_images"}
@@ -94,6 +96,7 @@ class TextVqa:
                     target=answers,
                     cluster=image,
                     fields={"question": question, **fields},
+                    notes=answer_notes(answers),
                 )
 
     def _embedded(self, root: DataRoot, paths: Sequence[str], split: str) -> Iterator[Sample]:
@@ -120,12 +123,14 @@ class TextVqa:
             fields = {"question": records.as_text(question, "question", where)}
             if self._ocr:
                 fields["ocr_tokens"] = _joined(more[0], image, where)
+            answers = _answers(more[-1], number, where, required=True) if answered else None
             yield Sample(
                 id=str(number),
                 images=images,
-                target=_answers(more[-1], number, where, required=True) if answered else None,
+                target=answers,
                 cluster=image,
                 fields=fields,
+                notes=answer_notes(answers),
             )
 
 

@@ -25,6 +25,8 @@ from harness.readers.shards import (
 )
 from harness.samples import DataRoot, Fault, Group, ImageRef, Sample
 
+from harness_benchmarks.readers.people import answer_notes
+
 _PARTS = {"train": "train2014", "val": "val2014", "test-dev": "test-dev2015", "test": "test2015"}
 SPLITS = tuple(_PARTS)
 _ANSWERED = ("train", "val")
@@ -109,6 +111,7 @@ class VqaV2:
                 cluster=str(image),
                 fields={"question": text},
                 groups=groups,
+                notes=answer_notes(target_found),
                 fault=None if about in (None, image) else _other_image(image, about),
             )
         if answers is not None:
@@ -163,6 +166,7 @@ class VqaV2:
                 cluster=cluster,
                 fields={"question": records.as_text(text, "question", where)},
                 groups=sample_groups,
+                notes=answer_notes(target),
             )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.descriptors import Json
@@ -18,6 +19,7 @@ from harness.readers import records
 from harness.readers.json_stream import elements
 from harness.readers.shards import Copies, content_hash, need_pyarrow
 from harness.samples import DataRoot, Group, ImageRef, Sample
+from harness_benchmarks.readers.passed_over import Repeats
 
 ANSWERS = ("ans0", "ans1", "ans2")
 CONTEXTS = {
@@ -114,6 +116,7 @@ class VlBiasBench:
         """Yield questions by list; images are named within ``close-ended/images``."""
         folder = _closed(root)
         for path in self.annotations(root, split):
+            repeats = Repeats()
             kind, stem = path.removeprefix(f"{folder}json/").removesuffix(".json").split("/")
             for index, entry in elements(root, path):
                 where = f"{root.where(path)}[{index}]"
@@ -124,7 +127,9 @@ class VlBiasBench:
                     records.member(entry, "image_path", where), "image_path", where
                 )
                 image = ImageRef(f"{folder}images/{name}", root)
-                yield _sample(values, (f"{kind}/{stem}#{index}", name), image, where)
+                sample = _sample(values, (f"{kind}/{stem}#{index}", name), image, where)
+                again = repeats.notes(name, *map(str, sample.fields.values()))
+                yield replace(sample, notes={**sample.notes, **again}) if again else sample
 
 
 def _closed(root: DataRoot) -> str:

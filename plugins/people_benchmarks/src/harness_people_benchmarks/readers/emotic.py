@@ -13,7 +13,7 @@ from harness.descriptors import Json
 from harness.errors import DataError, nearest, quoted
 from harness.readers import records
 from harness.samples import Box, DataRoot, Group, ImageRef, Sample
-from harness_benchmarks.readers.passed_over import PassedOver
+from harness_benchmarks.readers.passed_over import PassedOver, Repeats
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,6 +61,7 @@ class Emotic:
         passed = self._passed.begin(root, split)
         folder = "emotic/" if root.is_dir("emotic") else ""
         seen: dict[str, int] = {}
+        repeats = Repeats()
         for number, entry in enumerate(_structure(root, file, split)):
             where = f"{root.where(file)}: {split}({number + 1})"
             image, size, people = _image(entry, where)
@@ -80,6 +81,7 @@ class Emotic:
                     cluster=image,
                     boxes=(Box("person", x1, y1, x2, y2, size=size),),
                     groups=_groups(fields[-2:], at),
+                    notes=repeats.notes(image, x1, y1, x2, y2, *categories),
                 )
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
@@ -114,11 +116,9 @@ def _image(entry: Any, where: str) -> tuple[str, tuple[int, int] | None, list[An
     """Return an image's path below ``emotic/``, its size, and its people."""
     fields = _fields(entry, 5, where)
     path = f"{_word(fields[1], 'the folder', where)}/{_word(fields[0], 'the file', where)}"
-    try:
-        sizes = [int(_flat(value)[0]) for value in _fields(_one(fields[2]), 2, where)]
-    except (TypeError, ValueError, IndexError):
-        raise DataError("the image's size is not two numbers", where=where) from None
-    size = (sizes[0], sizes[1]) if min(sizes) > 0 else None
+    sides = [side for value in _fields(_one(fields[2]), 2, where) for side in _flat(value)]
+    width, height = records.numbers(sides, 2, "the image's size", where)
+    size = (int(width), int(height)) if min(width, height) >= 1 else None
     return path, size, list(fields[4].ravel())
 
 

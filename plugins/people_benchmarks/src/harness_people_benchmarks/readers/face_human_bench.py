@@ -8,6 +8,7 @@ images as its prepare_data.py writes them, below ``eval_data``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.descriptors import Json
@@ -15,6 +16,7 @@ from harness.errors import DataError, quoted
 from harness.readers import records
 from harness.readers.json_stream import elements
 from harness.samples import DataRoot, Group, ImageRef, Sample
+from harness_benchmarks.readers.passed_over import Repeats
 
 SPLITS = ("dev", "test")
 LETTERS = "ABCDE"
@@ -67,8 +69,11 @@ class FaceHumanBench:
         """
         for path in self.annotations(root, split):
             ability = path.rpartition("/")[2].removesuffix(".json").removesuffix("_zh")
+            repeats = Repeats()
             for index, entry in elements(root, path, "data"):
-                yield _sample(root, ability, index, entry, f"{root.where(path)}[{index}]")
+                sample = _sample(root, ability, index, entry, f"{root.where(path)}[{index}]")
+                again = repeats.notes(sample.cluster, *sample.fields.values())
+                yield replace(sample, notes=again) if again else sample
 
 
 def _is_identity(ability: str) -> bool:

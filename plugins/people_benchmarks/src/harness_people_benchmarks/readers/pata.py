@@ -51,6 +51,7 @@ class Pata:
         self._only_fetched = records.choice(options, "missing", ("leave_out", "error")) != "error"
         records.choice(options, "unit", ("image",))
         self._passed = PassedOver()
+        self._rotted: dict[DataRoot, list[str]] = {}
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the list; the authors' table where there is no list with fetched images."""
@@ -69,18 +70,27 @@ class Pata:
         if file == TABLE:
             yield from _written(root)
             return
-        lines, files = _lines(root, passed), _fetched(root)
-        if self._only_fetched and lines and not any(_path(line, files, root) for line in lines):
+        matched = self._matched(root, passed)
+        if self._only_fetched and matched and not any(path for _, path in matched):
             raise DataError(
-                f"none of the {len(lines):,} images of {LIST} is there",
+                f"none of the {len(matched):,} images of {LIST} is there",
                 where=root.where(_folder(root)),
                 fix=f"save each as {FETCHED}/<label>_<line, from 0>.png",
             )
-        for line in lines:
-            path = _path(line, files, root)
+        folder = _folder(root)
+        for line, path in matched:
             if path or not self._only_fetched:
-                wanted = f"{_folder(root)}/{line.name}{_SUFFIXES[0]}"
+                wanted = f"{folder}/{line.name}{_SUFFIXES[0]}"
                 yield _sample(line.name, path or wanted, root, line.groups)
+
+    def _matched(self, root: DataRoot, passed: Counter[str]) -> list[tuple[_Line, str | None]]:
+        """Return the lines, each with its image where that is there, and keep the others' names."""
+        paths = _paths(root)
+        matched = [(line, paths.get(line.name)) for line in _lines(root, passed)]
+        self._rotted[root] = [
+            f"{line.name} ({line.address})" for line, path in matched if path is None
+        ]
+        return matched
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
         """Return how many lines are left out, and why."""
@@ -90,12 +100,9 @@ class Pata:
         """Return the images that are not there, each with its address."""
         if not self._only_fetched or self.annotations(root, split)[0] == TABLE:
             return []
-        files = _fetched(root)
-        return [
-            f"{line.name} ({line.address})"
-            for line in _lines(root, Counter())
-            if not _path(line, files, root)
-        ]
+        if root not in self._rotted:
+            self._matched(root, Counter())
+        return self._rotted[root]
 
     def notes(self, root: DataRoot, split: str) -> list[str]:
         """Say so where the table is read, which knows nothing of links that rotted."""
@@ -108,15 +115,19 @@ def _folder(root: DataRoot) -> str:
     return FETCHED if root.is_dir(FETCHED) or not root.is_dir(WRITTEN) else WRITTEN
 
 
-def _fetched(root: DataRoot) -> frozenset[str]:
+def _paths(root: DataRoot) -> dict[str, str]:
+    """Return the file of each image that is there, by its name without folder and suffix."""
     folder = _folder(root)
-    return frozenset(root.list(folder) if root.is_dir(folder) else ())
+    paths: dict[str, str] = {}
+    for path in sorted(root.list(folder) if root.is_dir(folder) else (), key=_rank):
+        if path.endswith(_SUFFIXES):
+            paths.setdefault(path.removeprefix(f"{folder}/").rpartition(".")[0], path)
+    return paths
 
 
-def _path(line: _Line, files: frozenset[str], root: DataRoot) -> str | None:
-    """Return the file of a line's image, ``None`` where it is not there."""
-    paths = (f"{_folder(root)}/{line.name}{suffix}" for suffix in _SUFFIXES)
-    return next((path for path in paths if path in files), None)
+def _rank(path: str) -> int:
+    """Return the place of a file's suffix among those that are looked for."""
+    return next((at for at, suffix in enumerate(_SUFFIXES) if path.endswith(suffix)), 0)
 
 
 def _lines(root: DataRoot, passed: Counter[str]) -> list[_Line]:

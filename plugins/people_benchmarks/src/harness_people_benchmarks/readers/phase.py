@@ -17,8 +17,6 @@ from harness.readers.json_stream import members
 from harness.samples import Box, DataRoot, Group, ImageRef, Sample
 from harness_benchmarks.readers.passed_over import PassedOver
 
-from harness_people_benchmarks.readers.miap import swapped
-
 SPLITS = ("train", "val")
 UNSURE, OTHER = "unsure", "other"
 GENDERS = ("male", "female")
@@ -84,7 +82,6 @@ class Phase:
                     cluster=image,
                     groups=groups,
                     boxes=(box,),
-                    notes=swapped(box),
                 )
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:

@@ -13,6 +13,7 @@ from harness.errors import DataError, nearest, quoted
 from harness.readers import records
 from harness.readers.json_stream import elements
 from harness.samples import DataRoot, Group, ImageRef, Sample
+from harness_benchmarks.readers.passed_over import Repeats
 
 _PLACES = ("center", "margin", "mid")
 _SIZES = ("large", "medium", "small")
@@ -76,7 +77,7 @@ class VlCheckList:
             DataError: an entry that is not an image with two texts.
         """
         for path, name in zip(self.annotations(root, split), PARTS[split], strict=True):
-            top, kind, source = _named(name)
+            (top, kind, source), repeats = _named(name), Repeats()
             for index, entry in elements(root, path):
                 where = f"{root.where(path)}[{index}]"
                 pair = records.as_list(entry, "an entry", where)
@@ -84,16 +85,17 @@ class VlCheckList:
                     raise DataError("the entry must be an image and its texts", where=where)
                 file = records.as_text(pair[0], "the image", where)
                 image = ImageRef(f"{_IMAGES[source]}/{file}", root)
+                fields: dict[str, Json] = {
+                    "positive": _text(pair[1], "POS", where),
+                    "negative": _text(pair[1], "NEG", where),
+                }
                 yield Sample(
                     id=f"{name}#{index}",
                     images=(image,),
                     target="positive",
                     cluster=image.name,
-                    fields={
-                        "positive": _text(pair[1], "POS", where),
-                        "negative": _text(pair[1], "NEG", where),
-                    },
-                    notes=_further(pair[1]),
+                    fields=fields,
+                    notes={**_further(pair[1]), **repeats.notes(file, *fields.values())},
                     groups={
                         "part": Group(top),
                         "kind": Group(kind),
