@@ -165,7 +165,7 @@ def _box(corners: Sequence[str], location: str, line: int) -> Box | None:
         x1, y1, x2, y2 = map(float, corners)
     except ValueError:
         x1 = y1 = x2 = y2 = math.nan
-    # What float() takes and no release writes, such as "0_1", is left to the slow way.
+    # What only Python takes for a number, such as "0_1", is left to the check below.
     plain = written.isascii() and "_" not in written
     inside = low <= x1 <= high and low <= y1 <= high and low <= x2 <= high and low <= y2 <= high
     if plain and inside:
