@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.requests.texts import has_text
+from harness.requests.request import has_text
 
 Ids = tuple[int, ...]
 IMAGE = -1

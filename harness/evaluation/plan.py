@@ -187,7 +187,7 @@ def _hashed(images: Iterator[list[str]], digest: Any, hashes: array[int]) -> Ite
     # With more lists than this the garbage collector would start, and look at all of the process.
     while some := list(islice(images, 200)):
         names = list(chain.from_iterable(some))
-        digest.update("".join([f"{name}\n" for name in names]).encode())
+        digest.update(("\n".join(names) + "\n").encode())
         hashes.extend(map(hash, names))
         yield from map(len, some)
 
@@ -247,6 +247,7 @@ def _refuse_repeated(task: Task, selection: Selection, hashes: array[int]) -> No
     for sample in selection.of(task.samples()):
         if sample.id in seen:
             raise DataError(
-                f"two samples of {task.id!r} have the id {sample.id!r}", where=task.located.root
-            )
+                f"two samples of {task.id!r} have the id {sample.id!r}", where=task.located.root,
+                fix="take the files as the release has them: an entry stands there twice",
+            )  # fmt: skip
         seen.add(sample.id)

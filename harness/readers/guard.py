@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.descriptors import Json
+from harness.errors import DataError
 from harness.guard import Contract, described, not_plain
 from harness.plugins import find, plugins
 from harness.readers.contract import Reader
@@ -87,24 +88,28 @@ def _samples(returned: Any, contract: Contract) -> Iterator[Sample]:
 
 
 def _checked(samples: Any, contract: Contract) -> Iterator[Sample]:
-    with contract.calling("samples"):
-        for sample in samples:
-            if not isinstance(sample, Sample):
-                raise contract.wrong(f"yielded {described(sample)} from samples, not a Sample")
-            images, groups = sample.images, sample.groups
-            if not (
-                isinstance(sample.id, str)
-                and isinstance(sample.cluster, str)
-                and isinstance(sample.stratum, str)
-                and (sample.id.isascii() or not not_plain(sample.id))
-                and (type(sample.fields) is dict or isinstance(sample.fields, Mapping))
-                and (type(groups) is dict or isinstance(groups, Mapping))
-                and (not images or {ImageRef}.issuperset(map(type, images)))
-                and (not sample.boxes or {Box}.issuperset(map(type, sample.boxes)))
-                and (not groups or {Group}.issuperset(map(type, groups.values())))
-            ):
-                raise contract.wrong(f"yielded a sample whose {_fault(sample)}")
-            yield sample
+    try:
+        with contract.calling("samples"):
+            for sample in samples:
+                if not isinstance(sample, Sample):
+                    raise contract.wrong(f"yielded {described(sample)} from samples, not a Sample")
+                images, groups = sample.images, sample.groups
+                if not (
+                    isinstance(sample.id, str)
+                    and isinstance(sample.cluster, str)
+                    and isinstance(sample.stratum, str)
+                    and (sample.id.isascii() or not not_plain(sample.id))
+                    and (type(sample.fields) is dict or isinstance(sample.fields, Mapping))
+                    and (type(groups) is dict or isinstance(groups, Mapping))
+                    and (not images or {ImageRef}.issuperset(map(type, images)))
+                    and (not sample.boxes or {Box}.issuperset(map(type, sample.boxes)))
+                    and (not groups or {Group}.issuperset(map(type, groups.values())))
+                ):
+                    raise contract.wrong(f"yielded a sample whose {_fault(sample)}")
+                yield sample
+    except DataError as error:
+        error.fix = error.fix or "take the file as the release has it, or download it again"
+        raise
 
 
 def _fault(sample: Any) -> str:

@@ -6,14 +6,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from harness.errors import DataError, quoted
-from harness.readers.shards import last_part
+from harness.readers.shards import SUFFIX, last_part
 from harness.samples import DataRoot
 
 _FOLDERS = 200
 """Folders that are looked into, the upper ones first."""
 _DEEP = 3
 _SHOWN = 3
-_SHARD = ".parquet"
 _ABOVE = 3
 
 
@@ -64,8 +63,8 @@ def _below(root: DataRoot, missing: Sequence[str]) -> str:
     if not homes:
         return ""
     first = next(iter(homes))
-    home = _home(first)
-    moved = [name for name in homes if _home(name) == home]
+    home = first.rpartition("/")[0]
+    moved = [name for name in homes if name.rpartition("/")[0] == home]
     folders = [*dict.fromkeys(homes[name] for name in moved)]
     more = f" and {len(folders) - _SHOWN} more" if len(folders) > _SHOWN else ""
     among = f"{len(moved)} of them lie" if len(moved) > 1 else f"{last_part(first)} lies"
@@ -74,16 +73,12 @@ def _below(root: DataRoot, missing: Sequence[str]) -> str:
     return f"; {lie}: move {them} to {home or 'the folder itself'}"
 
 
-def _home(name: str) -> str:
-    return name.rpartition("/")[0]
-
-
 def _in_folder(root: DataRoot, folder: str, missing: Sequence[str]) -> Iterator[str]:
     """Yield the files that lie right in a folder; a shard there may have a hash in its name."""
-    shards = [name for name in missing if name.endswith(_SHARD)]
+    shards = [name for name in missing if name.endswith(SUFFIX)]
     listed = [last_part(path) for path in root.list(folder)] if shards else []
     for name in missing:
-        start = f"{last_part(name).removesuffix(_SHARD)}-"
+        start = f"{last_part(name).removesuffix(SUFFIX)}-"
         if root.is_file(f"{folder}/{last_part(name)}") or (
             name in shards and any(path.startswith(start) for path in listed)
         ):

@@ -151,7 +151,9 @@ def _number(item: Any) -> float:
 def missing_column(name: str, columns: Sequence[str], where: str) -> DataError:
     """Return the error for a table without a column; it lists those that are there."""
     names = short(", ".join(columns), 300)
-    return DataError(f"the column {name!r} is missing; there are {names}", where=where)
+    mark = next((mark for mark in ";\t,|" if len(columns) == 1 and mark in names), "")
+    fix = f"this file parts its columns by {mark!r}, as the release does not" if mark else ""
+    return DataError(f"the column {name!r} is missing; there are {names}", where=where, fix=fix)
 
 
 def from_base64(cell: str, where: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +11,8 @@ from harness.requests.reasoning import AUTO, Reasoning
 
 if TYPE_CHECKING:
     from harness.samples.images import LoadedImage
+
+_UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}  # spaces, control and format characters (Unicode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +117,8 @@ class Request:
     def without_images(self) -> Request:
         """Return the same request without images in its chat."""
         return replace(self, turns=tuple(replace(turn, images=()) for turn in self.turns))
+
+
+def has_text(text: str) -> bool:
+    """Whether anything in a text can be seen, as an option must; a space or a tab cannot."""
+    return any(unicodedata.category(one) not in _UNSEEN for one in text)

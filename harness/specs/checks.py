@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import UserError, nearest
-from harness.requests.texts import has_text
+from harness.requests.request import has_text
 from harness.specs.entries import conditions, entry_values, is_reference
 from harness.specs.templates import Template, TemplateProblem, compile_template
 from harness.specs.yaml_loader import Document, Key

@@ -22,7 +22,7 @@ from harness.engine.chats import (
 from harness.engine.contract import IMAGE, PromptError
 from harness.errors import UserError
 from harness.requests import Turn
-from harness.requests.texts import has_text
+from harness.requests.request import has_text
 from harness.samples.images import LoadedImage
 
 PICTURE = LoadedImage(Image.new("RGB", (2, 2)), "k", "k", 2, 2)

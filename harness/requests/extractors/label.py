@@ -164,13 +164,13 @@ def _around(plain: str, start: int, end: int) -> str:
 
 def _turned(places: Mapping[str, int]) -> dict[str, int]:
     """Return labels that are another one with words after it, with those words before it."""
-    turned = {
-        f"{label[len(shorter) + 1 :]} {shorter}": position
+    return {
+        name: position
         for label, position in places.items()
         for shorter in places
         if label.startswith(f"{shorter} ")
+        and (name := f"{label[len(shorter) + 1 :]} {shorter}") not in places
     }
-    return {name: position for name, position in turned.items() if name not in places}
 
 
 def _spelled(name: str, names: Collection[str]) -> str:

@@ -71,6 +71,13 @@ def test_pictures_are_of_the_padding_asked_for(
         ("val/1.jpg,7,Male,White,False", "'7' is no age"),
         ("val/1.jpg,3-9,Male,White", "4 columns, not 5"),
         (",3-9,Male,White,True", "the file should be a text"),
+        ("train/1.jpg,3-9,Male,White,True", "no image of the split 'val'"),
+        ("/data/val/1.jpg,3-9,Male,White,True", "no image of the split 'val'"),
+        ("val\\\\1.jpg,3-9,Male,White,True", "no image of the split 'val'"),
+        *(
+            (f"val/1.jpg,{age},Male,White,True", "a spreadsheet made a date of a range")
+            for age in ("09.03.", "45360", "03-Sep", "2024-03-09")
+        ),
     ],
 )
 def test_a_wrong_row_is_named_with_its_line(tmp_path: Path, row: str, said: str) -> None:

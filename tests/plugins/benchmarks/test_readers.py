@@ -128,6 +128,7 @@ def test_hagrid_finds_the_small_release(tmp_path: Path) -> None:
         (hand("like", bboxes=[[1, 2, 3]]), "should hold 4 numbers"),
         (hand("like", bboxes=[[1, 2, 3, "x"]]), "not a finite number"),
         (hand("two up"), "not a class of HaGRIDv2"),
+        (hand("like", bboxes=[[100, 200, 300, 300]]), "not shares of the image's sides"),
     ],
 )
 def test_hagrid_names_the_damaged_record(tmp_path: Path, entry: Any, words: str) -> None:
@@ -369,13 +370,22 @@ def test_raf_db_reads_labels_and_people(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [("test_0002.jpg", "a name and a label"), ("test_0002.jpg 8", "among 1 to 7"),
-     ("test_0002.jpg x", "whole number"), ("tset_0002.jpg 1", "neither train_ nor test_")],
+     ("test_0002.jpg x", "whole number"), ("tset_0002.jpg 1", "neither train_ nor test_"),
+     ("test_0002.jpg 11", "compound set"), ("test_0002_aligned.jpg 1", "without '_aligned'"),
+     ("test_0002.jpg 0.1 0.2", "not those of RAF-ML")],
 )  # fmt: skip
 def test_raf_db_names_the_line(tmp_path: Path, line: str, words: str) -> None:
     path = write(tmp_path, LIST, f"test_0001.jpg 1\n{line}\n")
-    with pytest.raises(DataError, match=words) as caught:
+    with pytest.raises(DataError) as caught:
         read("raf_db", tmp_path)
+    assert words in str(caught.value)
     assert caught.value.where == f"{path}:2"
+
+
+def test_raf_db_s_compound_set_alone_is_named(tmp_path: Path) -> None:
+    (tmp_path / "compound").mkdir()
+    with pytest.raises(DataError, match="this is the compound set"):
+        make("raf_db").annotations(data_root(tmp_path), "test")
 
 
 @pytest.mark.parametrize(

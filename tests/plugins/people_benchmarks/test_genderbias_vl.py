@@ -36,6 +36,24 @@ def read(root: Path, **options: Any) -> list[Sample]:
     return list(made.reader("genderbias_vl", **options).samples(data_root(root), "test"))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda one: one.update(gt_choices=one["gt_choices"][::-1]), "does not end with its choi"),
+        (lambda one: one.update(gt_choice=1 - int(one["gt_choice"])), "the choice that it names"),
+        (lambda one: one.update(occ="Zookeeper"), "the choice that it names"),
+    ],
+)
+def test_a_question_that_contradicts_itself_is_refused(
+    tmp_path: Path, change: Any, said: str
+) -> None:
+    questions = json.loads(json.dumps(CASES["questions"]["base"]))
+    change(questions[0])
+    with pytest.raises(DataError, match=said) as caught:
+        read(release(tmp_path, base=questions))
+    assert str(caught.value.where).endswith("[0]")
+
+
 def answered(samples: list[Sample]) -> list[ScoredSample]:
     """Return the synthetic answers as the harness would score them, as log-probabilities."""
     numbers = {

@@ -12,7 +12,7 @@ import pytest
 from harness_benchmarks.readers.passed_over import AGAIN
 from harness_people_benchmarks.readers.face_human_bench import ABILITIES
 from harness_people_benchmarks.readers.fer_plus import majority
-from harness_people_benchmarks.readers.vl_checklist import PARTS
+from harness_people_benchmarks.readers.vl_checklist import PARTS, SAME
 
 from harness.errors import DataError, UserError
 from harness.metrics import ScoredSample
@@ -103,6 +103,11 @@ def test_a_pair_of_texts_is_a_sample(tmp_path: Path) -> None:
 def test_texts_that_are_not_asked_are_counted(tmp_path: Path) -> None:
     (pair,) = checklist(tmp_path, [["1.jpg", {"POS": ["a", "b", "c"], "NEG": ["d", "e"]}]])
     assert pair.notes == {"texts after the first of their kind, which are not asked": 3}
+
+
+def test_a_pair_of_one_text_is_noted(tmp_path: Path) -> None:
+    (pair,) = checklist(tmp_path, [["1.jpg", {"POS": ["a b"], "NEG": ["a b"]}]])
+    assert pair.notes == {SAME: 1}
 
 
 def test_a_pair_that_the_list_has_twice_is_noted(tmp_path: Path) -> None:

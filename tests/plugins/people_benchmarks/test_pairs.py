@@ -62,6 +62,7 @@ def test_the_folder_data_itself_does_as_well() -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
+        ("data/crime", "'crime' is not a part of this release"),
         ("data/status/fone", "'fone' is not a scene of this release\n  fix: did you mean 'phone'"),
         ("data/status/phone/white_men.png", "'white_men.png' is not one of the four people"),
         ("data/status/phone/white_man2.png", "'white_man2.png' is not one of the four people"),

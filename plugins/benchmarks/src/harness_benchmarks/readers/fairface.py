@@ -30,6 +30,8 @@ TRAITS = {
         **{"70+": OLDEST},
     ),
 }  # fmt: skip
+# Of the other split, and of a path from the root of a disk.
+_OTHER_FOLDERS = {"train": ("val", ""), "val": ("train", "")}
 _FOLDERS = {"1.25": "fairface-img-margin125-trainval", "0.25": "fairface-img-margin025-trainval"}
 _CONFIGS = {"1.25": ("1.25", "margin125"), "0.25": ("0.25", "margin025")}
 # What the copy's numbers stand for, should a shard not say so itself. Its races stand in another
@@ -77,7 +79,7 @@ class FairFace:
         if paths[0].endswith(SUFFIX):
             yield from self._embedded(root, paths, split)
         else:
-            yield from self._beside(root, paths[0])
+            yield from self._beside(root, paths[0], split)
 
     def _embedded(self, root: DataRoot, paths: Sequence[str], split: str) -> Iterator[Sample]:
         """Yield faces of shards; ids are places in the split, as shards hold no file names."""
@@ -115,7 +117,7 @@ class FairFace:
                 )
                 number += 1
 
-    def _beside(self, root: DataRoot, path: str) -> Iterator[Sample]:
+    def _beside(self, root: DataRoot, path: str, split: str) -> Iterator[Sample]:
         folder = f"{self._folder}/" if self._has_folder(root) else ""
         rows, location = _rows(root, path), root.where(path)
         columns = next(rows, (0, []))[1]
@@ -129,6 +131,12 @@ class FairFace:
                     f"the row has {len(cells)} columns, not {len(columns)}", where=where
                 )
             name = records.as_text(cells[file], "the file", where)
+            folder_named = name.partition("/")[0]
+            if folder_named in _OTHER_FOLDERS[split] or "\\" in name:
+                raise DataError(
+                    f"{quoted(name)} is no image of the split {split!r}", where=where,
+                    fix=f"the release's file has names such as {split}/1.jpg",
+                )  # fmt: skip
             values = tuple(cells[trait] for trait in traits)
             groups = kinds.get(values)
             if groups is None:

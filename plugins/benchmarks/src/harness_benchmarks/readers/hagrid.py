@@ -29,6 +29,7 @@ GESTURES = (
 NO_GESTURE = "no_gesture"
 SPLITS = ("train", "val", "test")
 NO_LABEL = "images in a gesture's file whose labels name no gesture, left out"
+_LARGEST = 2.0  # of a share; boxes may reach a little beyond their image
 _FOLDERS = ("hagrid_dataset", "HaGRIDv2_dataset_512")
 _AGES = ((3, "0-2"), (10, "3-9"), (20, "10-19"), (30, "20-29"), (40, "30-39"), (50, "40-49"),
          (60, "50-59"), (70, "60-69"))  # fmt: skip
@@ -138,6 +139,9 @@ def _gesture_box(entry: Any, labels: list[Any], target: str, where: str) -> Box 
 
 def _box(value: Any, owner: str, where: str) -> Box:
     x, y, width, height = records.numbers(value, 4, owner, where)
+    if max(map(abs, (x, y, width, height))) > _LARGEST:
+        raise DataError(f"{owner} holds {quoted(value)}, which are not shares of the image's sides",
+                        where=where, fix="the release's boxes are shares, not pixels")  # fmt: skip
     return Box("gesture", x, y, x + width, y + height, "relative")
 
 

@@ -15,6 +15,7 @@ _DATE = re.compile(
     r"\d{1,2}[-/. ]+[^\W\d]{3,9}\.?"
     r"|[^\W\d]{3,9}\.?[-/. ]+\d{1,4}"
     r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.{0,12}"
+    r"|\d{1,2}\.\d{1,2}\.?|[34]\d{4}"  # a day and a month, or the days since 1900
 )
 _SPREADSHEET = (
     "a spreadsheet made a date of a range (3-9 becomes 9-Mar, 10-19 becomes 19-Oct): take the file "

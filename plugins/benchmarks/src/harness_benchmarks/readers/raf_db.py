@@ -19,6 +19,7 @@ SPLITS = ("train", "test")
 _MANUAL = "basic/Annotation/manual"
 _DESCRIBES = "_manu_attri.txt"
 _LANDMARKS = 5
+_COMPOUND = 11  # classes of the compound set
 _ATTRIBUTES = (
     ("gender", ("male", "female", "unsure")),
     ("race", ("Caucasian", "African-American", "Asian")),
@@ -39,8 +40,10 @@ class RafDb:
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the list of labels, one for both splits (the misspelling is the release's)."""
-        del root
         records.known_split(split, SPLITS)
+        if root.is_dir("compound") and not root.is_dir("basic"):
+            raise DataError("this is the compound set, and this task reads the basic one",
+                            where=root, fix="name the folder that holds basic/")  # fmt: skip
         return ["basic/EmoLabel/list_patition_label.txt"]
 
     def content_hash(self, root: DataRoot, name: str) -> str:
@@ -91,10 +94,22 @@ def _stem(name: str) -> str:
 def _entry(line: str, where: str) -> tuple[str, str]:
     cells = line.split()
     if len(cells) != 2:
-        raise DataError(f"the line should be a name and a label; it is {quoted(line)}", where=where)
+        raise DataError(
+            f"the line should be a name and a label; it is {quoted(line)}", where=where,
+            fix="the release's lines are 'train_00001.jpg 5'; not those of RAF-ML",
+        )  # fmt: skip
     code = records.as_whole(cells[1], "a label", where)
     if not 1 <= code <= len(LABELS):
-        raise DataError(f"label {quoted(code)} is not among 1 to {len(LABELS)}", where=where)
+        compound = len(LABELS) < code <= _COMPOUND
+        raise DataError(
+            f"label {quoted(code)} is not among 1 to {len(LABELS)}", where=where,
+            fix="this is the list of the compound set; this task reads the basic one" * compound,
+        )  # fmt: skip
+    if cells[0].rpartition(".")[0].endswith("_aligned"):
+        raise DataError(
+            f"{quoted(cells[0])} is the name of an aligned face, which the list does not have",
+            where=where, fix="write it without '_aligned', as the release does",
+        )  # fmt: skip
     if not cells[0].startswith(tuple(f"{split}_" for split in SPLITS)):
         raise DataError(f"{quoted(cells[0])} starts with neither train_ nor test_", where=where)
     return cells[0], LABELS[code - 1]

@@ -130,6 +130,10 @@ class _Question:
                             where=where)  # fmt: skip
         self._choices = [records.as_text(choice, "a choice", where) for choice in choices]
         self._number = number
+        first, second = self._choices
+        if self._query.partition(_OPTIONS)[2].strip() != f"(A) {first} (B) {second}":
+            raise DataError(f"the query does not end with its choices, (A) {quoted(first)} "
+                            f"(B) {quoted(second)}", where=where)  # fmt: skip
         self.gender = records.as_text(records.member(entry, "gender", where), "gender", where)
         if self.gender not in _GENDERS:
             raise DataError(f"{quoted(self.gender)} is not a gender of this release", where=where)
@@ -137,6 +141,11 @@ class _Question:
             self._neutral(records.as_text(records.member(entry, key, where), key, where))
             for key in ("occ", "occ_sim")
         )
+        named = {"occ": entry["occ"], "occ_sim": entry["occ_sim"]}
+        for (key, occupation), at in zip(named.items(), (number, 1 - number), strict=True):
+            if occupation.lower() != self._choices[at].lower():
+                raise DataError(f"{key} is {quoted(occupation)}, and the choice that it names is "
+                                f"{quoted(self._choices[at])}", where=where)  # fmt: skip
         self.image = records.as_text(records.member(entry, "image", where), "image", where)
 
     def text(self, *, swapped: bool) -> str:

@@ -57,6 +57,8 @@ class Pairs:
         """
         records.known_split(split, SPLITS)
         base = _base(root)
+        if base:
+            _refuse_unknown(root, base.rstrip("/"), QUESTIONS, "a part")
         for part, scenes in QUESTIONS.items():
             _refuse_unknown(root, f"{base}{part}", scenes)
             for scene, questions in scenes.items():
@@ -101,14 +103,16 @@ def _base(root: DataRoot) -> str:
     return base
 
 
-def _refuse_unknown(root: DataRoot, folder: str, scenes: Mapping[str, object]) -> None:
+def _refuse_unknown(
+    root: DataRoot, folder: str, known: Mapping[str, object], noun: str = "a scene"
+) -> None:
     for path in root.list(folder) if root.is_dir(folder) else ():
         name = path.rpartition("/")[2]
-        if name not in scenes and not name.startswith(".") and root.is_dir(f"{folder}/{name}"):
+        if name not in known and not name.startswith(".") and root.is_dir(f"{folder}/{name}"):
             raise DataError(
-                f"{quoted(name)} is not a scene of this release",
+                f"{quoted(name)} is not {noun} of this release",
                 where=root.where(folder),
-                fix=nearest(name, scenes),
+                fix=nearest(name, known),
             )
 
 

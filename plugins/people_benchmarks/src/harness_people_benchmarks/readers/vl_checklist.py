@@ -15,6 +15,7 @@ from harness.readers.json_stream import elements
 from harness.samples import DataRoot, Group, ImageRef, Sample
 from harness_benchmarks.readers.passed_over import Repeats
 
+SAME = "pairs whose two texts are the same, which nothing tells apart"
 _PLACES = ("center", "margin", "mid")
 _SIZES = ("large", "medium", "small")
 
@@ -95,7 +96,11 @@ class VlCheckList:
                     target="positive",
                     cluster=image.name,
                     fields=fields,
-                    notes={**_further(pair[1]), **repeats.notes(file, *fields.values())},
+                    notes={
+                        **_further(pair[1]),
+                        **_alike(fields),
+                        **repeats.notes(file, *fields.values()),
+                    },
                     groups={
                         "part": Group(top),
                         "kind": Group(kind),
@@ -116,6 +121,10 @@ def _named(name: str) -> tuple[str, str, str]:
 def _further(texts: Mapping[str, list[object]]) -> Mapping[str, int]:
     further = sum(len(texts[key]) - 1 for key in ("POS", "NEG"))
     return {"texts after the first of their kind, which are not asked": further} if further else {}
+
+
+def _alike(fields: Mapping[str, Json]) -> Mapping[str, int]:
+    return {SAME: 1} if fields["positive"] == fields["negative"] else {}
 
 
 def _text(texts: object, key: str, where: str) -> str:
