@@ -119,6 +119,14 @@ CHINESE: dict[str, Json] = {"A": "\u732b", "B": "\u72d7", "C": "\u7ef4\u751f\u7d
         ("A和C都不正确，答案为B", "B"),
         ("狗", "B"),
         ("The answer is B.", "B"),
+        ("選B", "B"),
+        ("答案應為B", "B"),
+        ("A 錯誤，B 正確", "B"),
+        ("並非A，應為B", "B"),
+        ("选A还是选B？选B。", "B"),
+        ("我会选B，而不会选A", "B"),
+        ("不可能是A，只能是B", "B"),
+        ("答案是维生素C", "C"),
     ],
 )
 def test_a_letter_is_found_in_chinese(text: str, expected: str) -> None:
@@ -127,7 +135,20 @@ def test_a_letter_is_found_in_chinese(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["A和B", "没有选A", "A不对", "答案是D或者B", "无法判断", "AB", "选项A正确，选项B正确"]
+    "text",
+    [
+        "不選A",
+        "这只动物不是猫",
+        "维生素A",
+        "除了A以外都对",
+        "A和B",
+        "没有选A",
+        "A不对",
+        "答案是D或者B",
+        "无法判断",
+        "AB",
+        "选项A正确，选项B正确",
+    ],
 )
 def test_chinese_that_names_none_or_several_is_unparsed(text: str) -> None:
     extract = OptionLetterExtractor({"rule": "chinese"}, ())

@@ -52,7 +52,7 @@ def harness_extractors() -> Sequence[ExtractorDescriptor]:
             id="option_letter",
             target="harness_benchmarks.extractors.option_letter:OptionLetterExtractor",
             summary="The letter of one of the sample's options (fields A, B, ...), by rules.",
-            version=3,
+            version=4,
             options=(
                 Option(
                     name="rule",

@@ -105,16 +105,23 @@ def _lmms_eval(text: str, choices: Choices) -> str:
 
 
 _CHINESE = re.compile(r"[\u2e80-\u303f\u31c0-\u9fff\uf900-\ufaff\uff00-\uffef\u2018-\u201d]")
+# Traditional characters of the words that the patterns have, as simplified ones.
+_SIMPLIFIED = str.maketrans("選擇應項為爲並錯誤對會確沒還們", "选择应项为为并错误对会确没还们")
+_CHINESE_QUESTION = re.compile(r"[^。.!;\n?]*\?")
+_DENIAL = (
+    "(?:不(?:应该?|能|会|要)?选择?|没有?选择?|不(?:会|可能|能|应该?)?是"
+    "|不像|并非|而非|排除|除了)了?"
+)
 _CHINESE_NOT = re.compile(
-    r"(?:不应该?选|不能选|不选择?|没有?选择?|不会?是|并非|而非|排除)(?:了)?(?:选项|答案)?\W{0,3}"
-    r"[A-Z](?:\s*[、,和与及或]\s*[A-Z])*(?![A-Za-z])"
+    rf"(?:{_DENIAL}(?:选项|答案)?\W{{0,3}}|维生素|血型|等级)"
+    r"[A-Z](?:\s*(?:[、,和与及或]|还是)\s*[A-Z])*(?![A-Za-z])"
     # What is said of a letter after it: that it is wrong, or it is only asked whether.
     r"|[A-Z](?:\s*[、,和与及或]\s*[A-Z])*(?![A-Za-z])\W{0,3}(?:选项|答案)?(?:是|都|也|并|肯定|显然)*"
     r"(?:错|不对|不正确|不准确|不合适|不符|不是|不能|不行|有误|吗)"
 )
 _CHINESE_LETTER = (
     r"(?:应该?)?(?:是|为|选)?(?:选项)?[\s:*(\[\"“「【】]*([A-Z])"
-    r"(?![A-Za-z]|\s*(?:或者?|和|与|及|、|,|/)\s*[A-Z](?![A-Za-z]))"
+    r"(?![A-Za-z]|\s*(?:或者?|还是|和|与|及|、|,|/)\s*[A-Z](?![A-Za-z]))"
 )
 _CHINESE_NAMED = (  # the surest first
     re.compile(r"答案" + _CHINESE_LETTER, re.IGNORECASE),
@@ -126,10 +133,12 @@ def _chinese(text: str, choices: Choices) -> str:
     """Find a letter in a Chinese answer: this project's rule, for what English rules do not see.
 
     Full-width letters and brackets are taken for plain ones, Chinese characters part words as
-    blanks do, and letters that are ruled out ("不是A") do not count. A letter after "答案是" goes
-    before one after "选项" or "选", and that before any other.
+    blanks do, and letters that are ruled out ("不是A") or only asked about do not count. A letter
+    after "答案是" goes before one after "选项" or "选", and that before any other.
     """
-    plain = _CHINESE_NOT.sub(" ", unicodedata.normalize("NFKC", text))
+    whole = unicodedata.normalize("NFKC", text).translate(_SIMPLIFIED)
+    asserted = _CHINESE_QUESTION.sub(" ", whole)
+    plain = _CHINESE_NOT.sub(" ", asserted if asserted.strip() else whole)
     for pattern in _CHINESE_NAMED:
         named = {letter.upper() for letter in pattern.findall(plain)} & choices.keys()
         if named:
@@ -138,7 +147,8 @@ def _chinese(text: str, choices: Choices) -> str:
     letter = _letter(steps, _CHINESE.sub(" ", plain), choices)
     if letter or len(text) > 2 * sum(map(len, choices.values())):
         return letter
-    return _by_text(text, choices)
+    options = "|".join(re.escape(option) for option in choices.values())
+    return _by_text(re.sub(rf"{_DENIAL}[^,。;]{{0,4}}?(?:{options})", " ", text), choices)
 
 
 RULES: dict[str, Rule] = {
