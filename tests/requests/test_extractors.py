@@ -37,6 +37,7 @@ def make(name: str, labels: tuple[str, ...] = (), **options: Json) -> Any:
         ("35. 60.", [0.355, 0.605]),
         ("x35 y60", [0.355, 0.605]),
         ("35% 60.5 %", [0.35, 0.605]),
+        ("35 percent and 60.5 per cent", [0.35, 0.605]),
         ("0.5 60", [0.005, 0.605]),
         ("0 1", [0.005, 0.015]),
         ('{"point_2d": [35, 60], "label": "dog"}', [0.355, 0.605]),
@@ -54,6 +55,7 @@ def test_point_takes_two_numbers(text: str, point: list[float]) -> None:
     "text",
     [
         "", "left", "35", "35 60 70", "the 2nd of 3 at 4", "\u0663 \u0664",
+        "not (35, 60)", "It is not at (35, 60)", "between 35 and 60", "35\u00b0, 60\u00b0",
         '{"point_2d": [35, 60]}, {"point_2d": [1, 2]}', '{"point_2d": [35, 60, 70, 80]}',
     ],
 )  # fmt: skip
@@ -71,7 +73,7 @@ def test_point_does_not_guess(text: str) -> None:
         "x: 35 y: 60", "35 from the left, 60 from the top", "in the top left, at (35, 60)",
         "the man in the back row looks at (35, 60)", "(x, y) = (35, 60)",
         "x=35, 60", "to the right (35, 60)", "at the top: 35, 60", "looking right: 35 60",
-        "35 (x), 60 (y)",
+        "35 (x), 60 (y)", "(row, col) = (60, 35)", "60 down, 35 across",
     ],
 )  # fmt: skip
 def test_names_of_axes_say_which_number_is_which(text: str) -> None:

@@ -37,7 +37,7 @@ def harness_extractors() -> Sequence[ExtractorDescriptor]:
             id="point",
             target="harness_benchmarks.extractors.point:PointExtractor",
             summary="A point: exactly two numbers in the text, x and then y unless it names them.",
-            version=4,
+            version=5,
             options=(
                 Option(
                     name="scale",

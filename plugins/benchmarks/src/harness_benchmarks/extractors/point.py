@@ -17,7 +17,7 @@ SCALES = ("100", "1", "1000", PIXELS)
 _NUMBER = re.compile(
     r"(?<![0-9._])(?P<number>(?:(?<![\w)])[-\u2010-\u2015\u2212])?"
     r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)(?!\.?[0-9])"
-    r"(?P<unit>\s?%|\s?px\b)?(?!d\b)"
+    r"(?P<unit>\s?%|\s?per ?cent\b|\s?px\b)?(?!d\b|\s?[\u00b0\u00ba])"
 )
 _MINUS = re.compile(r"[\u2010-\u2015\u2212]")
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # to plain ASCII
@@ -30,7 +30,8 @@ _NAMED_POINTS = re.compile(
 # An axis beside its number: "y=60, x=35", "60% from the top", "top: 60, left: 35". A distance from
 # the right or from below counts the other way round, so it is no coordinate here.
 _AXIS = (
-    r"(?:(?P<x>x|left|column|col|horizontal(?:ly)?|width)|(?P<y>y|top|row|vertical(?:ly)?|height)"
+    r"(?:(?P<x>x|left|column|col|horizontal(?:ly)?|width|across)"
+    r"|(?P<y>y|top|row|vertical(?:ly)?|height|down)"
     r"|(?P<other>right|bottom))"
 )
 _BEFORE = re.compile(
@@ -44,7 +45,11 @@ _AFTER = re.compile(
 )
 _REACH = 40
 """Characters before a number in which the name of its axis is looked for."""
-_Y_FIRST = re.compile(r"[(\[<{]?\by\s*,\s*x\b", re.IGNORECASE)
+_Y_FIRST = re.compile(r"[(\[<{]?\b(?:y\s*,\s*x|row\s*,\s*col(?:umn)?)\b", re.IGNORECASE)
+# Before a point that is denied, or of which two numbers are a range.
+_NO_POINT = re.compile(
+    r"(?:\b(?:not|never|between)|n['\u2019]t)(?: \w+){0,2}[\s(\[]*$", re.IGNORECASE
+)
 
 
 class PointExtractor:
@@ -100,6 +105,8 @@ class PointExtractor:
         numbers = list(_NUMBER.finditer(text))
         if len(numbers) != 2:
             return Extracted(None, "unparsed")
+        if _NO_POINT.search(text[max(0, numbers[0].start() - _REACH) : numbers[0].start()]):
+            return Extracted(None, "unparsed")
         order = _order(text, numbers)
         if not order:
             return Extracted(None, "unparsed")
@@ -126,6 +133,7 @@ class PointExtractor:
     def _share(self, match: re.Match[str], side: float) -> float | None:
         """Return a number as a share of a side; ``None`` when it cannot be one."""
         unit = (match["unit"] or "").strip()
+        unit = "%" if unit.startswith("per") else unit
         if unit == "%" and self._scale not in {1.0, 100.0}:
             return None
         if unit == "px" and self._scale is not None:
