@@ -21,13 +21,8 @@ def choose_shots(task: Task, seed: int) -> list[Sample]:
     wanted = task.spec.prompt.shots
     if not wanted:
         return []
-    chosen = heapq.nsmallest(
-        wanted,
-        (
-            (request_seed(seed, task.id, sample.id), sample.id, sample)
-            for sample in task.train_samples()
-        ),
-    )
+    keyed = ((request_seed(seed, task.id, one.id), one.id, one) for one in task.train_samples())
+    chosen = heapq.nsmallest(wanted, keyed)
     if len(chosen) < wanted:
         raise UserError(
             f"task {task.id!r} shows {wanted} few-shot examples; its train split has {len(chosen)}"

@@ -104,4 +104,7 @@ class Recall:
 
 
 def _right(sample: ScoredSample) -> bool:
+    if isinstance(sample.answer, str) and isinstance(sample.target, int | float):
+        problem = f"the right answer of {sample.id!r} is the number {sample.target}, not a text"
+        raise UserError(problem, fix="write it as text in the data, or choose among labels")
     return sample.answer is not None and sample.answer == sample.target

@@ -83,6 +83,15 @@ def test_absent_classes_count_as_zero_on_request(found: list[tuple[int, int]]) -
     assert score(metric, samples) == pytest.approx(recall)
 
 
+@pytest.mark.parametrize("target", [3, 3.0, True])
+def test_a_text_is_not_compared_with_a_number(target: Any) -> None:
+    metric = make("accuracy")
+    with pytest.raises(UserError, match="the right answer of 's' is the number"):
+        metric.statistics(sample(target, "3"))
+    assert metric.statistics(sample(target, target)) == {0: 1.0, 1: 1.0}
+    assert metric.statistics(sample(target, None)) == {0: 0.0, 1: 1.0}
+
+
 def test_mean_class_accuracy_is_balanced_accuracy() -> None:
     truth, named, samples = answered([(0, 0), (0, 1), (1, 1), (2, 2), (2, 2), (3, 0)])
     expected = balanced_accuracy_score(truth, named)

@@ -440,6 +440,9 @@ def test_sound_data_get_no_remark(faces: Path, capsys: pytest.CaptureFixture[str
         (["no smile"] * 4 + ["no_smile"] * 4, "two labels differ by spaces, lines or how letters"),
         (["caf\u00e9"] * 4 + ["cafe\u0301"] * 4, "differ by spaces, lines or how letters"),
         (["neutral"] * 60 + ["nuetral"] * 2 + ["other"] * 60, "2 rows have the label 'nuetral'"),
+        (["sad", "happy", "happy; sad"] * 4, "the label 'happy; sad' may be several"),
+        (["0", "1", "2"] * 4, "labels are the numbers 0 to 2, and a model is asked for them"),
+        (["1", "2", "3"] * 4, ""),
         (["3-9"] * 4 + ["39"] * 4, ""),
         (["male"] * 60 + ["female"] * 2, ""),
     ],
@@ -461,3 +464,60 @@ def test_labels_that_are_numbers_stand_in_their_order(tmp_path: Path) -> None:
     assert invoke(main, ["new", "task", str(tmp_path), "--yes", "--id", "scale"]) == 0
     labels = [str(number + 1) for number in range(10)]
     assert written(tmp_path / "scale.yaml")["ask"] == {"choose": {"labels": labels}}
+
+
+def test_images_of_the_train_split_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = faces_in(tmp_path, "", "notes.md")
+    for split, numbers in (("test", range(5)), ("train", range(3, 8))):
+        rows = [f"{split}{n},img/{n}.png,{'ab'[n % 2]},0,0" for n in numbers]
+        (folder / f"{split}.csv").write_text("\n".join(["id,path,label,x1,y1", *rows]))
+    assert invoke(main, ["new", "task", str(folder / "test.csv"), "--yes", "--id", "both"]) == 0
+    out = capsys.readouterr().out
+    assert "in the train split too: 2 of 5 images, such as 'img/3.png'" in out
+    assert "boxes left out: x1, y1" in out
+
+
+def test_many_values_of_one_row_each_are_one_remark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"n{n},img/{n}.png,{'ab'[n % 2]},{n} y" for n in range(8)]
+    folder = faces_in(tmp_path, "\n".join(["id,path,label,age", *rows]))
+    command = ["new", "task", str(folder), "--yes", "--id", "ages", "--group", "age=age:human"]
+    assert invoke(main, command) == 0
+    out = capsys.readouterr().out
+    assert "8 values of age have one row each, such as '0 y'" in out
+    assert out.count("'1 y'") == 0
+
+
+def test_rows_that_a_quote_joins_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"n{n}\timg/{n}.png\tq\t{'ab'[n % 2]}" for n in range(8)]
+    rows[3], rows[6] = 'n3\timg/3.png\t"q\tb', 'n6\timg/6.png\tq"\ta'
+    text = "\n".join(["id\tpath\tquestion\tlabel", *rows])
+    folder = faces_in(tmp_path, text, "labels.tsv")
+    assert invoke(main, ["new", "task", str(folder), "--yes", "--id", "quoted"]) == 0
+    said = capsys.readouterr()
+    assert "labels.tsv: 5 rows" in said.err
+    assert "1 row of labels.tsv may be several" in said.out
+    assert "the first is line 5" in said.out
+
+
+def test_a_table_without_a_header_is_told_by_its_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = faces_in(tmp_path, "\n".join(f"img/{n}.png,{'ab'[n % 2]}" for n in range(8)))
+    assert invoke(main, ["new", "task", str(folder), "--yes", "--target", "a"]) == 2
+    assert "the first line is a row and no header: it names the image" in capsys.readouterr().err
+
+
+def test_numbers_are_no_written_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"id": str(n), "path": f"img/{n}.png", "age": 20 + n} for n in range(8)]
+    folder = faces_in(tmp_path, json.dumps(rows), "ages.json")
+    command = ["new", "task", str(folder), "--yes", "--target", "age"]
+    assert invoke(main, command) == 2
+    assert "holds numbers, and a written answer is a text" in capsys.readouterr().err
+    labels = ",".join(str(20 + n) for n in range(8))
+    assert invoke(main, [*command, "--labels", labels]) == 0

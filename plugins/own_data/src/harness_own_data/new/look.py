@@ -50,6 +50,7 @@ class Column:
         missing: An image that it names and that is not there; empty if it names none.
         lists: Whether its cells are lists.
         again: The first value that a second row has; empty where each has its own.
+        numbers: Whether its cells are numbers, not texts that show them.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Column:
     missing: str = ""
     lists: bool = False
     again: str = ""
+    numbers: bool = False
 
     @property
     def values(self) -> list[str]:
@@ -196,6 +198,11 @@ def look(path: Path) -> Look:
 
 def _columns(result: Look, tables: Sequence[Any]) -> None:
     names = ["path", "label"] if result.is_folder else list(tables[0].columns)
+    image = next((name for name in names if is_image(name) and result.root.is_file(name)), "")
+    if image:
+        raise UserError(f"the first line is a row and no header: it names the image {image!r}",
+                        where=f"{result.root.where(tables[0].name)}:1",
+                        fix="write a line with the columns' names above it")  # fmt: skip
     for name in names:
         if hasattr(tables[0], "problem"):
             planned = count_of(name) if tables[0].lists_images(name) else name
@@ -268,9 +275,11 @@ class _Seen:
         counts = self._counts or {}
         ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
         lists = any(isinstance(cell, list) for cell in self.first)
+        numbers = any(isinstance(cell, int | float) for cell in self.first)
         return Column(
-            name, rows, len(self._hashes), ordered, self._empty, lists=lists, again=self._again
-        )
+            name, rows, len(self._hashes), ordered, self._empty, lists=lists, again=self._again,
+            numbers=numbers,
+        )  # fmt: skip
 
 
 def _find_images(root: DataRoot, column: Column, cells: Sequence[Any], table: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import combinations, islice
 
@@ -16,8 +16,12 @@ from harness_own_data.new.look import CLUSTERS, ROWS, Look
 from harness_own_data.new.write import Answers, group_name
 from harness_own_data.table.missing import BY_PATH, elsewhere
 
+_BOXES = {"bbox", "box", "x", "y", "w", "h", "x1", "y1", "x2", "y2", "xmin", "ymin", "xmax", "ymax",
+          "left", "top", "width", "height", "bbox_x", "bbox_y", "bbox_w", "bbox_h"}  # fmt: skip
 _RARE = 20  # times as many rows have the other label of which one may be a slip
 _ALIKE = 0.85  # similarity from which on a label of several rows may be a slip
+_SINGLES = 5  # values of one row each that are named one by one
+_JOINED = re.compile(r"\s*[;|,+]\s*")
 _BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[\s_-]+(?=[^\W\d_])")
 
 
@@ -34,6 +38,7 @@ def of_columns(data_look: Look, answers: Answers) -> Iterator[str]:
         yield f"without a right answer: {target.empty:,} of {target.rows:,} rows"
     if answers.labels:
         yield from _slips("label", "labels", target.counts)
+        yield from _labels(answers.labels)
     for name, (group, _) in answers.groups.items():
         yield from _slips(name, f"values of {name}", data_look.columns[group].counts)
     subject = data_look.first(CLUSTERS)
@@ -42,12 +47,14 @@ def of_columns(data_look: Look, answers: Answers) -> Iterator[str]:
 
 
 def of_images(task: Task, data_look: Look) -> Iterator[str]:
-    """Yield how many images of the evaluated split are not there, with the first of them.
+    """Yield how many images of the evaluated split are not there, or are in the train split too.
 
     Raises:
         DataError: a row that the task cannot read.
     """
     if data_look.is_folder:  # its rows are the images that lie there
+        for what, files in task.left_out(task.spec.data.split).items():
+            yield f"{what}: {files:,}"
         return
     images: dict[str, bool] = {}
     folders: dict[str, set[str]] = {}
@@ -66,6 +73,12 @@ def of_images(task: Task, data_look: Look) -> Iterator[str]:
         yield f"not there: {count}, such as {quoted(missing[0])}{hint}; such rows are not asked"
     if unnamed:
         yield f"without an image: {unnamed:,} of {rows:,} rows; they are not asked"
+    if images and task.spec.data.train_split:
+        train = islice(task.samples(task.spec.data.train_split), ROWS)
+        shared = images.keys() & {image.name for sample in train for image in sample.images}
+        if shared:
+            count = f"{len(shared):,} of {len(images):,} images"
+            yield f"in the train split too: {count}, such as {quoted(min(shared))}"
 
 
 def _lies_there(image: ImageRef, folders: dict[str, set[str]]) -> bool:
@@ -87,6 +100,9 @@ def left_out(data_look: Look, answers: Answers) -> Iterator[str]:
     for name in data_look.all_images()[0]:
         if name not in answers.images and answers.images:
             yield f"images left out: {name} (--image {','.join([*answers.images, name])})"
+    boxes = [name for name in data_look.columns if name.lower() in _BOXES]
+    if boxes:
+        yield f"boxes left out: {', '.join(boxes)} (data.options.boxes in the spec)"
 
 
 def _slips(kind: str, kinds: str, counts: Mapping[str, int]) -> Iterator[str]:
@@ -96,18 +112,34 @@ def _slips(kind: str, kinds: str, counts: Mapping[str, int]) -> Iterator[str]:
         if how := _written_alike(first, second):
             same |= {first, second}
             yield f"two {kinds} differ by {how} alone: {first}, {second}"
+    singles = [value for value, count in counts.items() if count == 1 and value not in same]
+    if len(singles) > _SINGLES:
+        yield f"{len(singles):,} {kinds} have one row each, such as {quoted(singles[0])}"
+        singles = []
     for value, count in counts.items():
-        if value in same:
-            continue
         others = [other for other in counts if counts[other] >= max(2, count)]
-        if count == 1:
+        others = [] if value in same or _is_number(value) else others
+        if value in singles:
             likely = near(value, others)
             yield f"one row has the {kind} {quoted(value)}" + (f": {likely}" if likely else "")
-            continue
-        for other in others:
-            alike = SequenceMatcher(None, value, other).ratio() >= _ALIKE
-            if alike and counts[other] >= _RARE * count:
-                yield f"{count:,} rows have the {kind} {quoted(value)}, and {quoted(other)} is near"
+        elif count > 1:
+            for other in others:
+                alike = SequenceMatcher(None, value, other).ratio() >= _ALIKE
+                if alike and counts[other] >= _RARE * count:
+                    yield f"{count:,} rows have the {kind} {quoted(value)}; {quoted(other)} is near"
+
+
+def _labels(labels: Sequence[str]) -> Iterator[str]:
+    """Yield what labels may stand for: several at once, or the numbers of classes."""
+    for label in labels:
+        parts = _JOINED.split(label)
+        if len(parts) > 1 and not set(labels).isdisjoint(parts):
+            yield f"the label {quoted(label)} may be several; it is one of its own here"
+    if sorted(labels) == sorted(map(str, range(len(labels)))):
+        yield (
+            f"labels are the numbers 0 to {len(labels) - 1}, and a model is asked for them: name "
+            "the classes by a column of names, or by ask.choose.text"
+        )
 
 
 def _written_alike(first: str, second: str) -> str:

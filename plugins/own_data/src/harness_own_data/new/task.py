@@ -28,6 +28,7 @@ from harness_own_data.table.missing import elsewhere
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _NAMED = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)|\{%-?\s*(?:if|for \w+ in)\s+([A-Za-z_]\w*)")
+_WRITTEN = "write an answer, right if it is the text of the cell, in the same case"
 _COMMENTS = (
     "Written by `harness new task`; every key is explained in docs/reference/task-spec.md.",
     "Fill in citation, licence and intended_use; raise version when numbers may change.",
@@ -69,7 +70,8 @@ def write_task(
         remarks = [*of_columns(data_look, answers), *of_images(prepared, data_look)]
         comments = [*_COMMENTS, *(f"Seen in the data: {remark}" for remark in remarks)]
         write_whole(path, [yaml_text(spec, comments).encode()])
-        _say_next(path, answers, prepared, [*remarks, *left_out(data_look, answers)],
+        printed = [*remarks, *left_out(data_look, answers), *prepared.reader_notes()]
+        _say_next(path, answers, prepared, printed,
                   "" if beside else f" --data {answers.id}={data_look.place}")  # fmt: skip
     except BaseException:  # a spec that fails is not left there; the earlier one is
         if before is None:
@@ -122,6 +124,12 @@ def _answered(data_look: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
     usual_labels = _usual_labels(data_look, target)
     text = answer("labels", "5. Labels", usual_labels)
     labels = _labels(data_look, target, text, usual=text == usual_labels)
+    if not labels and data_look.columns[target].numbers:
+        raise UserError(
+            f"the column {target!r} holds numbers, and a written answer is a text: none would be "
+            "right", where="--target",
+            fix="--labels lists the numbers as labels; or write the column as texts",
+        )  # fmt: skip
     groups = _groups(data_look, flags["groups"], ask=ask)
     cluster = answer("cluster", "6. Column of the subject (empty: the image)", data_look.cluster())
     _check_columns(data_look, [cluster] if cluster else [], "cluster")
@@ -318,7 +326,7 @@ def _say_next(
 ) -> None:
     """Show the first prompt of what was written, and say what to type next."""
     named = _shown(path)
-    request = f"choose among {', '.join(answers.labels)}" if answers.labels else "write an answer"
+    request = f"choose among {', '.join(answers.labels)}" if answers.labels else _WRITTEN
     sample = next(iter(prepared.samples()))
     click.echo(f"wrote {path}: {request}")
     try:

@@ -66,20 +66,32 @@ class Delimited:
             settled.append("the space after each delimiter is none of a cell")
         if not encoding and self._encoding not in {"utf-8", "utf-8-sig"}:
             settled.append(f"its encoding {self._encoding}, for it is not UTF-8")
-        self.notes: Sequence[str] = (
-            (f"{name} was looked at: {', '.join(settled)}",) if settled else ()
-        )
+        self._settled = f"{name} was looked at: {', '.join(settled)}" if settled else ""
+        self._joined: list[int] = []  # lines of rows that may be several, of the latest reading
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was settled by looking, and rows of the latest reading that may be several."""
+        notes = [self._settled] if self._settled else []
+        if self._joined:
+            rows = f"{len(self._joined):,} {'row' if len(self._joined) == 1 else 'rows'}"
+            notes.append(
+                f"{rows} of {self.name} may be several, joined by a quote that opens a cell and is "
+                f"closed in a later line; the first is line {self._joined[0]}"
+            )
+        return notes
 
     def read(self, names: Sequence[str]) -> Iterator[Row]:
         """Yield every row with the cells of some columns."""
         places = [self.columns.index(name) for name in names]
         pick = itemgetter(*places) if len(places) > 1 else lambda cells: [cells[n] for n in places]
         width = len(self.columns)
-        records = self._records()
+        records, self._joined = self._records(), []
         next(records)
         for line, start, cells in records:
             if len(cells) != width:
                 raise self._uneven(line, cells)
+            self._note_joined(line, cells)
             yield Row(line, start, pick(cells))
 
     @property
@@ -93,11 +105,14 @@ class Delimited:
         Raises:
             DataError: as :meth:`read`, after the rows before.
         """
-        header, width = True, len(self.columns)
+        header, width, self._joined = True, len(self.columns), []
         for piece in self._many():
             skipped = int(header and bool(piece.rows))
             header = header and not skipped
             lines, rows = piece.lines[skipped:], piece.rows[skipped:]
+            if not isinstance(lines, range):  # else each row is one line
+                for line, cells in zip(lines, rows, strict=True):
+                    self._note_joined(line, cells)
             uneven = -1
             if not set(map(len, rows)) <= {width}:
                 uneven = next(place for place, cells in enumerate(rows) if len(cells) != width)
@@ -154,6 +169,11 @@ class Delimited:
         if twice is not None:
             raise DataError(f"the column {quoted(twice)} occurs twice", where=f"{self._where}:1",
                             fix="rename one of them in the header")  # fmt: skip
+        first = ",".join(header).lower()
+        if first.startswith("sep=") and len(header) <= 2:
+            raise DataError("the first line is one of Excel's, sep=, and no header",
+                            where=f"{self._where}:1",
+                            fix=f"remove this line; delimiter: {self._delimiter!r}")  # fmt: skip
         if len(header) == 1:
             other = next((sign for sign in _CANDIDATES if sign in header[0]), None)
             if other is not None and other != self._delimiter:
@@ -169,11 +189,12 @@ class Delimited:
     def _uneven(self, line: int, cells: list[str]) -> DataError:
         header = f" ({quoted(self.columns[0])})" if len(self.columns) == 1 else ""
         noun = "cell" if len(cells) == 1 else "cells"
+        sign = _NAMES.get(self._delimiter, self._delimiter)
+        above = "remove lines above the header; " if header else ""
         return DataError(
             f"the row has {len(cells)} {noun}, the header {len(self.columns)}{header}",
             where=f"{self._where}:{line}",
-            fix="quote cells that hold the delimiter "
-            f"({_NAMES.get(self._delimiter, self._delimiter)}), or set delimiter",
+            fix=f"{above}quote cells that hold the delimiter ({sign}), or set delimiter",
         )
 
     def _records(self) -> Iterator[tuple[int, int, list[str]]]:
@@ -210,15 +231,21 @@ class Delimited:
             if cells:
                 yield line, begin if not self._wide else -1, cells
 
+    def _note_joined(self, line: int, cells: Sequence[str]) -> None:
+        """Note a row whose cells hold as many delimiters as the lines within them would need."""
+        ends = sum(cell.count("\n") for cell in cells)
+        signs = sum(cell.count(self._delimiter) for cell in cells) if ends else 0
+        if signs and signs == ends * (len(self.columns) - 1):
+            self._joined.append(line)
+
     def _broken(self, line: int, problem: str) -> DataError:
         fix = "close the quote, or double a quote within a cell"
         if problem.startswith("new-line"):
-            problem = (
-                "a line ends with a carriage return alone, as old programs of the Mac write it"
-            )
-            fix = (
-                "save it with line ends of Unix or Windows; quote cells with line ends of their own"
-            )
+            problem = "a line ends with a carriage return alone, as programs of old Macs write it"
+            fix = "save it with line ends of Unix or Windows"
+        elif "expected after" in problem:
+            problem = "a cell that begins with a quote goes on after the quote that ends it"
+            fix = 'quote the whole cell and double the quotes within it: """Yes"" or no?"'
         return DataError(f"not valid CSV: {problem}", where=f"{self._where}:{line}", fix=fix)
 
     def _sniffed(self, usual: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
 from harness.errors import DataError
 from harness.samples import DataRoot
@@ -30,6 +32,16 @@ class ImageFolder:
 
     def __init__(self, root: DataRoot, name: str) -> None:
         self.root, self.name = root, name
+
+    def unread(self) -> dict[str, int]:
+        """Return the endings of files in folders of labels that are read as no image, counted."""
+        inside = len(self.name) + 1 if self.name else 0
+        endings = Counter(
+            PurePosixPath(path).suffix.lower() or "without an ending"
+            for path in self.root.walk(self.name)
+            if "/" in path[inside:] and not path.lower().endswith(ENDINGS)
+        )
+        return dict(sorted(endings.items()))
 
     def read(self, names: Sequence[str]) -> Iterator[Row]:
         """Yield a row for each image, sorted by path within each folder."""

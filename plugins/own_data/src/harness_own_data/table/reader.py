@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -84,6 +85,16 @@ class TableReader:
         if self._image_as == "auto" and kinds - {"path"}:
             notes.append(f"image cells were looked at: they hold {', '.join(sorted(kinds))}")
         return list(dict.fromkeys(notes))
+
+    def passed_over(self, root: DataRoot, split: str) -> dict[str, int]:
+        """Return how many files in folders of labels are no image that is read, by their ending."""
+        folders = [table for table in self._tables(root, split) if isinstance(table, ImageFolder)]
+        counts = Counter[str]()
+        for folder in folders:
+            counts.update(folder.unread())
+        return {
+            f"files that are not read as images ({ending})": counts[ending] for ending in counts
+        }
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield a sample for each row, in the order of the files; no image is opened.
