@@ -195,11 +195,9 @@ class Scorer:
     def _fill_scores(self, reading: _Reading, result: Scores, ask: ChooseSpec) -> None:
         scores = _finite(result.values)
         if scores is None or len(scores) != len(self._labels):
-            reading.error = Failed(
-                "bad_scores",
-                f"{len(result.values)} scores for {len(self._labels)} options, "
-                "or one that is not finite",
-            )
+            counted = f"{len(result.values)} scores for {len(self._labels)} options"
+            problem = "a score is not a finite number" if scores is None else counted
+            reading.error = Failed("bad_scores", problem)
             return
         # As given: rounded, small shares of a sure model would tie before a metric ranks them.
         reading.scores = Scores(result.kind, scores, result.tokens, result.bytes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -149,7 +149,7 @@ class Asked:
         """
         with _without_gradients():
             returned = self._about.answers.answer(requests)
-            if not isinstance(returned, Iterable):
+            if not isinstance(returned, Iterable) or isinstance(returned, str | Mapping | Set):
                 raise TypeError(f"it returned {described(returned)}, not an answer to each request")
             answered = [*returned]
         if not any(isinstance(answer, str) for answer in answered):

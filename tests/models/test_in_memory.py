@@ -79,6 +79,30 @@ def test_texts_answer_requests_in_their_order(tmp_path: Path) -> None:
         run(Words(lacking=1), tmp_path)
 
 
+@pytest.mark.parametrize("returned", ["sad", {"a": "sad", "b": "sad", "c": "sad"}, {"a", "b", "c"}])
+def test_what_holds_three_texts_in_no_order_of_requests_is_refused(
+    tmp_path: Path, returned: Any
+) -> None:
+    class Odd(FirstOption):
+        def answer(self, requests: Sequence[Request]) -> Any:
+            assert len(requests) == 3
+            return returned
+
+    with pytest.raises(HarnessError, match="not an answer to each request"):
+        run(Odd(), tmp_path)
+
+
+def test_a_score_that_is_no_finite_number_is_called_so(tmp_path: Path) -> None:
+    class Lost(FirstOption):
+        def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
+            for request in requests:
+                scores = (float("nan"), *(0.0 for _ in request.want.options[1:]))  # type: ignore[union-attr]
+                yield Response(request.id, Scores("similarity", scores))
+
+    (message,) = run(Lost(), tmp_path).failed
+    assert message.endswith(": a score is not a finite number")
+
+
 def test_too_few_scores_are_one_message(tmp_path: Path) -> None:
     class Few(FirstOption):
         def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
