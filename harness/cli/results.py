@@ -111,10 +111,13 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
         return
     facts = {**_entry_json(entry), **_said(about)}
     if entry.state in {"finished", "superseded"}:
-        for metric in read_evaluation(directory, details=False).metrics:
-            facts[metric.column] = (
-                "--" if metric.value is None else f"{metric.value * metric.scale:g}"
-            )
+        record = read_evaluation(directory)
+        measured = [(metric.column, metric) for metric in record.metrics]
+        for part in record.slices:
+            group = f"{part.slice} = {part.value} ({part.n} samples, labelled by {part.source})"
+            measured += [(f"{metric.column}, {group}", metric) for metric in part.metrics]
+        for title, metric in measured:
+            facts[title] = "--" if metric.value is None else f"{metric.value * metric.scale:g}"
     for key, value in facts.items():
         if value not in {None, ""}:
             click.echo(clean(f"{key:14} {value}"))

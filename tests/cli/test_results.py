@@ -11,6 +11,7 @@ import pytest
 from harness.cli.main import invoke, main
 from harness.runs.journal import encode
 from harness.runs.lock import writing
+from harness.runs.read import read_evaluation
 from harness.runs.superseded import set_aside
 from tests.runs.sealed import answers, sample, write
 
@@ -78,6 +79,14 @@ def test_an_evaluation_says_what_it_is(capsys: Capture) -> None:
     assert code == 0
     for said in ("finished", "good", "samples 6", "Accuracy"):
         assert said in out
+    parts = read_evaluation(FOLDER / "good").slices
+    assert parts
+    for part in parts:  # the numbers of each group too
+        name = (
+            f"Accuracy, {part.slice} = {part.value} ({part.n} samples, labelled by {part.source})"
+        )
+        value = part.metrics[0].value
+        assert f"{name} {'--' if value is None else f'{100 * value:g}'}\n" in out
     code, out, _ = results(capsys, "show", "raf_db/begun", "--json")
     assert json.loads(out)["record"]["model"] == "looker"
 
