@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from harness_own_data.descriptors import OPTIONS
-from harness_own_data.table.delimited import Delimited
 from harness_own_data.table.reader import TableReader
 from PIL import Image
 
@@ -320,38 +319,6 @@ def test_a_quote_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_no_table(folder: Path, content: bytes, said: str) -> None:
     (folder / "labels.csv").write_bytes(content)
     assert said in refused(folder, file="labels.csv")
-
-
-def test_a_quote_that_joins_rows_is_noted(folder: Path) -> None:
-    # Valid by the rules of CSV, of the same width: three rows become one.
-    joined = ['1,"hello,sad', "2,x,happy", '3,bye",happy', "4,y,sad"]
-    write(folder, *joined, header="id,question,label")
-    table = Delimited(data_root(folder), "labels.csv", ",")
-    assert not table.notes
-    for lines in (
-        [row.line for row in table.read(["id"])],
-        [line for some, _ in table.read_many() for line in some],
-    ):
-        assert lines == [2, 5]
-        (note,) = table.notes
-        assert note.startswith("1 row of labels.csv may be several")
-        assert note.endswith("the first is line 2")
-    write(folder, '1,"Two lines,\nas one cell",sad', "", "2,x,happy", header="id,question,label")
-    table = Delimited(data_root(folder), "labels.csv", ",")
-    assert [row.line for row in table.read(["id"])] == [2, 5]
-    assert not table.notes
-
-
-def test_files_among_images_that_are_not_read_as_images_are_counted(tmp_path: Path) -> None:
-    for name in ("sad/1.png", "sad/2.HEIC", "happy/3.heic", "happy/notes", "task.yaml"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(picture())
-    reader = TableReader(parse_options(OPTIONS, {"file": ".", "target": "label"}, owner="table"))
-    assert len(list(reader.samples(data_root(tmp_path), "test"))) == 1
-    assert reader.passed_over(data_root(tmp_path), "test") == {
-        "files that are not read as images (.heic)": 2,
-        "files that are not read as images (without an ending)": 1,
-    }
 
 
 def test_missing_images_of_all_first_rows_stop_at_once(folder: Path) -> None:
