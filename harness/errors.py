@@ -291,3 +291,18 @@ def near(name: str, candidates: Iterable[str]) -> str:
 def unknown(kind: str, name: str, names: Iterable[str], *, where: str | None = None) -> UserError:
     """Return the error for a name that is not among the known ones, with near misses."""
     return UserError(f"unknown {kind} {quoted(name)}", where=where, fix=nearest(name, names))
+
+
+def each_once(names: Iterable[str], kind: str, where: str | None = None) -> list[str]:
+    """Return names as a list, none of which may come twice.
+
+    Raises:
+        UserError: one does, which may be a slip for another.
+    """
+    listed: dict[str, None] = {}
+    for name in names:
+        if name in listed:
+            message = f"{kind} {quoted(name)} is named twice"
+            raise UserError(message, where=where, fix="name it once")
+        listed[name] = None
+    return list(listed)

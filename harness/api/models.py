@@ -29,17 +29,19 @@ OF_ONE_MODEL = (
 def models_named(
     model: ModelName | Iterable[ModelName], options: RunOptions
 ) -> list[tuple[Found, RunOptions]]:
-    """Return each model once, with the options of its run.
+    """Return each model with the options of its run.
 
     Raises:
-        UserError: none is named, or options of one model where there are several.
+        UserError: none is named or one twice, or options of one model where there are several.
     """
     entries: list[Any] = listed(model) if isinstance(model, str) else _several(model)
     pairs: list[tuple[Found, RunOptions]] = []
     for name in entries:
         entry = _found(name, options)
-        if entry not in pairs:
-            pairs.append(entry)
+        if entry in pairs:
+            raise UserError(f"model {quoted(name)} is named twice",
+                            fix="name it once, or give it other options")  # fmt: skip
+        pairs.append(entry)
     if not pairs:
         raise UserError("no model is named", fix="harness models")
     if len(pairs) > 1:

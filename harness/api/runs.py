@@ -35,6 +35,7 @@ from harness.evaluation.run_settings import RunSettings
 from harness.evaluation.task import Task
 from harness.events import Tracker
 from harness.models import Runtime
+from harness.models.devices import resolve_device
 from harness.models.in_memory import ObjectModel
 from harness.specs.changes import MAX_SHOTS, Changes
 from harness.specs.prompt import lists_options
@@ -241,6 +242,8 @@ class Plan:
             PluginError: a plugin's fault, when it left no task.
         """
         reporter = reporter or NullReporter()
+        for plan in (self, *self.others):
+            _refuse_device(plan)
         with tracked(self.trackers, reporter.say):
             return self._run_all(reporter)
 
@@ -270,6 +273,18 @@ class Plan:
         self.show(reporter)
         evaluate = evaluate_here if self.workers is None else self.workers.evaluate
         return run_tasks(self.model, self.evaluations, self.settings, reporter, evaluate)
+
+
+def _refuse_device(plan: Plan) -> None:
+    """Check, before anything is shown or written, that the device asked for is there.
+
+    Raises:
+        UserError: something is to be computed here, and it is not.
+    """
+    device, computes = plan.model.runtime.device, "torch" in plan.model.descriptor.requires
+    unfinished = any(item.state != "done" for item in plan.evaluations)
+    if plan.workers is None and computes and unfinished and device not in {"auto", "cpu"}:
+        resolve_device(device)
 
 
 @checked
@@ -356,7 +371,7 @@ def _configured(
     spec_options = task_options(options.get("spec_options") or {}, names)
     changes = given(Changes, options)
     specs = changes.apply(catalog.task(name, spec_options.get(name, {})) for name in names)
-    notes = unused(options.get("data") or {}, specs)
+    notes = (*unused(options.get("data") or {}, specs), *changes.without_effect(specs))
     if isinstance(model, ObjectModel) and model.identity is None:
         notes += (NOT_REUSED.format(configured.descriptor.id),)
     variants, same = changing(options.get("variants") or "", configured.descriptor)

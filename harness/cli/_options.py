@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from harness.arguments import Device, Matching, Seed, Within, defaults
 from harness.cli._format import clean
-from harness.errors import UserError, quoted, short
+from harness.errors import UserError, each_once, quoted, short
 from harness.plugins import Plugins, plugins
 from harness.resources import home_path
 
@@ -67,6 +67,19 @@ class Command(click.Command):
                 yield f"{present}{equals}{value}"
             else:
                 yield argument
+
+
+class Listing(click.Group):
+    """A group of one sub-command, ``show``, that says what to type for an id."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Point from ``harness tasks ID`` to ``harness tasks show ID``."""
+        if (name := args[0]) not in self.commands and not name.startswith("-"):
+            shown = f"harness {self.name} show {name}"
+            raise UserError(f"unknown command '{self.name} {name}'", fix=shown)
+        return super().resolve_command(ctx, args)
 
 
 def tell(note: str) -> None:
@@ -542,16 +555,16 @@ def text_or_file(text: str | None, flag: str) -> str | None:
 
 
 def sample_ids(text: str | None) -> frozenset[str] | None:
-    """Return ids from ``a,b,c``, or from ``@FILE`` with one id per line."""
+    """Return ids from ``a,b,c``, or from ``@FILE`` with one id per line.
+
+    Raises:
+        UserError: the file cannot be read, or an id comes twice.
+    """
     if text is None:
         return None
-    if not text.startswith("@"):
-        return frozenset(name for name in text.split(",") if name)
-    path = Path(text[1:])
-    try:
-        return frozenset(line for line in path.read_text("utf-8").splitlines() if line)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"the list of ids cannot be read: {error}", where=path) from None
+    content = text_or_file(text, "--ids") or ""
+    names = content.splitlines() if text.startswith("@") else content.split(",")
+    return frozenset(each_once(filter(None, names), "the id", "--ids"))
 
 
 def count(text: str, flag: str, most: int = 1_000_000) -> int | None:

@@ -53,10 +53,4 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         summary="List plugins, what they add, and why one failed.",
         section="Look around",
     ),
-    CommandDescriptor(
-        id="schema",
-        target="harness.cli.schema:schema",
-        summary="Print the JSON Schema of task specs, for editors.",
-        section="Extend",
-    ),
 )

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli._format import clean, print_json, print_table
-from harness.cli._options import completing
+from harness.cli._options import Listing, completing
 from harness.descriptors import is_installed
-from harness.errors import UserError
 from harness.packages import packaged
 from harness.plugins import Plugins, find, plugins
 from harness.requests.reasoning import common_options
@@ -28,21 +27,8 @@ _NO_FACTS = frozenset(
 """What every kind has, and names of code, which mean nothing to whoever types a command."""
 
 
-class _Models(click.Group):
-    """A group of one sub-command that says what to type for a model's id."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Point from ``harness models ID`` to ``harness models show ID``."""
-        name = args[0]
-        if name not in self.commands and not name.startswith("-"):
-            raise UserError(f"unknown command 'models {name}'", fix=f"harness models show {name}")
-        return super().resolve_command(ctx, args)
-
-
 @click.group(
-    cls=_Models,
+    cls=Listing,
     invoke_without_command=True,
     epilog="Examples: harness models; harness models show socialfusion",
 )

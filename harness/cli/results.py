@@ -100,9 +100,9 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
     folder = _folder(results, [name])
     (directory,) = named(folder, [str(evaluation_at(name, folder))])
     if as_run:
-        from harness.api.run_files import run_file_of
+        from harness.api.doors import function
 
-        click.echo(clean(run_file_of(directory)), nl=False)
+        click.echo(clean(function("run_file_of")(directory)), nl=False)
         return
     entry = next(metric for metric in _entries(folder) if metric.directory.resolve() == directory)
     about = about_of(directory) or {}

@@ -28,21 +28,8 @@ def _catalog() -> Catalog:
     return installed_catalog()
 
 
-class _Tasks(click.Group):
-    """A group of one sub-command that says what to type for a task's id."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Point from ``harness tasks ID`` to ``harness tasks show ID``."""
-        name = args[0]
-        if name not in self.commands and not name.startswith("-"):
-            raise UserError(f"unknown command 'tasks {name}'", fix=f"harness tasks show {name}")
-        return super().resolve_command(ctx, args)
-
-
 @click.group(
-    cls=_Tasks,
+    cls=_options.Listing,
     invoke_without_command=True,
     epilog="Examples: harness tasks --group social_all; harness tasks show pisc_fine",
 )
@@ -105,16 +92,10 @@ def _listed(catalog: Catalog, names: list[str], groups: Any) -> dict[str, Any]:
 @tasks.command(epilog="Example: harness tasks show hagridv2 --data hagridv2=FOLDER")
 @click.argument("name", metavar="ID", shell_complete=_options.complete_tasks)
 @_options.include
-@click.option("--profile", metavar="NAME", help="Look for data in the folders of this profile.")
-@click.option(
-    "--data",
-    "folders",
-    multiple=True,
-    metavar="ID=FOLDER",
-    help="Look for a task's data in this folder.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(*, name: str, profile: str | None, folders: tuple[str, ...], as_json: bool) -> None:
+@_options.profile
+@_options.data
+@_options.as_json
+def show(*, name: str, profile: str | None, data: tuple[str, ...], as_json: bool) -> None:
     """Show a task: its spec, the data it needs, where it looked, and three rendered prompts."""
     from harness.config.tasks import task_name
 
@@ -126,7 +107,7 @@ def show(*, name: str, profile: str | None, folders: tuple[str, ...], as_json: b
             f"{name!r} is a group: {', '.join(group.tasks)}", fix=f"harness tasks --group {name}"
         )
     spec = catalog.task(name)
-    document = {**_said(spec), "data": _data(spec, profile, folders)}
+    document = {**_said(spec), "data": _data(spec, profile, data)}
     if as_json:
         print_json(document)
     else:
@@ -220,7 +201,9 @@ def _say(text: str) -> None:
 
 def _print(spec: TaskSpec, document: dict[str, Any]) -> None:
     _say(f"{spec.id}  {spec.title}, version {spec.version}\n{spec.summary}\n")
-    _say(f"asks       {spec.ask.capability}: {spec.prompt.template}")
+    turns = document["data"].get("prompt", ())
+    asked = "\n           ".join(turn["text"] for turn in turns if turn["role"] == "user")
+    _say(f"asks       {spec.ask.capability}: {asked or spec.prompt.template}")
     options = document["data"].get("options_as_sent", document["labels"])
     if options:
         _say(f"options    {', '.join(options)}")

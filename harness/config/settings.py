@@ -99,9 +99,11 @@ def load_settings(
         for model in {*base.get("models", {}), *file_settings.get("models", {})}
     }
     cache = os.environ.get(CACHE_VARIABLE) or file_settings.get("cache") or _user_cache()
+    records = home_path(results, "--results") if results else _results(file_settings, str(path))
+    _refuse_no_folder(records)
     return Settings(
         profile=str(name),
-        results=home_path(results, "--results") if results else _results(file_settings, str(path)),
+        results=records,
         cache=home_path(cache, str(path)),
         source=source,
         data={**paths, **(data or {})},
@@ -153,6 +155,18 @@ def _results(file_settings: Mapping[str, Any], where: str) -> Path:
     if folder := os.environ.get(RESULTS_VARIABLE):
         return home_path(folder, RESULTS_VARIABLE)
     return home_path(file_settings.get("results") or "results", where)
+
+
+def _refuse_no_folder(results: Path) -> None:
+    """Refuse a folder of records that is a file, or that would lie within one.
+
+    Raises:
+        UserError: it does; a folder that is not there yet is none.
+    """
+    first = next(filter(os.path.lexists, (results, *results.parents)), results)
+    if os.path.lexists(first) and not first.is_dir():
+        raise UserError("records need a folder, and this is none", where=first,
+                        fix="--results FOLDER")  # fmt: skip
 
 
 def _data(

@@ -18,12 +18,12 @@ from harness.engine.checkpoints import (
     require_family,
     weight_files,
 )
-from harness.engine.devices import resolve_dtype
 from harness.engine.loading import loading_identity, require_packages, with_features
 from harness.engine.memory import weight_bytes
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Runtime
+from harness.models.devices import resolve_dtype
 
 if TYPE_CHECKING:
     from harness.engine.answerer import EngineAnswerer

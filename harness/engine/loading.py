@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, Option, is_installed
-from harness.engine.devices import resolve_device, torch_dtype
 from harness.engine.memory import require_memory
 from harness.errors import UserError
+from harness.models.devices import resolve_device, torch_dtype
 from harness.resources import home_path
 
 if TYPE_CHECKING:

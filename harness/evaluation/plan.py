@@ -74,7 +74,14 @@ class Selection:
             return self
         count = self.limit
         if isinstance(count, float):
-            count = math.ceil(count * sum(len(names) for names in _ids(task, Selection())))
+            samples = sum(len(names) for names in _ids(task, Selection()))
+            if count * samples < 1:
+                raise UserError(
+                    f"{count:g} of the {samples:,} samples of {task.id!r} is less than one",
+                    where="--limit",
+                    fix="a number of samples, such as --limit 1",
+                )
+            count = math.ceil(count * samples)
         smallest = heapq.nsmallest(
             count, ((id_number(name), name) for names in _ids(task, self) for name in names)
         )
@@ -99,6 +106,7 @@ class TaskPlan:
         lineage: Hash of the parts but plugins' code.
         code: Code of the plugins that read and score.
         left_out: What of the split's files became no sample, in words, and how often.
+        empty_slices: Slices of the spec that no sample has a value in, with what may be meant.
     """
 
     task: Task
@@ -112,6 +120,7 @@ class TaskPlan:
     limited: bool
     marks: tuple[str, ...] = field(default=())
     left_out: Mapping[str, int] = field(default_factory=dict)
+    empty_slices: Mapping[str, str] = field(default_factory=dict)
 
     def stream(self) -> Iterator[list[Sample]]:
         """Yield the samples of each block, in order."""
@@ -144,7 +153,8 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
     blocks, hashes = array("q"), array("q")
     most = _block_samples(task)
     open_size = open_images = 0
-    for size in _hashed(_ids(task, narrowed), digest, hashes):
+    empty_slices: dict[str, str] = {}
+    for size in _hashed(_ids(task, narrowed, empty_slices), digest, hashes):
         if open_images == BLOCK_IMAGES or (open_size and open_size + size > most):
             blocks.append(open_size)
             open_size = open_images = 0
@@ -179,6 +189,7 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
             task.spec.data.split,
             len(hashes) // len(task.endings) if selection.is_everything else None,
         ),
+        empty_slices=empty_slices,
     )
 
 
@@ -200,8 +211,10 @@ def _block_samples(task: Task) -> int:
     return min(BLOCK_SAMPLES, max(1, BLOCK_TOKENS // (ask.max_new_tokens + ask.reasoning.tokens)))
 
 
-def _ids(task: Task, selection: Selection) -> Iterator[list[str]]:
-    """Yield the ids of each image's samples, in the reader's order."""
+def _ids(
+    task: Task, selection: Selection, empty_slices: dict[str, str] | None = None
+) -> Iterator[list[str]]:
+    """Yield the ids of each image's samples, in the reader's order; note slices that are empty."""
     # An id is all that is needed here; a sample for each value would take many times as long.
     whole = selection.ids is None
     samples = task.read() if whole else selection.of(task.samples())
@@ -209,7 +222,7 @@ def _ids(task: Task, selection: Selection) -> Iterator[list[str]]:
     whole_ids = endings == ("",)
     image: object = None
     names: list[str] = []
-    for sample in _with_fields(task, samples):
+    for sample in _looked_at(task, samples, {} if empty_slices is None else empty_slices):
         images, last = sample.images, image
         # This loop is most of what planning costs; a sample without images is a unit of its own.
         if len(images) == 1:
@@ -224,16 +237,26 @@ def _ids(task: Task, selection: Selection) -> Iterator[list[str]]:
         yield names
 
 
-def _with_fields(task: Task, samples: Iterator[Sample]) -> Iterator[Sample]:
-    """Yield samples, and in the end refuse a prompt that names a field which none of them has."""
+def _looked_at(
+    task: Task, samples: Iterator[Sample], empty_slices: dict[str, str]
+) -> Iterator[Sample]:
+    """Yield samples; in the end note slices that none of them has a value in.
+
+    Raises:
+        UserError: in the end, when the prompt names a field that none of them has.
+    """
     lacking, known = prompt_fields(task.spec), set[str]()
+    empty, groups = set(task.spec.slices), set[str]()
     first = None
-    while (lacking or first is None) and (sample := next(samples, None)) is not None:
+    while (lacking or empty or first is None) and (sample := next(samples, None)) is not None:
         first = first or sample
         known.update(sample.fields)
+        groups.update(sample.groups)
         lacking -= known
+        empty -= groups
         yield sample
     yield from samples
+    empty_slices |= {name: nearest(name, groups) for name in sorted(empty)}
     if first is not None and (lacking or {"prompt", "system"} & task.spec.asked.keys()):
         refuse_unrenderable(task.spec, first, lacking, known)
 

@@ -227,8 +227,13 @@ def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Re
     unfinished = [item for item in planned if item.state != "done"]
     if unfinished and (size := subject.weight_bytes(unfinished[0].job.plan.task)) is not None:
         reporter.say(f"weights to load: {in_bytes(size)}")
-    for name, why in subject.left_out.items():
-        reporter.say(f"left out: {name}: {why}")
+    for line in _left_out(subject):
+        reporter.say(line)
+    for item in planned:
+        for name, near in item.job.plan.empty_slices.items():
+            reporter.say(
+                f"{item.job.plan.task.spec.name}: no sample has the group {name!r}; {near}"
+            )
     if unused := subject.unused_flags():
         reporter.say(
             f"model {subject.descriptor.id!r} runs without PyTorch: {', '.join(unused)} is not used"
@@ -252,6 +257,10 @@ def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Re
             f"earlier samples of {', '.join(dropping)} kept their prompts, and new ones do not; "
             "--keep-prompts keeps them"
         )
+
+
+def _left_out(subject: ConfiguredModel) -> list[str]:
+    return [f"left out: {name}: {why}" for name, why in subject.left_out.items()]
 
 
 Evaluate = Callable[
@@ -283,7 +292,7 @@ def run_tasks(
         reporter,
     )
     records, ended = evaluate(subject, planned, terms, reporter)
-    manifest = _manifest(results, subject, planned, reporter)
+    manifest = _manifest(results, subject, planned, [*_left_out(subject), *terms.notes], reporter)
     event = RunFinished(manifest, tuple(record.directory for record in records))
     tell("harness_run_finished", event, reporter)
     if not records:
@@ -483,7 +492,11 @@ def tell(hook: str, event: object, reporter: Reporter) -> None:
 
 
 def _manifest(
-    results: Path, subject: ConfiguredModel, planned: Sequence[Planned], reporter: Reporter
+    results: Path,
+    subject: ConfiguredModel,
+    planned: Sequence[Planned],
+    notes: Sequence[str],
+    reporter: Reporter,
 ) -> Path:
     """Write the run's manifest, unless it is there; an archive that is only read may lack it."""
     evaluations = [item.job.directory.relative_to(results).as_posix() for item in planned]
@@ -492,6 +505,7 @@ def _manifest(
         "model": subject.descriptor.id,
         "tasks": [item.job.plan.task.id for item in planned],
         "evaluations": evaluations,
+        **({"notes": [*notes]} if notes else {}),
     }
     path = results / "runs" / f"{subject.descriptor.id}-{fingerprint(body)[:12]}.json"
     if path.is_file():  # its name is its content's

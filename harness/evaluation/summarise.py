@@ -90,6 +90,7 @@ def summarise(
     values = tuple(collector.overall(frame, seed) for collector in collectors)
     for collector in collectors:
         notes |= collector.notes()
+    notes |= _without_values(slices, samples - errors)
     by_slices = [by_slice(counted, collectors, frame, seed) for counted in slices]
     counts = Counts(
         samples, samples - errors, errors, unparsed, refusals, frame.number, unlabelled, cut,
@@ -105,6 +106,11 @@ def summarise(
         tuple(table for collector in collectors for table in collector.tables(frame, seed)),
         tuple(comparison for _, listed in by_slices for comparison in listed),
     )
+
+
+def _without_values(slices: Iterable[SliceCounts], scored: int) -> dict[str, int]:
+    empty = [counted.name for counted in slices if scored and not counted.values]
+    return {f"samples, of which none has the group {name!r}": scored for name in empty}
 
 
 def _remarks(record: SampleRecord) -> Iterator[str]:

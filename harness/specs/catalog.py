@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, SpecFolder
-from harness.errors import HarnessError, UserError, quoted
+from harness.errors import HarnessError, UserError, each_once, quoted
 from harness.plugins import missing
 from harness.specs.group import TaskGroup, is_group
 from harness.specs.yaml_loader import Document, read_yaml
@@ -144,12 +144,12 @@ class Catalog:
             names: Ids, each maybe several joined by commas, or patterns such as ``fair*``.
 
         Raises:
-            UserError: a name nothing is known by (with near misses), a pattern that fits no task,
-                no name at all, or a group that is part of itself.
+            UserError: a name nothing is known by (with near misses) or that comes twice, a pattern
+                that fits no task, no name at all, or a group that is part of itself.
         """
         tasks: dict[str, None] = {}
         parts = [part.strip() for name in names for part in name.split(",")]
-        for name in filter(None, parts):
+        for name in each_once(filter(None, parts), "task or group"):
             if is_pattern(name):
                 tasks.update(dict.fromkeys(fitting(name, self.entries)))
                 continue

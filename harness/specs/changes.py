@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from harness.descriptors import Json
@@ -38,24 +38,32 @@ class Changes:
         """Return tasks as they are to be asked; a change that a task has anyway is none.
 
         Raises:
-            UserError: a change that a task cannot take, or that no task does.
+            UserError: a prompt that a task cannot take.
         """
-        specs = list(specs)
-        for name, kind, value in (
-            ("options_order", ChooseSpec, "has the model choose among options"),
-            ("max_new_tokens", GenerateSpec, "has the model write its answer"),
-            ("temperature", GenerateSpec, "has the model write its answer"),
-        ):
-            wanted = getattr(self, name) is not None
-            if wanted and not any(isinstance(spec.ask, kind) for spec in specs):
-                flag = _flag(name)
-                raise UserError(f"no task here {value}", where=flag, fix=f"leave out {flag}")
         return [self._applied(spec) for spec in specs]
+
+    def without_effect(self, specs: Sequence[TaskSpec]) -> list[str]:
+        """Return in words which changes cannot be made to which tasks, whose others take them.
+
+        Raises:
+            UserError: a change that no task can take.
+        """
+        notes = []
+        for name, takes, what in _TAKERS:
+            others = [spec.id for spec in specs if not takes(spec)]
+            if getattr(self, name) is None or (name, self.shots) == ("shots", 0) or not others:
+                continue
+            flag = _flag(name)
+            if len(others) == len(specs):
+                raise UserError(f"no task here {what}", where=flag, fix=f"leave out {flag}")
+            notes.append(
+                f"{flag} does not apply to {', '.join(others)}: only a task that {what} takes it"
+            )
+        return notes
 
     def _applied(self, spec: TaskSpec) -> TaskSpec:
         prompt, ask = spec.prompt, spec.ask
-        if self.shots is not None:
-            self._refuse_shots(spec)
+        if self.shots is not None and _has_shots(spec):
             prompt = replace(prompt, shots=self.shots)
         if self.prompt is not None:
             _refuse_prompt(self.prompt, spec)
@@ -73,13 +81,26 @@ class Changes:
         changed = replace(spec, prompt=prompt, ask=ask)
         return replace(changed, asked=_difference(spec, changed))
 
-    def _refuse_shots(self, spec: TaskSpec) -> None:
-        if self.shots and spec.data.train_split is None:
-            raise UserError(
-                f"task {spec.id!r} has no train split to take few-shot samples from",
-                where="--shots",
-                fix="data.train_split in its spec, or leave the task out",
-            )
+
+def _has_shots(spec: TaskSpec) -> bool:
+    return spec.data.train_split is not None
+
+
+def _chooses(spec: TaskSpec) -> bool:
+    return isinstance(spec.ask, ChooseSpec)
+
+
+def _writes(spec: TaskSpec) -> bool:
+    return isinstance(spec.ask, GenerateSpec)
+
+
+_TAKERS: tuple[tuple[str, Callable[[TaskSpec], bool], str], ...] = (
+    ("shots", _has_shots, "has a train split to take few-shot samples from"),
+    ("options_order", _chooses, "has the model choose among options"),
+    ("max_new_tokens", _writes, "has the model write its answer"),
+    ("temperature", _writes, "has the model write its answer"),
+)
+"""Changes that some tasks cannot take: which do, and in words what these have."""
 
 
 def _difference(spec: TaskSpec, changed: TaskSpec) -> dict[str, Json]:

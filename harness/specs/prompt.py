@@ -8,10 +8,11 @@ from functools import lru_cache
 
 from harness.descriptors import Json
 from harness.errors import SampleError, UserError, nearest
+from harness.plugins import find, plugins
 from harness.requests import Turn
 from harness.samples import Sample
 from harness.samples.images import LoadedImage
-from harness.specs.spec import ChooseSpec, EmbedSpec, TaskSpec, TrainingForm
+from harness.specs.spec import ChooseSpec, EmbedSpec, TaskSpec
 from harness.specs.templates import Template, compile_template
 
 
@@ -24,7 +25,8 @@ class Shot:
 
 
 @lru_cache(maxsize=256)
-def _template(text: str, where: str) -> Template:
+def template_of(text: str, where: str) -> Template:
+    """Return a template, compiled once."""
     return compile_template(text, where)
 
 
@@ -34,12 +36,12 @@ def prompt_text(spec: TaskSpec, sample: Sample) -> str:
     Raises:
         SampleError: the sample lacks a field that the template names.
     """
-    return _on_sample(spec, _question(spec), sample)
+    return rendered(spec, _question(spec), sample)
 
 
 def _question(spec: TaskSpec) -> Template:
     where = f"{spec.id}: prompt.template{f', {spec.variant}' if spec.variant else ''}"
-    return _template(spec.question, where)
+    return template_of(spec.question, where)
 
 
 def refuse_unrenderable(spec: TaskSpec, sample: Sample, lacking: set[str], known: set[str]) -> None:
@@ -54,47 +56,26 @@ def refuse_unrenderable(spec: TaskSpec, sample: Sample, lacking: set[str], known
         where, name = f"{spec.id}: sample {sample.id!r}", next(iter(sorted(lacking)), None)
         if name is None:
             raise UserError(error.message, where=where) from None
+        reader = find("reader", spec.data.reader, plugins().readers())
+        fix = nearest(name, known) if known else "no sample has fields"
+        if any(option.name == "fields" for option in reader.options):
+            fix += f"; data.options.fields of the spec makes fields of columns: fields: [{name}]"
         raise UserError(
-            f"the prompt uses the field {name!r}, which no sample has",
-            where=where,
-            fix=nearest(name, known)
-            if known
-            else f"no sample has fields: harness show readers {spec.data.reader}",
+            f"the prompt uses the field {name!r}, which no sample has", where=where, fix=fix
         ) from None
 
 
 def prompt_fields(spec: TaskSpec) -> set[str]:
     """Return the fields that a task's prompt names, and its reader must bring."""
-    templates = (_template(spec.prompt.system, f"{spec.id}: prompt.system"), _question(spec))
+    templates = (template_of(spec.prompt.system, f"{spec.id}: prompt.system"), _question(spec))
     names = {name for template in templates for name in template.fields}
     each = spec.data.each
     return names - {"options"} - ({each.field, f"{each.field}_text"} if each else set())
 
 
-def training_pair(
-    spec: TaskSpec, form: TrainingForm, sample: Sample, *, against: bool = False
-) -> tuple[str, str]:
-    """Return question and answer of a sample in a form for training.
-
-    Args:
-        spec: The task.
-        form: One of its forms.
-        sample: The sample; its target is seen as ``target``.
-        against: Whether it is the second sample, whose field has another sample's value.
-
-    Raises:
-        SampleError: the sample lacks a field that a template names.
-    """
-    with_target = replace(sample, fields={**sample.fields, "target": sample.target})
-    where = f"{spec.id}: training"
-    question = _on_sample(spec, _template(form.template, where), with_target)
-    answer = form.against_answer if against else form.answer
-    return question, _on_sample(spec, _template(answer, where), with_target)
-
-
 def lists_options(spec: TaskSpec) -> bool:
     """Whether the prompt lists the options, so that their order can matter."""
-    return "options" in _template(spec.prompt.template, f"{spec.id}: prompt.template").fields
+    return "options" in template_of(spec.prompt.template, f"{spec.id}: prompt.template").fields
 
 
 def build_turns(
@@ -119,7 +100,7 @@ def build_turns(
     turns: list[Turn] = []
     if spec.prompt.system:
         where = f"{spec.id}: prompt.system"
-        text = _on_sample(spec, _template(spec.prompt.system, where), sample)
+        text = rendered(spec, template_of(spec.prompt.system, where), sample)
         turns.append(Turn("system", text))
     for shot in shots:
         turns.append(Turn("user", prompt_text(spec, shot.sample), shot.images))
@@ -128,7 +109,7 @@ def build_turns(
     return tuple(turns)
 
 
-def _on_sample(spec: TaskSpec, template: Template, sample: Sample) -> str:
+def rendered(spec: TaskSpec, template: Template, sample: Sample) -> str:
     """Render a template that sees the fields, named options as ``option.NAME``, and ``options``."""
     fields: dict[str, Json] = dict(sample.fields)
     if template.options:
@@ -144,7 +125,7 @@ def _on_sample(spec: TaskSpec, template: Template, sample: Sample) -> str:
 
 @lru_cache(maxsize=64)
 def _same_options(task: str, text: str, labels: tuple[str, ...]) -> tuple[str, ...]:
-    template = _template(text, f"{task}: ask.choose.text")
+    template = template_of(text, f"{task}: ask.choose.text")
     return tuple(template.render(label=label) for label in labels)
 
 
@@ -156,12 +137,12 @@ def options_as_sent(spec: TaskSpec, sample: Sample) -> tuple[str, ...]:
     """
     if not isinstance(spec.ask, ChooseSpec):
         return ()
-    template = _template(spec.ask.text, f"{spec.id}: ask.choose.text")
+    template = template_of(spec.ask.text, f"{spec.id}: ask.choose.text")
     if set(template.fields) <= {"label"} and not template.options:
         return _same_options(spec.id, spec.ask.text, spec.labels)
     fields = dict(sample.fields)
     return tuple(
-        _on_sample(spec, template, replace(sample, fields={**fields, "label": label}))
+        rendered(spec, template, replace(sample, fields={**fields, "label": label}))
         for label in spec.labels
     )
 
@@ -177,7 +158,7 @@ def texts_to_embed(spec: TaskSpec, sample: Sample) -> tuple[str, ...]:
     # A text that is the question is worded as the question is, or a paraphrase would ask the same.
     texts = (spec.question if text == spec.prompt.template else text for text in spec.ask.texts)
     return tuple(
-        _on_sample(spec, _template(text, f"{spec.id}: ask.embed.texts[{index}]"), sample)
+        rendered(spec, template_of(text, f"{spec.id}: ask.embed.texts[{index}]"), sample)
         for index, text in enumerate(texts)
     )
 
@@ -188,7 +169,7 @@ def render_answer(spec: TaskSpec, target: Json) -> str:
     Raises:
         UserError: the target is not what the template expects.
     """
-    template = _template(spec.answer, f"{spec.id}: answer")
+    template = template_of(spec.answer, f"{spec.id}: answer")
     if not template.options:
         return template.render(target=target)
     return template.render(target=target, option=_options(spec))

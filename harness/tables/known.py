@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, UserError
+from harness.errors import HarnessError, UserError, each_once
 from harness.plugins import plugins
 from harness.runs.record import EvaluationRecord
 
@@ -67,7 +67,7 @@ class InstalledTasks:
         from harness.config.tasks import task_names
         from harness.specs.catalog import fitting, is_pattern
 
-        tasks = task_names(names or ())
+        tasks = each_once(task_names(names or ()), "task or group", "--tasks")
         if not tasks:
             return None
         groups = self.catalog.groups
@@ -86,6 +86,11 @@ class InstalledTasks:
 
 
 def listed(names: str | Iterable[str] | None) -> list[str]:
-    """Return names that commas separate, of one text or of several."""
+    """Return names that commas separate, of one text or of several.
+
+    Raises:
+        UserError: one comes twice.
+    """
     texts = [names or ""] if isinstance(names, str | None) else names
-    return [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    parts = (name.strip() for text in texts for name in text.split(","))
+    return each_once(filter(None, parts), "the name")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from harness.runs.record import EvaluationRecord
 from harness.tables.caption import intervals_said
 from harness.tables.ranks import UNRANKED
 from harness.tables.rows import ONE_SIDED_MARK, SIGN_CHANGES
-from harness.tables.table import LETTERS, TIED, TRENDS, Column, Section, TableStyle
+from harness.tables.table import LETTERS, TIED, TRENDS, Cell, Column, Section, TableStyle
 
 MEANINGS = {
     "contaminated": "evaluated on samples the checkpoint was trained on",
@@ -22,6 +23,12 @@ MEANINGS = {
     "machine-labelled slices": "groups of people were labelled by a machine, not by people",
     "sign changes": "asked in other words, the number is on the other side of 0",
 }
+
+BESIDE = (
+    "Some intervals lie beside their number: chance enlarges the size of a difference and an "
+    "extreme, in the number and again in resampled data; a percentile interval follows this, and "
+    "BCa corrects it."
+)
 
 _MOST_NAMED = 6
 
@@ -47,6 +54,7 @@ def notes_of(
         *_tasks(sections),
         *(_intervals(records, columns) if intervals else ()),
         *_losses(records),
+        *_unequal(sections),
     )
 
 
@@ -107,6 +115,19 @@ def _losses(records: Sequence[EvaluationRecord]) -> Iterator[str]:
     yield from _noted(records)
 
 
+def _unequal(sections: Sequence[Sequence[EvaluationRecord]]) -> Iterator[str]:
+    """Yield each task whose rows, though shown together, count different numbers of samples."""
+    for records in sections:
+        for task in dict.fromkeys(record.task for record in records):
+            rows = [record for record in records if record.task == task]
+            if len({record.counts.scored for record in rows}) > 1:
+                counts = _first_few(f"{record.counts.scored:,} ({record.title})" for record in rows)
+                yield (
+                    f"{rows[0].task_title} ({task}): the rows count different samples: {counts}; "
+                    "--intersect counts those that all of them share."
+                )
+
+
 def _noted(records: Sequence[EvaluationRecord]) -> Iterator[str]:
     """Yield each note of a task once: with its count, or by evaluation where these differ."""
     by_note: dict[tuple[str, str], list[tuple[EvaluationRecord, int]]] = {}
@@ -154,6 +175,8 @@ def shown_notes(
     notes = list(warnings_of(sections, columns))
     if looks.interval == "half" and any(cell.low is not None for cell in cells):
         notes.append("± is half the width of the interval.")
+    if looks.interval != "none" and any(_is_beside(cell) for cell in cells):
+        notes.append(BESIDE)
     if any(cell.tied for cell in cells):
         notes.append(f"{TIED} {tied}.")
     marks = {mark for cell in cells for mark in cell.shown} & {ONE_SIDED_MARK, SIGN_CHANGES}
@@ -164,6 +187,13 @@ def shown_notes(
     if any(not cell.supported for cell in cells):
         notes.append("n/a: the model cannot answer this kind of task.")
     return tuple(notes)
+
+
+def _is_beside(cell: Cell) -> bool:
+    """Whether a number lies outside its own interval."""
+    ends = cell.value, cell.low, cell.high
+    value, low, high = (math.nan if end is None else end for end in ends)
+    return value < low or high < value
 
 
 def compared_note(sections: Sequence[Section], looks: TableStyle, baseline: str) -> tuple[str, ...]:

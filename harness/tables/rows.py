@@ -116,8 +116,14 @@ def names_of(placements: Sequence[Placed]) -> dict[Key, str]:
 
 def _facts(record: EvaluationRecord) -> dict[str, Json]:
     code = {"code": _short(record.model_code)} if record.model_code else {}
+    # An option may have the name of a setting, such as a model's own seed.
+    options = {
+        f"-o {name}" if name in record.settings else name: value
+        for name, value in record.model_options.items()
+    }
+    dtype = {"dtype": record.identity["dtype"]} if "dtype" in record.identity else {}
     # A record says of reasoning what somebody said; the others have the default.
-    return {**AUTO.as_json(), **record.model_options, **record.settings, **code}
+    return {**AUTO.as_json(), **dtype, **options, **record.settings, **code}
 
 
 def _short(code: Mapping[str, Json]) -> Json:

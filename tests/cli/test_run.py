@@ -59,7 +59,7 @@ ASK = ("--model", "majority", "--tasks", "raf_db")
         ((*ASK, "--threads", "0"), "neither auto nor"),
         ((*ASK, "--threads", "9" * 5000), "neither auto nor"),
         ((*ASK, "--kv-budget", "2 apples"), "is not a size"),
-        ((*ASK, "--ids", "@gone.txt"), "the list of ids cannot be read"),
+        ((*ASK, "--ids", "@gone.txt"), "gone.txt: cannot be read"),
         ((*ASK, "--limit", "0"), "--limit"),
     ],
 )
@@ -131,9 +131,32 @@ def test_damaged_annotations_name_file_and_line(
 
 def test_results_that_cannot_be_written(capsys: Capture) -> None:
     Path("taken").write_text("a file")
-    code, _, err = run(capsys, *ASK, "--results", "taken", "--limit", "3")
-    assert code == 2
-    assert "cannot be written" in err
+    for folder in ("taken", "taken/inside"):
+        code, out, err = run(capsys, *ASK, "--results", folder, "--limit", "3")
+        assert code == 2
+        assert err.startswith("error: taken: records need a folder")
+        assert out == ""  # not even a plan
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "mps"])
+def test_a_device_that_is_not_there_is_refused_before_the_plan_is_shown(
+    capsys: Capture, device: str
+) -> None:
+    ask = ("--model", "llava", "--tasks", "raf_db", "--limit", "3", "--device", device)
+    code, out, err = run(capsys, *ask)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: device '{device}' is not available")
+
+
+def test_names_that_come_twice_are_refused(capsys: Capture) -> None:
+    for flags, said in (
+        (("--model", "random,random", "--tasks", "raf_db"), "the name 'random' is named twice"),
+        (("--model", "null", "--tasks", "raf_db,raf_db"), "task or group 'raf_db' is named twice"),
+        ((*ASK, "--ids", "a,b,a"), "--ids: the id 'a' is named twice"),
+    ):
+        code, out, err = run(capsys, "--dry-run", *flags)
+        assert (code, out) == (2, "")
+        assert err.startswith(f"error: {said}")
 
 
 def test_a_dry_run_computes_nothing(capsys: Capture) -> None:

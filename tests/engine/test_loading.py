@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from harness.descriptors import parse_options
-from harness.engine import devices, loading
 from harness.engine.loading import (
     LOADING,
     after_load,
@@ -20,7 +19,7 @@ from harness.engine.loading import (
     with_features,
 )
 from harness.errors import UserError
-from harness.models import Runtime
+from harness.models import Runtime, devices, loading
 from tests.engine.conftest import language_model
 
 pytestmark = pytest.mark.torch

@@ -10,9 +10,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from harness.engine import weights as weights_module
-from harness.engine.devices import resolve_device, resolve_dtype
 from harness.engine.weights import hash_file, hash_files, read_header
 from harness.errors import UserError
+from harness.models.devices import resolve_device, resolve_dtype
 
 
 @pytest.fixture

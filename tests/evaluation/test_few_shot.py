@@ -15,6 +15,7 @@ from harness.evaluation.few_shot import choose_shots, open_shots
 from harness.evaluation.plan import Selection, plan_task
 from harness.evaluation.requests import RequestMaker
 from harness.evaluation.task import Task
+from harness.specs.prompt import Shot, build_turns
 
 
 def two_shots(number: int = 2) -> Task:
@@ -52,7 +53,7 @@ def test_the_choice_is_part_of_the_fingerprint() -> None:
 def test_too_few_train_samples_are_said(faces: Callable[[int], Path]) -> None:
     task = harness.load_task("raf_db", data=faces(3))
     prompt = replace(task.spec.prompt, shots=15)
-    with pytest.raises(UserError, match="its train split has 14"):
+    with pytest.raises(UserError, match="14 samples of its train split have a right answer"):
         choose_shots(Task(replace(task.spec, prompt=prompt), task.settings), 0)
 
 
@@ -87,3 +88,29 @@ def test_a_question_that_a_few_shot_example_shows_with_its_answer_is_counted(
         task, opens_images=False, shots=lambda: open_shots(task, [samples["c"]], images=False)
     )
     assert not any(asked.notes for asked in blind.block(list(task.samples())))
+
+
+@pytest.mark.parametrize("name", ["vla_gender_bias_miap", "vla_gender_bias_phase"])
+def test_samples_without_a_right_answer_are_no_examples(name: str, tmp_path: Path) -> None:
+    said = "0 samples of its train split have a right answer"
+    with pytest.raises(UserError, match=said):
+        harness.plan("random", name, shots=1, results=tmp_path, profile="demo")
+
+
+@pytest.mark.parametrize("name", ["raf_db", "gazefollow", "textvqa"])
+def test_examples_are_rendered_as_question_and_answer(name: str) -> None:
+    task = harness.load_task(name, profile="demo")
+    asked = Task(replace(task.spec, prompt=replace(task.spec.prompt, shots=2)), task.settings)
+    shown = choose_shots(asked, 0)
+    turns = build_turns(asked.spec, shown[0], (), [Shot(sample) for sample in shown])
+    assert [turn.role for turn in turns][-5:] == ["user", "assistant"] * 2 + ["user"]
+
+
+def test_an_example_that_cannot_be_written_is_refused_in_the_plan() -> None:
+    task = two_shots()
+    spec = replace(task.spec, answer="{{ target | round }}")
+    with pytest.raises(
+        UserError, match=r"the few-shot example 'train_.*' cannot be shown"
+    ) as caught:
+        choose_shots(Task(spec, task.settings), 0)
+    assert "is not a number" in caught.value.message

@@ -61,6 +61,24 @@ def test_a_limit_is_stable_and_narrows(faces: Faces) -> None:
     assert few.fingerprint != more.fingerprint
 
 
+def test_a_share_of_less_than_one_sample_is_refused(faces: Faces) -> None:
+    task = harness.load_task("raf_db", data=faces(150))
+    assert plan_task(task, Selection(limit=1 / 150)).samples == 1
+    with pytest.raises(UserError, match=r"0\.001 of the 150 samples of 'raf_db' is less than one"):
+        plan_task(task, Selection(limit=0.001))
+
+
+@pytest.mark.parametrize("selection", [Selection(), Selection(limit=3)])
+def test_slices_that_no_sample_has_a_value_in_are_noted(selection: Selection) -> None:
+    task = harness.load_task("raf_db", profile="demo")
+    assert plan_task(task, selection).empty_slices == {}
+    spec = replace(task.spec, slices=("gender", "rase", "shoe"))
+    empty = plan_task(replace(task, spec=spec), selection).empty_slices
+    assert [*empty] == ["rase", "shoe"]
+    assert empty["rase"] == "did you mean 'race'?"
+    assert "gender" in empty["shoe"]
+
+
 def test_an_unknown_id_is_refused_with_a_near_one(faces: Faces) -> None:
     task = harness.load_task("raf_db", data=faces(9))
     with pytest.raises(UserError, match="test_0003"):

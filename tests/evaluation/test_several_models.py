@@ -26,11 +26,6 @@ def test_all_models_are_in_one_result(tmp_path: Path) -> None:
     assert [row.model for row in result.table().rows] == ["random", "null"]
 
 
-def test_a_model_that_is_named_twice_is_asked_once(tmp_path: Path) -> None:
-    plan = harness.plan(["random", "random"], "raf_db", **options(tmp_path))
-    assert len(plan.of_all_models) == 1
-
-
 @pytest.mark.parametrize(
     ("models", "more", "said"),
     [
@@ -38,6 +33,9 @@ def test_a_model_that_is_named_twice_is_asked_once(tmp_path: Path) -> None:
         ("random,null", {"options": {"a": "b"}}, "applies to one model, and there are 2"),
         (",", {}, "no model is named"),
         ([], {}, "no model is named"),
+        ("random,random", {}, "the name 'random' is named twice"),
+        (["random", "random"], {}, "model 'random' is named twice"),
+        (["random", {"model": "random"}], {}, "is named twice"),
     ],
 )
 def test_what_does_not_fit_several_models_is_refused_before_any_runs(

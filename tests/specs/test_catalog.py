@@ -38,8 +38,11 @@ def test_the_project_s_own_specs_all_build() -> None:
 def test_names_and_groups_expand_once_each_in_order() -> None:
     catalog = load_catalog([data_folder("task_specs")])
     assert catalog.expand(["social_all"]) == SOCIAL
-    assert catalog.expand(["raf_db, social_all", "raf_db"])[:2] == ["raf_db", "hagridv2"]
+    assert catalog.expand(["raf_db, social_all", "raf*"])[:2] == ["raf_db", "hagridv2"]
     assert len(catalog.expand(["raf_db,social_all"])) == 5
+    for names in (["raf_db, social_all", "raf_db"], ["social_all", "social_all"]):
+        with pytest.raises(UserError, match=r"task or group '[a-z_]*' is named twice"):
+            catalog.expand(names)
     with pytest.raises(UserError, match="did you mean 'pisc_fine'"):
         catalog.expand(["pisc_fien"])
     with pytest.raises(UserError, match="no task is named"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,32 @@ def test_of_several_tasks_those_are_changed_that_can_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("tasks", "changed", "flag", "idle"),
+    [
+        ("raf_db,textvqa", {"temperature": 0.0}, "--temperature", "raf_db"),
+        ("raf_db,textvqa", {"max_new_tokens": 9}, "--max-new-tokens", "raf_db"),
+        ("raf_db,textvqa", {"options_order": "sorted"}, "--options-order", "textvqa"),
+        ("raf_db,visogender", {"shots": 1}, "--shots", "visogender"),
+    ],
+)
+def test_what_only_some_tasks_can_take_is_said_in_plan_and_manifest(
+    tmp_path: Path, tasks: str, changed: Any, flag: str, idle: str
+) -> None:
+    options: Any = {"results": tmp_path, "profile": "demo", "limit": 1, **changed}
+    [note] = harness.plan("random", tasks, **options).settings.notes
+    assert note.startswith(f"{flag} does not apply to {idle}: only a task that has ")
+    manifest = harness.run("random", tasks, **options).manifest
+    assert json.loads(manifest.read_text())["notes"] == [note]
+
+
+@pytest.mark.parametrize(
     ("tasks", "changed", "said"),
     [
-        ("visogender", {"shots": 1}, "has no train split to take few-shot samples from"),
+        (
+            "visogender",
+            {"shots": 1},
+            "--shots: no task here has a train split to take few-shot samples from",
+        ),
         (
             "raf_db",
             {"temperature": 1.0},

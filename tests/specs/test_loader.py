@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_training.pool import training_pair
 
 from harness.errors import UserError
 from harness.requests import Reasoning
 from harness.samples import Sample
 from harness.specs import ChooseSpec, EmbedSpec, GenerateSpec
 from harness.specs.loader import SpecError, check, load_task, parts, resolved, with_options
-from harness.specs.prompt import prompt_text, training_pair
+from harness.specs.prompt import prompt_text
 from harness.specs.yaml_loader import parse_yaml
 from tests.specs.specs_for_tests import SPEC, changed
 

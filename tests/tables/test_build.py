@@ -9,9 +9,11 @@ import pytest
 from harness.errors import UserError
 from harness.plugins import plugins
 from harness.runs.record import Counts, EvaluationRecord
+from harness.stats.interval import Interval
 from harness.tables import Table, build_table
 from harness.tables.build import TableOptions
 from harness.tables.layout import Layout, LayoutColumn
+from harness.tables.notes import BESIDE
 from harness.tables.render import render
 from harness.tables.table import TableStyle
 from tests.tables.records import metric, record
@@ -89,6 +91,19 @@ def test_namesakes_are_told_apart_by_settings_and_at_last_by_fingerprint() -> No
     assert names(by_weights) == ["echo (#11111111)", "echo (#22222222)"]
 
 
+def test_an_option_with_the_name_of_a_setting_and_a_dtype_tell_rows_apart() -> None:
+    seeds = [
+        record(model_fingerprint=str(seed), model_options={"seed": seed}, settings={"seed": 0})
+        for seed in (1, 2)
+    ]
+    assert names(build_table(seeds)) == ["echo (-o seed=1)", "echo (-o seed=2)"]
+    dtypes = [
+        record(model_fingerprint=dtype, identity={"dtype": dtype})
+        for dtype in ("float16", "float32")
+    ]
+    assert names(build_table(dtypes)) == ["echo (dtype=float16)", "echo (dtype=float32)"]
+
+
 # --- comparability --------------------------------------------------------------------------------
 
 
@@ -141,6 +156,30 @@ def test_two_different_evaluations_for_one_cell_are_refused_by_name() -> None:
 def test_two_equal_evaluations_are_one() -> None:
     copy = record("a", "x", directory=Path("elsewhere"))
     assert build_table([record("a", "x"), copy]) == build_table([record("a", "x")])
+
+
+def test_rows_that_count_different_samples_are_said_to() -> None:
+    lost = Counts(samples=40, scored=39, errors=1, unparsed=0, refusals=0, clusters=20)
+    note = (
+        "X (x): the rows count different samples: 40 (a), 39 (b); "
+        "--intersect counts those that all of them share."
+    )
+    assert note in build_table([record("a", "x"), record("b", "x", counts=lost)]).notes
+    assert note not in build_table([record("a", "x"), record("b", "y", counts=lost)]).notes
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_beside"),
+    [(0.6, 0.7, True), (0.1, 0.4, True), (0.5, 0.7, False), (0.3, 0.5, False)],
+)
+def test_an_interval_beside_its_number_is_explained_below(
+    low: float, high: float, *, is_beside: bool
+) -> None:
+    beside = metric(0.5, interval=Interval(low, high, 0.95, "cluster bootstrap, BCa", 1000))
+    table = build_table([record("a", "x", beside)])
+    assert (BESIDE in table.notes) is is_beside
+    hidden = TableOptions(looks=TableStyle(interval="none"))
+    assert BESIDE not in build_table([record("a", "x", beside)], options=hidden).notes
 
 
 # --- notes ----------------------------------------------------------------------------------------

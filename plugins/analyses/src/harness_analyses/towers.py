@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from harness.engine.checkpoints import Checkpoint, load_image_processor, load_pretrained
 from harness.engine.contract import PromptError
-from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.errors import UserError, unknown
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
 from harness.guard import Contract
 from harness.models import Runtime
+from harness.models.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.samples.images import LoadedImage
 from harness_training.checkpoint import load_trainable
 from PIL import Image

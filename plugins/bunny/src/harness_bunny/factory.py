@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from harness.descriptors import Json
 from harness.engine.checkpoint_model import ReleasedModel, of_features
 from harness.engine.checkpoints import Checkpoint
-from harness.engine.devices import resolve_device
 from harness.engine.loading import after_load, is_placed, load_arguments
 from harness.models import Runtime
+from harness.models.devices import resolve_device
 
 from harness_bunny.options import OPTIONS
 from harness_bunny.towers import find_tower

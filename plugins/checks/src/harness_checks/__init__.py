@@ -15,7 +15,7 @@ __all__ = ["harness_commands"]
 
 @hookimpl
 def harness_commands() -> Sequence[CommandDescriptor]:
-    """Offer ``harness data`` and ``harness validate``."""
+    """Offer ``harness data``, ``harness validate`` and ``harness schema``."""
     return [
         CommandDescriptor(
             id="data",
@@ -30,5 +30,11 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             summary="Check task specs: schema, references, templates.",
             section="Extend",
             functions={"validate": "harness_checks.api:validate"},
+        ),
+        CommandDescriptor(
+            id="schema",
+            target="harness_checks.command_schema:schema",
+            summary="Print the JSON Schema of task specs, for editors.",
+            section="Extend",
         ),
     ]

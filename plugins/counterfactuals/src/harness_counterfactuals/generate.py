@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from harness.engine.devices import torch_dtype
 from harness.errors import UserError, error_text, one_line
+from harness.models.devices import torch_dtype
 
 from harness_counterfactuals.attention import BlendMaps, Control, Edits, install
 from harness_counterfactuals.checkpoints import XL, Checkpoint, blend_positions

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from harness.descriptors import Json
-from harness.engine.devices import resolve_device, resolve_dtype
 from harness.jsonfiles import as_object, read_json
+from harness.models.devices import resolve_device, resolve_dtype
 from harness.runs.seal import not_written, write_whole
 
 from harness_counterfactuals.checkpoints import (

@@ -48,7 +48,10 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             target="harness_exports.command_export:export",
             summary="Write finished evaluations in the formats of others.",
             section="Evaluate",
-            functions={"export": "harness_exports.api:export"},
+            functions={
+                "export": "harness_exports.api:export",
+                "run_file_of": "harness_exports.run_file:run_file_of",
+            },
         ),
         CommandDescriptor(
             id="submission",

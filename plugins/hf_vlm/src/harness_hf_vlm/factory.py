@@ -17,7 +17,6 @@ from harness.engine.checkpoints import (
     read_json,
     weight_files,
 )
-from harness.engine.devices import resolve_device, resolve_dtype
 from harness.engine.loading import (
     is_placed,
     load_arguments,
@@ -29,6 +28,7 @@ from harness.engine.memory import weight_bytes
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Answerer, Runtime
+from harness.models.devices import resolve_device, resolve_dtype
 
 from harness_hf_vlm.options import OPTIONS
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from harness.descriptors import Json
 from harness.engine.checkpoint_model import ReleasedModel, of_features
 from harness.engine.checkpoints import Checkpoint, open_checkpoint
-from harness.engine.devices import resolve_device
 from harness.engine.loading import after_load, is_placed, load_arguments, with_features
 from harness.errors import UserError
 from harness.models import Runtime
+from harness.models.devices import resolve_device
 
 from harness_llava.options import OPTIONS
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, parse_options
-from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Runtime
+from harness.models.devices import resolve_device, resolve_dtype, torch_dtype
 
 from harness_open_clip.options import OPTIONS
 from harness_open_clip.sources import Encoder, find_encoder

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, parse_options
 from harness.engine.checkpoints import open_checkpoint, refuse_remote_code
-from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Runtime
+from harness.models.devices import resolve_device, resolve_dtype, torch_dtype
 
 from harness_open_clip.options import MATCHING_OPTIONS
 

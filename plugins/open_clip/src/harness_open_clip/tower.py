@@ -55,7 +55,7 @@ def load(source: Source, runtime: Runtime) -> Tower:
         UserError: open_clip cannot load it.
     """
     import torch
-    from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
+    from harness.models.devices import resolve_device, resolve_dtype, torch_dtype
     from harness_analyses.towers import Tower
     from open_clip.transform import PreprocessCfg, image_transform_v2
 

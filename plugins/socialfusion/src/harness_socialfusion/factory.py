@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, parse_options
-from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.engine.loading import (
     after_load,
     is_placed,
@@ -21,6 +20,7 @@ from harness.engine.memory import weight_bytes
 from harness.engine.weights import hash_files, read_header, user_cache
 from harness.errors import UserError
 from harness.models import Runtime
+from harness.models.devices import resolve_device, resolve_dtype, torch_dtype
 
 from harness_socialfusion.options import OPTIONS
 from harness_socialfusion.settings import FusionSettings, as_plain, read_settings, settings_of

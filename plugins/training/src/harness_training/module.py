@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import torch
 from harness.engine.contract import Inputs, VisionLanguageModel
-from harness.engine.devices import torch_dtype
 from harness.engine.features import FeatureCache
 from harness.engine.tokenize import Ids
 from harness.errors import UserError
+from harness.models.devices import torch_dtype
 from harness.samples.images import LoadedImage
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer

@@ -14,8 +14,8 @@ from harness.evaluation.task import Task
 from harness.requests import Turn
 from harness.samples import Sample
 from harness.samples.hashes import id_hash
-from harness.specs.prompt import build_turns, render_answer, texts_to_embed, training_pair
-from harness.specs.spec import TrainingForm
+from harness.specs.prompt import build_turns, render_answer, rendered, template_of, texts_to_embed
+from harness.specs.spec import TaskSpec, TrainingForm
 from harness.training.contract import Example
 
 if TYPE_CHECKING:
@@ -28,6 +28,27 @@ Cluster = tuple[str, str]
 """Benchmark and cluster of a sample."""
 
 _OTHER = "#not "
+
+
+def training_pair(
+    spec: TaskSpec, form: TrainingForm, sample: Sample, *, against: bool = False
+) -> tuple[str, str]:
+    """Return question and answer of a sample in a form for training.
+
+    Args:
+        spec: The task.
+        form: One of its forms.
+        sample: The sample; its target is seen as ``target``.
+        against: Whether it is the second sample, whose field has another sample's value.
+
+    Raises:
+        SampleError: the sample lacks a field that a template names.
+    """
+    with_target = replace(sample, fields={**sample.fields, "target": sample.target})
+    where = f"{spec.id}: training"
+    question = rendered(spec, template_of(form.template, where), with_target)
+    answer = form.against_answer if against else form.answer
+    return question, rendered(spec, template_of(answer, where), with_target)
 
 
 @dataclass(frozen=True, slots=True)

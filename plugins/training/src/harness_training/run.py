@@ -210,7 +210,7 @@ def _memory_said() -> Iterator[None]:
 def _refuse_device(settings: TrainingSettings) -> None:
     """Refuse a device that does not suit the settings, or is not the process's own."""
     import torch
-    from harness.engine.devices import resolve_device
+    from harness.models.devices import resolve_device
 
     device = resolve_device(settings.device)
     if settings.precision == "float16" and (settings.shard or device.type != "cuda"):

@@ -27,8 +27,8 @@ class SharedEncoder:
     """
 
     def __init__(self, path: str, device: str) -> None:
-        from harness.engine.devices import resolve_device, torch_dtype
         from harness.engine.weights import user_cache
+        from harness.models.devices import resolve_device, torch_dtype
         from harness_open_clip.encoders import load
         from harness_open_clip.sources import find_encoder
 

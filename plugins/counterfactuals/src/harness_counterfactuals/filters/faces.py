@@ -28,8 +28,8 @@ class OneFace:
     name, version = "one_face", "1"
 
     def __init__(self, options: Mapping[str, Json], about: About) -> None:  # noqa: ARG002
-        from harness.engine.devices import resolve_device
         from harness.engine.weights import hash_file
+        from harness.models.devices import resolve_device
 
         checkpoint = home_path(
             checkpoint_of(options, self.name, "weights of keypointrcnn_resnet50_fpn")

@@ -32,8 +32,8 @@ class Safety:
             load_pretrained,
             open_checkpoint,
         )
-        from harness.engine.devices import resolve_device
         from harness.engine.weights import user_cache
+        from harness.models.devices import resolve_device
 
         source = open_checkpoint(checkpoint)
         self._processor = load_image_processor(source.folder)

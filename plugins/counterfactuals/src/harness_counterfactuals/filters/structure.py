@@ -35,7 +35,7 @@ class Structure:
     name, version = "structure", "1"
 
     def __init__(self, options: Mapping[str, Json], about: About) -> None:  # noqa: ARG002
-        from harness.engine.devices import resolve_device
+        from harness.models.devices import resolve_device
 
         measure: type[_Dino | _Lpips] = _Dino if options["measure"] == "dino" else _Lpips
         wanted = "a vision transformer" if measure is _Dino else "torchvision's weights of AlexNet"

@@ -51,8 +51,8 @@ class Inception:
 
     def __init__(self, path: Path, device: str) -> None:
         import torch
-        from harness.engine.devices import resolve_device
         from harness.engine.weights import hash_file
+        from harness.models.devices import resolve_device
 
         if not path.is_file():
             raise UserError("the file does not exist", where=path,

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import click
-
 import harness
-from harness.cli._format import print_json
-from harness.cli._options import Command
+from harness.commands import Command, print_json
 
 
 @click.command(
