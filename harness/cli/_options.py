@@ -560,9 +560,8 @@ def sample_ids(text: str | None) -> frozenset[str] | None:
     Raises:
         UserError: the file cannot be read, or an id comes twice.
     """
-    if text is None:
+    if (content := text_or_file(text, "--ids")) is None or text is None:
         return None
-    content = text_or_file(text, "--ids") or ""
     names = content.splitlines() if text.startswith("@") else content.split(",")
     return frozenset(each_once(filter(None, names), "the id", "--ids"))
 
