@@ -29,10 +29,11 @@ class RandomLlava(VisionLanguageModel):
     """The random model; words are tokens.
 
     Args:
-        heads: Of the language model, 64 wide each; the tower has three quarters of them.
-        layers: Of both.
+        heads: Attention heads of the language model, 64 wide each; the tower has three quarters
+            of them.
+        layers: Layers of the tower and of the language model, each.
         patch: Side of a patch in pixels; there are (224 / patch)^2 positions.
-        dtype: Of the weights.
+        dtype: Dtype of the weights.
     """
 
     def __init__(

@@ -55,12 +55,12 @@ class Questions:
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         del root, split
-        return ["pictures.txt"]
+        return ["images.txt"]
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         del split
         texts = [about + matter for about in SUBJECTS for matter, _ in MATTERS][:_questions]
-        for name in root.read_text("pictures.txt").split():
+        for name in root.read_text("images.txt").split():
             for number, text in enumerate(texts):
                 yield Sample(
                     id=f"{name}-{number}",
@@ -110,8 +110,8 @@ def through_the_harness(model: RandomLlava, images: int, tokens: int = 0) -> tup
     Args:
         model: The model.
         images: How many are asked about.
-        tokens: Of the answers to four questions about each; 0 scores 24 questions of four options,
-            each of which counts.
+        tokens: Length of the answers to four questions about each; 0 scores 24 questions of four
+            options, each of which counts.
     """
     global _folder, _questions  # noqa: PLW0603  a hook takes no argument
     _questions = 4 if tokens else 24
@@ -123,7 +123,7 @@ def through_the_harness(model: RandomLlava, images: int, tokens: int = 0) -> tup
         for image in drawn_images(images):
             image.pixels.save(root / f"{image.key}.png")
         names = sorted(path.name for path in root.iterdir())
-        (root / "pictures.txt").write_text("\n".join(names))
+        (root / "images.txt").write_text("\n".join(names))
         _folder = Path(folder) / "specs"
         _folder.mkdir()
         (_folder / "bench.yaml").write_text(SPEC.replace("ASK", asks))

@@ -91,7 +91,7 @@ class ShapedModel(RandomLlava):
     Args:
         shape: Its sizes.
         device: Where its weights are made.
-        dtype: Of the weights.
+        dtype: Dtype of the weights.
         attention: Attention kernel of the language model.
     """
 

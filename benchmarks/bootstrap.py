@@ -18,7 +18,7 @@ from harness.stats.rows import distinct_rows
 from harness.stats.types import Floats
 
 WANTED = 2.0
-SIZES = {"one sample a cluster": 1, "one to eight": 8, "one to fifty": 50}
+SIZES = {"one sample per cluster": 1, "one to eight": 8, "one to fifty": 50}
 
 
 def share(totals: Floats) -> Floats:

@@ -119,7 +119,7 @@ def skew(images: int) -> dict[str, float]:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Return processor seconds that work took, and what it returned."""
+    """Return CPU seconds that work took, and what it returned."""
     begun = time.process_time()
     value = work()
     return time.process_time() - begun, value

@@ -1,4 +1,4 @@
-"""What the engine costs beside the model: processor time outside `forward`, `encode` and `connect`.
+"""What the engine costs beside the model: CPU time outside `forward`, `encode` and `connect`.
 
 The first scoring workload (24 questions x 4 options an image) and short answers (4 questions, 8 new
 tokens) on the random LLaVA, one thread. `--profile` lists where the rest goes, `--kernels` what
@@ -37,7 +37,7 @@ WORK = ("forward", "encode", "connect", "embed")
 
 
 class Clock:
-    """Counts the processor time spent in a model's own methods."""
+    """Counts the CPU time spent in a model's own methods."""
 
     def __init__(self, model: RandomLlava) -> None:
         self.seconds = 0.0

@@ -116,7 +116,7 @@ def write(folder: Path, run: int, task: int) -> None:
 
 
 def seconds(results: Path) -> tuple[float, float]:
-    """Return wall clock and processor time of one table; the second is fair on a busy machine."""
+    """Return wall clock and CPU time of one table; the second is fair on a busy machine."""
     command = [sys.executable, "-m", "harness", "leaderboard", str(results), "--format", "latex"]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=results.parent)
@@ -142,7 +142,7 @@ def main() -> None:
         took = [seconds(results) for _ in range(arguments.rounds)]
     wall, busy = (statistics.median(held) for held in zip(*took, strict=True))
     summary = f"{arguments.runs} runs x {arguments.tasks} tasks: median {wall:.2f} s wall clock"
-    print(f"{summary}, {busy:.2f} s processor time; wanted at most {WANTED:g} s")
+    print(f"{summary}, {busy:.2f} s CPU time; wanted at most {WANTED:g} s")
 
 
 if __name__ == "__main__":

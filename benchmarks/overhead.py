@@ -1,7 +1,7 @@
 """What the harness itself costs a sample: the null model, from the plan to the seal.
 
 Every size of every layout runs in a process of its own, on annotations drawn into a temporary
-folder; the null model sees no images, so none are written. The figures are processor time a
+folder; the null model sees no images, so none are written. The figures are CPU time a
 sample (wall clock beside it) and the growth of the peak of resident memory from the smallest to the
 largest size.
 
@@ -56,7 +56,7 @@ def write_hagridv2(root: Path, size: int) -> None:
                     },
                 }
                 comma = "," if index != position else ""
-                file.write(f'{comma}"picture-{index:08d}":{json.dumps(entry)}')
+                file.write(f'{comma}"image-{index:08d}":{json.dumps(entry)}')
             file.write("}")
 
 

@@ -62,7 +62,7 @@ def answers(  # noqa: PLR0913  what a model and a world are made of
         rate: Share of the answers that are yes.
         people: Number of people, one image each.
         concepts: Number of concepts.
-        random: Of the people; leanings are those of the world.
+        random: Generator that draws the people; leanings are those of the world.
         rare: Whether groups are of unequal size, the rarest one person in 28.
     """
     leaning = np.random.default_rng(0).normal(size=(CONCEPTS, GROUPS))[:concepts]

@@ -3,7 +3,7 @@
 The first figure is probes a minute: seven classes, the whole path of strengths, one validation
 split. With ``--large 100000`` the features of all 24 layers of that many images lie on disk, as
 the store keeps them (9.8 GB, deleted at the end), and ``--layers`` of them are probed one after the
-other: the peak of resident memory and the processor time of each. Weaker strengths take more steps
+other: the peak of resident memory and the CPU time of each. Weaker strengths take more steps
 of the solver and no more memory, so ``--strengths 2`` tells the peak sooner.
 
 Examples: python benchmarks/probe.py

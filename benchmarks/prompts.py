@@ -1,7 +1,7 @@
 """Crossed bootstrap over prompts and clusters: 20 prompts x 50,000 samples x 1,000 draws.
 
 Answers are drawn: each sample has a difficulty, each prompt a shift. One metric of sums (accuracy)
-and one of groups (the highest skew over 18 concepts and four values) are read. Processor seconds,
+and one of groups (the highest skew over 18 concepts and four values) are read. CPU seconds,
 which other work on the machine does not change, of gathering sample by sample and of the draws.
 
 Example: python benchmarks/prompts.py --prompts 20 --samples 50000
@@ -40,7 +40,7 @@ def task(metric: str, **options: str) -> TaskSpec:
 
 
 def measured(spec: TaskSpec, prompts: int, samples: int) -> dict[str, float]:
-    """Return processor seconds of gathering and of the draws, with the mean and its interval."""
+    """Return CPU seconds of gathering and of the draws, with the mean and its interval."""
     random = np.random.default_rng(0)
     ease = random.normal(size=samples)
     answers = [

@@ -3,7 +3,7 @@
 Annotations are drawn into a temporary folder and read in a process of its own (Linux); memory is
 the peak of that process less the peak of an interpreter that does nothing. GazeFollow and PISC,
 which hold something of the whole split, have a million rows; the others have as many as their
-releases. No image is opened. Processor time is shown beside wall-clock time, as a busy machine
+releases. No image is opened. CPU time is shown beside wall-clock time, as a busy machine
 lengthens the latter; what is wanted of a layout and not met stands at the end of its line.
 
 Example: python benchmarks/readers.py --rows 1000000 --cases fairface,scounter
@@ -330,14 +330,14 @@ def above(measured: list[dict[str, float]], bare: list[float]) -> float:
 
 
 def missed(figures: dict[str, float]) -> str:
-    """Return in words what of the wanted is not met; processor time stands in for the clock."""
+    """Return in words what of the wanted is not met; CPU time stands in for the clock."""
     misses = []
     if max(figures["mb"], figures.get("plan_mb", 0.0)) > WANTED_MB:
         misses.append("memory")
     if figures["rows_per_second"] < WANTED_ROWS_PER_SECOND:
         misses.append("rows/s")
     if figures.get("first_request_cpu_seconds", 0.0) > WANTED_SECONDS:
-        misses.append("processor time to the first request")
+        misses.append("CPU time to the first request")
     elif figures.get("first_request_seconds", 0.0) > WANTED_SECONDS:
         misses.append("first request (by the clock only)")
     return f"  MISSED: {', '.join(misses)}" if misses else ""

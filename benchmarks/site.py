@@ -1,4 +1,4 @@
-"""Processor time of building a site, and the size of its first pages, on evaluations made for it.
+"""CPU time of building a site, and the size of its first pages, on evaluations made for it.
 
 Wanted: 20 runs of 10,000 samples in at most 60 seconds; the first page, and the first page of the
 sample browser, with all they load under 300 KB, also with 100,000 samples. Prompts and images
@@ -175,7 +175,7 @@ def main() -> None:
         files = [path for path in (folder / "site").rglob("*") if path.is_file()]
         total_bytes = sum(path.stat().st_size for path in files)
     print(f"runs {chosen.runs}, samples each {chosen.samples}")
-    print(f"processor seconds {busy:.1f} (wall {wall:.1f}; wanted {WANTED_SECONDS:.0f})")
+    print(f"CPU seconds {busy:.1f} (wall {wall:.1f}; wanted {WANTED_SECONDS:.0f})")
     print(f"first page {size / 1000:.0f} KB (wanted under {WANTED_BYTES / 1000:.0f})")
     print(f"first page of samples {opened / 1000:.0f} KB (wanted under {WANTED_BYTES / 1000:.0f})")
     for step, took in seconds.items():

@@ -3,7 +3,7 @@
 The decisions are drawn: 13,824 counterfactual sets of 10 to 30 images in 344 strata, as in
 SocialCounterfactuals, every image asked about every concept. Gathering is one sample at a time,
 as a run does it; counting is everything that comes after the last one. ``cpu_s`` is both in
-processor seconds, which other work on the machine does not change.
+CPU seconds, which other work on the machine does not change.
 
 ``--ranked`` takes the metrics of rankings instead: matched skew, its area and the AUC gap.
 

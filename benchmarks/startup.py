@@ -1,7 +1,7 @@
 """Start of the command line, as a multiple of importing the libraries that it rests on.
 
 Each round runs every command once, in turn, so that a busy moment falls on all of them; the
-result is the median over rounds of the ratio within a round, of processor time.
+result is the median over rounds of the ratio within a round, of CPU time.
 
 Example: python benchmarks/startup.py --rounds 15
 """
@@ -29,7 +29,7 @@ COMMANDS = {
 
 
 def seconds(command: list[str]) -> float:
-    """Return the processor time of one run, user and system."""
+    """Return the CPU time of one run, user and system."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -42,12 +42,12 @@ class Simulation:
     """The queue with workers that take their time.
 
     Args:
-        blocks: Of each evaluation.
+        blocks: Blocks in each evaluation.
         workers: How many.
         seconds: Of a usual block.
         load: Seconds of loading the model.
         twice: Whether idle workers are asked for blocks that take long.
-        seed: Of all chance.
+        seed: Seed of all random draws.
     """
 
     def __init__(  # noqa: PLR0913

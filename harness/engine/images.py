@@ -39,7 +39,7 @@ def shown(image: LoadedImage) -> Iterator[Image.Image]:
     except (ValueError, ZeroDivisionError, OSError) as error:
         size = f"{image.pixels.width} x {image.pixels.height}"
         raise PromptError(
-            "image_rejected", f"the preprocessing rejects a picture of {size}: {error}"
+            "image_rejected", f"the preprocessing rejects an image of {size}: {error}"
         ) from None
 
 

@@ -110,7 +110,7 @@ def check_texts(
         for gap in gaps.tolist():
             # Negated, so that NaN counts as a difference.
             if not gap <= allowed:
-                return f"a token written with a shared prefix is {gap:.6f} behind when alone"
+                return f"prefix sharing changed a greedy token: its logit is {gap:.6f} too low"
     return ""
 
 

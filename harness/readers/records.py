@@ -166,7 +166,7 @@ def from_base64(cell: str, where: str) -> bytes:
         return base64.b64decode("".join(cell.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise SampleError(
-            "image_unreadable", f"{where}: the picture is no base64: {error}"
+            "image_unreadable", f"{where}: the image is not base64: {error}"
         ) from None
 
 

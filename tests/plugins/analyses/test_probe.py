@@ -444,7 +444,7 @@ def test_a_picture_that_one_encoder_rejects_leaves_no_difference(
     assert run(*asked, f"open_clip:local-dir:{built / 'encoder'}", "--encoder", model) == 2
     assert "have features of different images of 'raf_db'" in capsys.readouterr().err
     assert run(*asked, model) == 0
-    assert "pictures; they are left out" in capsys.readouterr().out
+    assert "images; they are left out" in capsys.readouterr().out
 
 
 @pytest.mark.torch

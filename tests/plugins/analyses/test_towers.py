@@ -42,6 +42,7 @@ TOWERS = {
     "llava, original format": released("llava", "llava15_original_tiny"),
     "qwen_vl": released("qwen_vl", "qwen_vl_v1_tiny"),
     "bunny": released("bunny", "bunny_llama_tiny"),
+    "open_clip": lambda _: "model:open_clip,preset=demo",
     "hf_vlm, idefics3": made("idefics3"),
     "hf_vlm, qwen2_vl": made("qwen2_vl"),
 }

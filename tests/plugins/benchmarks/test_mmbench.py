@@ -109,12 +109,12 @@ def test_the_test_split_has_no_answers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("image", "kind", "said"),
     [
-        ("!" * 100, "image_unreadable", "row 7: the picture is no base64"),
+        ("!" * 100, "image_unreadable", "row 7: the image is not base64"),
         (base64.b64encode(b"no picture at all" * 9).decode(), "image_unreadable", "not an image"),
-        ("", "image_missing", "row 7: no row holds its picture"),
-        ("99", "image_missing", "row 7: no row holds its picture"),
-        ("7", "image_missing", "row 7: no row holds its picture"),
-        ("no base64", "image_missing", "row 7: no row holds its picture"),
+        ("", "image_missing", "row 7: no row holds its image"),
+        ("99", "image_missing", "row 7: no row holds its image"),
+        ("7", "image_missing", "row 7: no row holds its image"),
+        ("no base64", "image_missing", "row 7: no row holds its image"),
     ],
 )
 def test_a_broken_picture_is_a_fault_of_its_sample(

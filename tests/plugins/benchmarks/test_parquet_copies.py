@@ -280,7 +280,7 @@ def test_pictures_may_be_base64(tmp_path: Path) -> None:
     parquet(tmp_path / "data" / "validation-00000-of-00001.parquet", rows)
     whole, broken = read(made.reader("mmbench"), tmp_path, "dev")
     assert shade(whole) == 9
-    with pytest.raises(SampleError, match=r"\.parquet:2: the picture is no base64"):
+    with pytest.raises(SampleError, match=r"\.parquet:2: the image is not base64"):
         open_image(broken.images[0])
 
 

@@ -14,6 +14,7 @@ from harness_studies.plan import teaching
 from harness_studies.study import trials_of
 from harness_training.settings import TrainingSettings
 
+from harness.cli.main import invoke, main
 from harness.errors import UserError
 from tests.plugins.studies.world import STUDY
 
@@ -180,3 +181,10 @@ def test_what_is_wrong_is_said_at_its_line(
 def test_an_unknown_study_names_its_neighbours() -> None:
     with pytest.raises(UserError, match="did you mean 'asd_main'"):
         load_study("asd_mian")
+
+
+def test_the_name_of_a_command_is_no_study(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(main, ["study", "reproductions", "--fill", "a page.md"]) == 2
+    said = capsys.readouterr().err
+    assert "'reproductions' is a command of its own, not a study" in said
+    assert "fix: harness reproductions --fill 'a page.md'" in said

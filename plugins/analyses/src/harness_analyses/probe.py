@@ -168,12 +168,12 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
     ]
     notes = [*notes]
     notes += [
-        f"{encoded.encoder.name} rejected {encoded.rejected} pictures; they are left out"
+        f"{encoded.encoder.name} rejected {encoded.rejected} images; they are left out"
         for encoded in each
         if encoded.rejected
     ]
     notes += [
-        f"{task.spec.id}: {task.left_out} samples without a right answer or a readable picture"
+        f"{task.spec.id}: {task.left_out} samples without a right answer or a readable image"
         for task in tasks
         if task.left_out
     ]

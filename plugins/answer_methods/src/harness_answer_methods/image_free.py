@@ -21,7 +21,7 @@ class ImageFree(ABC):
     def further(self, request: Request) -> Sequence[Request] | Failed:
         """Return the request without its images."""
         if not request.images:
-            return Failed("no_image", "without a picture there is nothing to compare with")
+            return Failed("no_image", "without an image there is nothing to compare with")
         if not isinstance(request.want, Choose):
             return Failed("unsupported", "the method treats scores of options alone")
         return [request.without_images()]

@@ -34,7 +34,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
             requires=("torch", "transformers", "open_clip", "safetensors"),
             install="pip install social-harness-open-clip",
             capabilities=frozenset({"choose", "embed"}),
-            offers=frozenset({"train", "vectors"}),
+            offers=frozenset({"train", "tower", "vectors"}),
             options=OPTIONS,
             presets=PRESETS,
             preset_marks=PRESET_MARKS,

@@ -17,6 +17,7 @@ from harness.samples.images import LoadedImage
 from torch import Tensor
 
 from harness_open_clip.encoders import LoadedEncoder, Pixels
+from harness_open_clip.together import vectors_differ
 
 _CPU, _GPU = 16, 128  # images or texts at once
 _KNOWN_TEXTS = 1 << 17
@@ -47,7 +48,11 @@ class DualEncoderAnswerer:
         self._templates = tuple(templates)
         many = _GPU if encoder.device.type == "cuda" else _CPU
         # Alone, an image gives the same bytes whatever stands beside it.
-        self._at_once = 1 if runtime.deterministic else runtime.batch_size or many
+        at_once = 1 if runtime.deterministic else runtime.batch_size or many
+        self._differences = vectors_differ(encoder) if at_once > 1 else {}
+        self._at_once = {
+            side: 1 if side in self._differences else at_once for side in ("images", "texts")
+        }
         about: dict[str, Json] = {
             **facts,
             "preparation": encoder.preparation,
@@ -73,6 +78,14 @@ class DualEncoderAnswerer:
         wants = dict.fromkeys(request.want for request in requests)
         self._read([text for want in wants for text in self._sentences(want)])
         return [Response(request.id, self._one(request, images)) for request in requests]
+
+    def notes(self) -> list[str]:
+        """Return which side is encoded one by one, where batches changed its vectors."""
+        return [
+            f"{side} are encoded one at a time: a batch changed a vector by {value:.2g} when the "
+            "model was loaded"
+            for side, value in self._differences.items()
+        ]
 
     def parameters(self) -> int:
         """Return the number of the encoder's weights."""
@@ -119,7 +132,7 @@ class DualEncoderAnswerer:
     def _choose(self, want: Choose, images: Sequence[Tensor]) -> Scores | Failed:
         if len(images) != 1:
             return Failed(
-                "one_image", f"a dual encoder takes one picture a question, not {len(images)}"
+                "one_image", f"a dual encoder takes one image per question, not {len(images)}"
             )
         if want not in self._choices:
             self._choices[want] = self._stacked(want)
@@ -167,7 +180,7 @@ class DualEncoderAnswerer:
                 )
             else:
                 new.append(text)
-        for some in self._cut(new):
+        for some in self._cut(new, "texts"):
             self._texts |= zip(some, self._vectors(self._encoder.texts, some), strict=True)
 
     def _see(self, images: Sequence[LoadedImage]) -> dict[str, Tensor | Failed]:
@@ -182,7 +195,7 @@ class DualEncoderAnswerer:
                 new[image.key] = image
             else:
                 by_key[image.key] = cached
-        for some in self._cut(list(new.values())):
+        for some in self._cut(list(new.values()), "images"):
             ready: dict[str, Pixels] = {}
             for image in some:
                 try:
@@ -198,9 +211,10 @@ class DualEncoderAnswerer:
         self._kept.flush()
         return by_key
 
-    def _cut(self, items: list[Item]) -> Iterator[list[Item]]:
-        for start in range(0, len(items), self._at_once):
-            yield items[start : start + self._at_once]
+    def _cut(self, items: list[Item], side: str) -> Iterator[list[Item]]:
+        at_once = self._at_once[side]
+        for start in range(0, len(items), at_once):
+            yield items[start : start + at_once]
 
     @staticmethod
     def _vectors(encode: Callable[[Any], Tensor], inputs: Sequence[Any]) -> list[Tensor]:

@@ -16,10 +16,12 @@ from harness.engine.checkpoints import (
     load_pretrained,
     load_tokenizer,
 )
+from harness.engine.images import shown
 from harness.engine.weights import read_header
 from harness.errors import UserError, unknown
+from harness.samples.images import LoadedImage
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness_open_clip.prompt_array import PromptArray
 from harness_open_clip.sources import Encoder
@@ -37,6 +39,7 @@ class LoadedEncoder(ABC):
 
     context: int
     preparation: str
+    _image_side: str
 
     def __init__(self, model: Any, device: torch.device, dtype: torch.dtype) -> None:
         self._model = model.to(device, dtype).eval().requires_grad_(requires_grad=False)
@@ -74,6 +77,22 @@ class LoadedEncoder(ABC):
     def drops(self, text: str) -> bool:
         """Whether the tokenizer makes of a text what it makes of none."""
 
+    @property
+    def dtype(self) -> str:
+        """The dtype that it computes in."""
+        return str(self._dtype).removeprefix("torch.")
+
+    def vision_tower(self) -> tuple[nn.Module, Callable[[Sequence[LoadedImage]], object]]:
+        """Return the image side, and what runs it on images; see ``HasTower`` of the models."""
+        return getattr(self._model, self._image_side), self._look
+
+    def _look(self, images: Sequence[LoadedImage]) -> Tensor:
+        pixels = []
+        for image in images:
+            with shown(image) as opened:
+                pixels.append(self.prepare(opened))
+        return self.images(pixels)
+
     def parameters(self) -> int:
         """Return the number of weights."""
         return sum(weight.numel() for weight in self._model.parameters())
@@ -88,6 +107,8 @@ class LoadedEncoder(ABC):
 
 class OpenClipEncoder(LoadedEncoder):
     """A model of open_clip."""
+
+    _image_side = "visual"
 
     def __init__(self, model: Any, tokenizer: Any, device: torch.device, dtype: torch.dtype):
         from open_clip.transform import PreprocessCfg, image_transform_v2
@@ -149,6 +170,7 @@ class TransformersEncoder(LoadedEncoder):
         super().__init__(model, device, dtype)
         self.preparation = processor.to_json_string()
         self._tokenizer, self._processor = tokenizer, processor
+        self._image_side = "image_model" if model.config.model_type == "flava" else "vision_model"
         self.context = _positions(model.config, tokenizer)
         # SigLIP reads its vector at the last position and was trained on texts padded to the end.
         self._padding: dict[str, Any] = {"padding": True}

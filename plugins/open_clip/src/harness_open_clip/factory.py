@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, parse_options
@@ -56,6 +56,10 @@ class DualEncoder:
 
         encoder = load(source, device, torch_dtype(str(facts["dtype"])))
         return TrainableEncoder(encoder, self._templates(), facts)
+
+    def load_tower(self, runtime: Runtime) -> tuple[Any, Callable[[Sequence[Any]], object]]:
+        """Return the image side, and what runs it on images."""
+        return self.load_model(runtime).vision_tower()
 
     def _find(self) -> Encoder:
         path = self._options.get("path")

@@ -14,13 +14,11 @@ from harness.engine.checkpoints import (
     load_tokenizer,
 )
 from harness.engine.images import check_shape
-from harness.engine.self_check import TOLERANCE
 from harness.requests import Choose, Failed, Request, Response, Scores
 from harness.samples.images import LoadedImage
-from PIL import Image
 from torch import Tensor
 
-_CHECKED = ("a person", "a photo of two people who talk", "one photo")
+from harness_open_clip.together import TEXTS, difference, noise, tolerance
 
 
 class MatchingHead:
@@ -110,7 +108,7 @@ class MatchingAnswerer:
     def __init__(self, head: MatchingHead, template: str, at_once: int) -> None:
         self._head, self._template, self._at_once = head, template, at_once
         self._difference = together_apart(head) if at_once > 1 else 0.0
-        if self._difference > TOLERANCE.get(head.dtype, max(TOLERANCE.values())):
+        if not self._difference <= tolerance(head.dtype):  # NaN is a difference too
             self._at_once = 1
 
     def notes(self) -> list[str]:
@@ -169,11 +167,8 @@ def together_apart(head: MatchingHead) -> float:
 
     An image of noise is shown to the head once for all three, and once for each.
     """
-    noise = torch.rand((48, 64, 3), generator=torch.Generator().manual_seed(0)) * 255
-    pixels = Image.fromarray(noise.byte().numpy())
-    shown = head.prepare(LoadedImage(pixels, "", "", *pixels.size))
-    apart = [head.logits(shown, [text]) for text in _CHECKED]
-    return float((head.logits(shown, _CHECKED) - torch.cat(apart)).abs().max())
+    pixels = head.prepare(noise(48, 64))
+    return difference(lambda texts: head.logits(pixels, texts), TEXTS)
 
 
 def load(source: Checkpoint, device: torch.device, dtype: torch.dtype) -> MatchingHead:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from harness.descriptors import Json
 from harness.engine.batching import free_memory
 from harness.errors import UserError, unknown
 from harness.models import Answerer, Runtime
+from harness.samples.images import LoadedImage
 from harness.training import Pairs
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -155,6 +156,10 @@ class TrainableEncoder:
         cosines = images @ normalize(queries.float(), dim=-1).T
         values = [adversary.places.get(p.groups.get(adversary.attribute, ""), -1) for p in pairs]
         return adversary(cosines), torch.tensor(values, device=self.device)
+
+    def vision_tower(self) -> tuple[nn.Module, Callable[[Sequence[LoadedImage]], object]]:
+        """Return the image side, and what runs it on images; see ``HasTower`` of the models."""
+        return self._encoder.vision_tower()
 
     def answerer(self, runtime: Runtime) -> Answerer:
         """Return what answers by the weights as they are; no vector is kept on disk."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import harness
 from harness import commands
 from harness.commands import emit, tell
 from harness.errors import UserError, nearest
+from harness.plugins import plugins
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,7 +21,25 @@ if TYPE_CHECKING:
     from harness.studies.kind import StudyPlan, StudyReport
 
 
+class _StudyCommand(click.Command):
+    """Says which command is meant where the name of a command stands in place of a study's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments.
+
+        Raises:
+            UserError: the first names a command.
+        """
+        if args and args[0] in plugins().commands():
+            raise UserError(
+                f"{args[0]!r} is a command of its own, not a study",
+                fix=shlex.join(["harness", *args]),
+            )
+        return super().parse_args(ctx, args)
+
+
 @click.command(
+    cls=_StudyCommand,
     short_help="Train and evaluate a matrix, and make its table.",
     epilog="Examples: harness study asd_main_demo --dry-run | "
     "harness study studies/asd_main_demo.yaml --out asd | "

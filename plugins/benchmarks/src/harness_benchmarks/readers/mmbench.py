@@ -186,7 +186,7 @@ class _Picture:
 
     def __call__(self) -> bytes:
         if self.start < 0:
-            raise SampleError("image_missing", f"row {self.row}: no row holds its picture")
+            raise SampleError("image_missing", f"row {self.row}: no row holds its image")
         try:
             with self.rows.open() as file:
                 cell = self.rows.at(file, self.start)["image"]

@@ -19,7 +19,7 @@ from harness_demo_world.chance import VERSION
 
 STAGES = {
     "language_model": "tokenizer and language model, from text",
-    "encoder": "image encoder, from pictures and captions",
+    "encoder": "image encoder, from images and captions",
     "fusion": "SocialFusion: connector and LoRA, from the tasks' training splits",
     "llava": "LLaVA: the same encoder and language model, trained whole",
 }
@@ -41,7 +41,10 @@ def _arguments() -> argparse.Namespace:
         "--cache", type=Path, default=Path("demo-world-training"), help="folder for drawn data"
     )
     parser.add_argument(
-        "--share", type=float, default=1.0, help="of steps, pictures and questions, to try it all"
+        "--share",
+        type=float,
+        default=1.0,
+        help="share of steps, images and questions, for a trial",
     )
     return parser.parse_args()
 

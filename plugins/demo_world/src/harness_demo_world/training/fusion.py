@@ -89,7 +89,7 @@ def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict
     made = collect(seed, cache, share)
     model = start(settings, seed, folder).train()
     made.seen = features(model.encoder, made.pixels)
-    _LOG.info("%d pictures, %s", len(made.pixels), {k: len(v) for k, v in made.questions.items()})
+    _LOG.info("%d images, %s", len(made.pixels), {k: len(v) for k, v in made.questions.items()})
     trained = {id(weight) for weight in model.trainable_parameters()}
     named = [(name, weight) for name, weight in model.named_parameters() if id(weight) in trained]
     optimiser = Optimiser(named, settings.rate, settings.steps)
