@@ -17,7 +17,10 @@ from harness.samples.images import LoadedImage
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-FAMILIES = ("align", "altclip", "chinese_clip", "clipseg", "flava", "metaclip_2")
+FAMILIES = (
+    "align", "altclip", "chinese_clip", "clipseg", "flava", "groupvit", "metaclip_2",
+    "vision-text-dual-encoder",
+)  # fmt: skip
 WORDS = ["a photo of a happy person", "a photo of an angry child", "two people talking"] * 3
 
 
@@ -121,6 +124,7 @@ def _save_family(kind: str, place: Path, text: dict[str, Any], vision: dict[str,
     name = {
         "altclip": "AltCLIP", "chinese_clip": "ChineseCLIP", "metaclip_2": "MetaClip2",
         "clipseg": "CLIPSeg", "align": "Align", "flava": "Flava",
+        "groupvit": "GroupViT", "vision-text-dual-encoder": "VisionTextDualEncoder",
     }[kind]  # fmt: skip
     ending = "Model"
     if kind == "align":
@@ -137,6 +141,17 @@ def _save_family(kind: str, place: Path, text: dict[str, Any], vision: dict[str,
         ending = "ForImageSegmentation"
         parts |= {"extract_layers": [0, 1], "reduce_dim": 8, "decoder_num_attention_heads": 2,
                   "decoder_intermediate_size": 16}  # fmt: skip
+    elif kind == "groupvit":
+        stages = {
+            "depths": [1, 1, 1],
+            "num_group_tokens": [4, 2, 0],
+            "num_output_groups": [4, 2, 2],
+        }
+        parts["vision_config"] = {**vision, **stages}
+        parts["projection_intermediate_dim"] = 16
+    elif kind == "vision-text-dual-encoder":
+        parts["vision_config"] = {**vision, "model_type": "clip_vision_model"}
+        parts["text_config"] = {**text, "model_type": "bert"}
     elif kind == "flava":
         ending = "ForPreTraining"
         names = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")

@@ -71,7 +71,19 @@ def test_twenty_texts_have_the_official_prompt_array_s_vectors(original: Path) -
 
 
 @pytest.mark.parametrize(
-    "kind", ["clip", "siglip", "altclip", "chinese_clip", "align", "flava", "clipseg", "metaclip_2"]
+    "kind",
+    [
+        "clip",
+        "siglip",
+        "altclip",
+        "chinese_clip",
+        "align",
+        "flava",
+        "clipseg",
+        "groupvit",
+        "metaclip_2",
+        "vision-text-dual-encoder",
+    ],
 )
 def test_an_array_stands_before_texts_of_each_family(
     converted: Callable[[str], Path], kind: str

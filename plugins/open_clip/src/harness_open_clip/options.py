@@ -43,8 +43,8 @@ _HUB = {
     "siglip2-so400m": "google/siglip2-so400m-patch14-384",
 }
 FAMILIES = (
-    "align", "altclip", "chinese_clip", "clip", "clipseg", "flava", "metaclip_2", "siglip",
-    "siglip2",
+    "align", "altclip", "chinese_clip", "clip", "clipseg", "flava", "groupvit",
+    "metaclip_2", "siglip", "siglip2", "vision-text-dual-encoder",
 )  # fmt: skip
 """Model types of transformers that are read."""
 

@@ -14,7 +14,7 @@ import torch
 from harness.errors import UserError
 from torch import Tensor, nn
 
-_FIRST = ("align", "altclip", "chinese_clip", "flava")
+_FIRST = ("align", "altclip", "chinese_clip", "flava", "vision-text-dual-encoder")
 """Model types of transformers whose text vector is read at the first token."""
 _WORDS = ("token_embedding.weight", "word_embeddings.weight")
 
