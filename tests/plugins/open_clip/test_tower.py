@@ -27,7 +27,9 @@ pytestmark = pytest.mark.torch
 def tower_of(name: str) -> Tower:
     settings = load_settings()
     task = Task(load_catalog(plugins().spec_folders()).task("raf_db", {}), settings)
-    return find_encoder(f"model:open_clip,{name}", settings, Runtime(device="cpu"), task).load()
+    found = find_encoder(f"model:open_clip,{name}", settings, Runtime(device="cpu"), task)
+    tower: Tower = found.load()
+    return tower
 
 
 @pytest.mark.parametrize(
