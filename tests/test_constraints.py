@@ -22,7 +22,7 @@ def test_no_pinned_version_is_refused_by_an_installed_package_of_its_pinned_vers
     """pip finds no solution otherwise, and the command that installs it ends there."""
     versions = pinned()
     assert len(versions) > 100
-    environment = {**default_environment(), "extra": ""}
+    environment: dict[str, str] = {**default_environment(), "extra": ""}  # type: ignore[dict-item]
     compared, refused = 0, []
     for package in distributions():
         name = canonicalize_name(package.metadata["Name"])

@@ -208,8 +208,9 @@ def _read(directory: Path, sealing: Sealing) -> tuple[dict[str, str], dict[str, 
     except UserError:
         body = {}
     version, hashes, sizes = body.get("format"), body.get("sha256"), body.get("bytes", {})
-    tables = isinstance(hashes, dict) and isinstance(sizes, dict)
-    if type(version) is not int or version < 1 or not tables:
+    if not (isinstance(hashes, dict) and isinstance(sizes, dict)):
+        hashes, sizes, version = {}, {}, None
+    if type(version) is not int or version < 1:
         raise UserError("the seal is damaged", where=path, fix=sealing.anew)
     if version > sealing.format:
         raise UserError(

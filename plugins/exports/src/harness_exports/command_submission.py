@@ -50,4 +50,4 @@ def submission(*, evaluation: str, out: Path, allow_missing: bool, as_json: bool
     line = f"{written.rows} answers written to {out}, for {written.server}"
     commands.say(line + (f" (marked: {marks})" if marks else ""))
     if written.missing:
-        commands.say(f"{written.missing} of them are empty: their samples errored", err=True)
+        click.echo(f"{written.missing} of them are empty: their samples errored", err=True)
