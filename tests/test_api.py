@@ -170,7 +170,7 @@ def test_a_wrong_argument_says_which_and_what_is_due(call: Any, message: str) ->
 def test_tasks_are_a_text_with_commas_or_any_iterable_and_paths_are_texts(faces: Faces) -> None:
     root = faces(4)
     data = {"raf_db": str(root)}
-    asked: list[Any] = ["raf_db", "raf_db, raf_db", ["raf_db"], ("raf_db",), iter(["raf_db"])]
+    asked: list[Any] = ["raf_db", " raf_db, ", ["raf_db"], ("raf_db",), iter(["raf_db"])]
     for tasks in asked:
         result = harness.run("null", tasks, data=data, results="there", ids="test_0001,test_0002")
         assert result.records[0].counts.samples == 2

@@ -124,9 +124,7 @@ def leaderboard(
         metric=metric,
         layout=layout,
         options=TableOptions(
-            baseline=baseline or "",
-            duplicates=duplicates,
-            one_sided=one_sided or ONE_SIDED,
+            baseline=baseline or "", duplicates=duplicates, one_sided=one_sided or ONE_SIDED
         ),
         interval=interval,
         ties=ties,
@@ -150,15 +148,14 @@ def _print(table: Table, form: str, out: Path | None) -> None:
 
         print_table(table)
         return
-    from harness.runs.seal import write_whole
-    from harness.tables.render import render
+    from harness.tables.render import render, write
 
     with kept_apart():
-        text = render(find("format", form, plugins().formats()), table)
+        format_found = find("format", form, plugins().formats())
         if out is None:
-            emit(text, nl=False)
+            emit(render(format_found, table), nl=False)
             return
-        write_whole(out, [text.encode()])
+        write(format_found, table, out)
         tell(f"{out}: {len(table.rows)} rows as {form}")
 
 

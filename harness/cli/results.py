@@ -79,9 +79,7 @@ def list_(*, state: State | None, results: Path | None, as_json: bool) -> None:
     )
 
 
-@results.command(
-    epilog="Example: harness results show raf_db/majority-0123456789ab",
-)
+@results.command(epilog="Example: harness results show raf_db/majority-0123456789ab")
 @click.argument("name", metavar="EVALUATION")
 @click.option(
     "--config",

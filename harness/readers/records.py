@@ -57,8 +57,7 @@ def cells(text: str, where: str) -> list[str]:
     longest = max(map(len, fields), default=0)
     if longest > _CELL:  # csv's own limit belongs to the process
         raise DataError(
-            f"not valid CSV: a cell of {longest:,} characters, the limit is {_CELL:,}",
-            where=where,
+            f"not valid CSV: a cell of {longest:,} characters, the limit is {_CELL:,}", where=where
         )
     return fields
 

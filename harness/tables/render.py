@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.descriptors import FormatDescriptor
 from harness.guard import not_plain
 from harness.plugins import contract_of
+from harness.runs.seal import write_whole
 from harness.tables.table import Table
 from harness.targets import load_target
 
@@ -24,3 +27,8 @@ def render(form: FormatDescriptor, table: Table) -> str:
     if why := not_plain(text):
         raise contract.wrong(f"returned text that cannot be written: {why}")
     return text
+
+
+def write(form: FormatDescriptor, table: Table, path: Path) -> None:
+    """Write a table as text into a file, whole or not at all; errors as :func:`render`."""
+    write_whole(path, [render(form, table).encode()])

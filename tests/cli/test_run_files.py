@@ -130,12 +130,16 @@ def test_what_does_not_fit_together_is_refused(
 
 
 def test_patterns_name_tasks_wherever_tasks_are_named(tmp_path: Path) -> None:
-    plan = harness.plan("random", ["raf*", "hagrid*"], results=tmp_path, profile="demo", limit=1)
+    plan = harness.plan(
+        "random", ["raf*", "hagrid*"], results=tmp_path / "own", profile="demo", limit=1
+    )
     assert [item.job.plan.task.id for item in plan.evaluations] == ["raf_db", "hagridv2"]
     plan.run()
-    table = harness.leaderboard(tmp_path, tasks="hag*")
+    table = harness.leaderboard(tmp_path / "own", tasks="hag*")
     assert {column.task for column in table.columns} == {"hagridv2"}
-    (comparison,) = harness.compare(tmp_path, tmp_path, tasks="*_db")
+    other = tmp_path / "other"
+    harness.run("majority", "raf_db", results=other, profile="demo", limit=1)
+    (comparison,) = harness.compare(tmp_path / "own", other, tasks="*_db")
     assert comparison.task == "raf_db"
     with pytest.raises(UserError, match="no task id matches 'x"):
         harness.leaderboard(tmp_path, tasks="x*")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.descriptors import parse_options
+from harness.engine import loading
 from harness.engine.loading import (
     LOADING,
     after_load,
@@ -19,7 +20,7 @@ from harness.engine.loading import (
     with_features,
 )
 from harness.errors import UserError
-from harness.models import Runtime, devices, loading
+from harness.models import Runtime, devices
 from tests.engine.conftest import language_model
 
 pytestmark = pytest.mark.torch

@@ -132,6 +132,8 @@ def test_two_finished_runs_are_a_pilot_and_slices_have_their_own_clusters(
     found = run("raf_db", "--effect", "5", "--pilot", ",".join(names))
     assert found["error"] == pytest.approx(100 * compared.main.paired.spread)
     assert (found["samples"], found["clusters"]) == (40, 40)
-    same = ["raf_db", "--effect", "5", "--pilot", f"{names[0]},{names[0]}"]
-    with pytest.raises(UserError, match="does not vary"):
-        CliRunner().invoke(power, same, catch_exceptions=False)
+    again = harness.run("random", "raf_db", profile="demo", limit=40, results="again").manifest
+    for other, message in ((again, "does not vary"), (names[0], "compared with themselves")):
+        pilots = ["raf_db", "--effect", "5", "--pilot", f"{names[0]},{other}"]
+        with pytest.raises(UserError, match=message):
+            CliRunner().invoke(power, pilots, catch_exceptions=False)

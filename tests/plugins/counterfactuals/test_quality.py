@@ -182,7 +182,7 @@ def test_a_study_compares_sets_with_real_images(
     gone = STUDY.format(made=tmp_path / "mad", real=tmp_path / "real").replace("Same", "Other")
     file.write_text(gone, "utf-8")
     assert invoke(main, command) == 2
-    assert "the folder does not exist" in capsys.readouterr().err
+    assert "the file or folder does not exist" in capsys.readouterr().err
 
 
 def test_a_study_takes_images_of_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

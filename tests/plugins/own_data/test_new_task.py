@@ -235,7 +235,8 @@ def test_what_would_be_left_out_in_silence_is_refused(
     ("flags", "message"),
     [
         (["--question", "Is {{ label }} right?"], "the question shows the right answer"),
-        (["--question", " "], "the question is empty"),
+        (["--question", r"\n"], "the question is empty"),
+        (["--question", " "], "--question is given without a value"),
         (["--target", "path"], "'path' is the column of the image too"),
         (["--cluster", "label"], "'label' is the column of the right answers too"),
         (["--image", "path,path"], "an image is named twice"),
