@@ -14,7 +14,7 @@ import pytest
 import harness
 
 ROOT = Path(__file__).parents[1]
-PLUGINS = ("socialfusion", "demo_world", "exports")
+PLUGINS = ("benchmarks", "socialfusion", "demo_world", "exports")
 PROJECTS = (ROOT, *(ROOT / "plugins" / name for name in PLUGINS))
 
 

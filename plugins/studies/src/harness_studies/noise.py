@@ -95,6 +95,8 @@ def noisy_cell(seed_mean: SeedMean[Any] | None, kind: str, scale: float) -> Cell
         return None
     value, low, high = seed_mean.estimate, seed_mean.low, seed_mean.high
     warning = NO_WIDTH if low is not None and high is not None and no_width(low, high) else ""
+    if missing := sum(one.estimate is None for one in seed_mean.seeds):
+        warning = f"{missing} of {len(seed_mean.seeds)} seeds have no estimate of what both have"
     if kind == SEEDS:
         value, interval = seed_mean.value, seed_mean.over_seeds
         low, high = (None, None) if interval is None else (interval.low, interval.high)
