@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +38,19 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(checkpoint: Path) -> Iterator[str]:
+    with serving(checkpoint) as address:
+        yield address
+
+
+@contextmanager
+def serving(checkpoint: Path) -> Iterator[str]:
+    """Start a server, and return its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = "import sys; from transformers.cli.transformers import main; sys.exit(main())"
     where = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
-    log = checkpoint / "server.log"
+    log = checkpoint / f"server{port}.log"
     with (
         log.open("wb") as out,
         subprocess.Popen(
@@ -70,6 +79,13 @@ def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def ask(url: str, checkpoint: Path, want: Any, *, shown: bool, **options: Any) -> Any:
+    (result,) = ask_all(url, checkpoint, [want], shown=shown, **options)
+    return result
+
+
+def ask_all(
+    url: str, checkpoint: Path, wants: Sequence[Any], *, shown: bool = True, **options: Any
+) -> list[Any]:
     from harness_openai_api import harness_models
     from harness_openai_api.factory import Endpoint
 
@@ -79,10 +95,12 @@ def ask(url: str, checkpoint: Path, want: Any, *, shown: bool, **options: Any) -
     images = (picture(),) if shown else ()
     try:
         turns = (Turn("user", "what is the person doing?", images),)
-        (response,) = answerer.answer([Request("1", "1", "task", turns, want)])
+        responses = answerer.answer(
+            [Request(str(at), str(at), "task", turns, want) for at, want in enumerate(wants)]
+        )
     finally:
         answerer.close()
-    return response.result
+    return [response.result for response in responses]
 
 
 def test_its_greedy_text_is_the_engines(url: str, checkpoint: Path) -> None:
@@ -97,12 +115,22 @@ def test_its_greedy_text_is_the_engines(url: str, checkpoint: Path) -> None:
     assert found.text == own.result.text.strip()
 
 
-def test_two_addresses_of_it_are_one_model(url: str, checkpoint: Path) -> None:
-    both = f"{url},{url.replace('127.0.0.1', 'localhost')},http://127.0.0.1:9/v1"
-    options = {"concurrency": 1, "max_concurrency": 4}
-    assert ask(both, checkpoint, Generate(8), shown=True, **options) == ask(
-        url, checkpoint, Generate(8), shown=True
-    )
+def test_two_servers_of_it_are_one_model(
+    url: str, checkpoint: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The third one is down."""
+    wants = [Generate(8)] * 8
+    alone = ask_all(url, checkpoint, wants)
+    with serving(checkpoint) as other:
+        urls = f"{url},{other},http://127.0.0.1:9/v1"
+        both = ask_all(urls, checkpoint, wants, concurrency=1, max_concurrency=4)
+    assert both == alone
+    answered = re.search(r"answered: (.*)", capfd.readouterr().err.rsplit("openai_api", 1)[-1])
+    assert answered is not None
+    numbers = [int(part.split()[1]) for part in re.split(r", (?=http)", answered[1])]
+    assert sum(numbers) == len(wants)
+    assert min(numbers[:2]) > 0
+    assert numbers[2] == 0
 
 
 def test_a_question_about_a_picture_is_answered(url: str, checkpoint: Path) -> None:
@@ -120,5 +148,5 @@ def test_it_gives_no_log_probabilities_and_that_is_told(url: str, checkpoint: Pa
 
 
 def test_scores_with_its_prefix_cache_are_refused(url: str, checkpoint: Path) -> None:
-    with pytest.raises(UserError, match="does not say"):
+    with pytest.raises(UserError, match=r"does not say|offers no way"):
         ask(url, checkpoint, Choose(("happy", "sad")), shown=True, scores="generated")
