@@ -22,7 +22,7 @@ from tests.plugins.training.test_train import flags, weights
 
 __all__ = ["built", "faces"]
 Faces = Callable[[int], Path]
-KILL = Path(__file__).parents[1] / "training" / "kill.py"
+KILL = Path(__file__).parents[1] / "plugins" / "training" / "kill.py"
 few = training.faces
 
 
