@@ -10,15 +10,17 @@ from typing import Annotated, Any
 from harness.api.records import several
 from harness.api.runs import settings_for
 from harness.arguments import FORMER, Within, checked
-from harness.config.data import refuse_unused
+from harness.config.data import given_path, refuse_unused
 from harness.config.settings import load_settings
 from harness.config.tasks import TaskName, installed_catalog, task_name
 from harness.descriptors import Json
-from harness.errors import HarnessError, SampleError, UserError, nearest
+from harness.errors import HarnessError, UserError, nearest
 from harness.evaluation.few_shot import choose_shots
+from harness.evaluation.plan import Selection, plan_task
 from harness.evaluation.task import Task
 from harness.jsonfiles import refuse_missing
 from harness.plugins import plugins
+from harness.readers.guard import make_reader
 from harness.specs.catalog import spec_files
 from harness.specs.group import is_group
 from harness.specs.loader import check, with_options
@@ -96,8 +98,8 @@ class Validation:
 def validate(paths: Path | str | Iterable[Path | str]) -> Validation:
     """Check task specs: schema, references between them, templates.
 
-    Prompts are rendered on the first sample where the settings say where the data lie, on stub
-    fields elsewhere.
+    Where the data lie beside the spec, or where the settings say, they are read as a run's plan
+    reads them; elsewhere prompts are rendered on stub fields.
 
     Args:
         paths: Files and folders.
@@ -190,21 +192,48 @@ class _Check:
 
 
 def _on_data(document: Document) -> list[HarnessError]:
-    """Render the first sample's prompt and answer, when settings name a folder for the data."""
-    spec = with_options(document, {})
-    settings = load_settings()
-    folder = settings.data.get(spec.id, settings.data.get(spec.data.benchmark))
+    """Check a spec as a run does before it asks anything: its reader, and its data if there."""
+    spec, settings = with_options(document, {}), load_settings()
+    try:
+        make_reader(spec.data.reader, spec.data.options, spec.unit, spec.labels)
+    except HarnessError as error:
+        return [_placed(document, error, "")]
+    folder = given_path(spec, settings)
     if folder is None or not folder.is_dir():
         return []
+    task = Task(spec, settings)
     try:
-        task = Task(spec, settings)
-        sample = next(iter(task.samples()), None)
-        if sample is not None:
-            build_turns(spec, sample, (), [Shot(shown) for shown in choose_shots(task, 0)])
-            options_as_sent(spec, sample)
-            if sample.target is not None:
-                render_answer(spec, sample.target)
-    except (SampleError, HarnessError) as error:
-        message = f"on the data in {folder}: {' '.join(str(error).split())}"
-        return [UserError(message, where=document.where(("prompt", "template")))]
+        files = task.reader.annotations(task.located.root, spec.data.split)
+        if folder not in settings.data.values() and not any(map(task.located.root.is_file, files)):
+            return []  # a spec of one's own, whose data do not lie beside it
+        shots = choose_shots(task, 0)
+        plan_task(task, Selection(), [sample.id for sample in shots])
+        sample = next(iter(task.samples()))
+        build_turns(spec, sample, (), [Shot(shown) for shown in shots])
+        options_as_sent(spec, sample)
+        if sample.target is not None:
+            render_answer(spec, sample.target)
+    except HarnessError as error:
+        return [_placed(document, error, f"on the data in {folder}: ")]
     return []
+
+
+def _placed(document: Document, error: HarnessError, on_data: str) -> UserError:
+    """Return an error of a run at the place in the spec that it is about."""
+    path: tuple[str, ...] = ("prompt", "template") if on_data else ("data", "reader")
+    named = str(error.where or "").partition(":")[0].split(".")
+    if named[0] == "data":
+        path = tuple(named)
+        while path[-1] not in _at(document, path[:-1]):
+            path = path[:-1]
+    about = str(error) if on_data else error.message
+    fix = "" if on_data else error.fix
+    return UserError(on_data + " ".join(about.split()), where=document.where(path), fix=fix)
+
+
+def _at(document: Document, path: tuple[str, ...]) -> Any:
+    """Return the table of a spec at a path, which is there."""
+    table: Any = document.data
+    for key in path:
+        table = table[key]
+    return table
