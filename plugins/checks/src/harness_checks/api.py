@@ -10,24 +10,20 @@ from typing import Annotated, Any
 from harness.api.records import several
 from harness.api.runs import settings_for
 from harness.arguments import FORMER, Within, checked
-from harness.config.data import given_path, refuse_unused
-from harness.config.settings import load_settings
+from harness.config.data import refuse_unused
 from harness.config.tasks import TaskName, installed_catalog, task_name
 from harness.descriptors import Json
 from harness.errors import HarnessError, UserError, nearest
-from harness.evaluation.few_shot import choose_shots
-from harness.evaluation.plan import Selection, plan_task
 from harness.evaluation.task import Task
 from harness.jsonfiles import refuse_missing
 from harness.plugins import plugins
-from harness.readers.guard import make_reader
 from harness.specs.catalog import spec_files
 from harness.specs.group import is_group
-from harness.specs.loader import check, with_options
-from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer
+from harness.specs.loader import check
 from harness.specs.yaml_loader import Document, read_yaml
 
 from harness_checks.data_check import SplitReport, check_task
+from harness_checks.on_data import OnData
 from harness_checks.references import reference_problems
 
 FORMER["data_check"] = {"tick": "on_progress"}
@@ -88,10 +84,12 @@ class Validation:
     Attributes:
         files: The files that were checked.
         problems: Every problem with its place, as ``file:line:column`` where it has one.
+        notes: What a run would say of the data, and which data were not read.
     """
 
     files: Sequence[Path]
     problems: Sequence[HarnessError]
+    notes: Sequence[str] = ()
 
 
 @checked
@@ -108,7 +106,9 @@ def validate(paths: Path | str | Iterable[Path | str]) -> Validation:
         UserError: a path that is not there, or a folder without YAML.
     """
     files = _files([Path(path) for path in several(paths)])
-    return Validation(files, _Check().of(files))
+    check = _Check()
+    problems = check.of(files)
+    return Validation(files, problems, check.notes())
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
@@ -131,6 +131,7 @@ class _Check:
     def __init__(self) -> None:
         self._ids: dict[str, Document] = {}
         self._groups: list[Document] = []
+        self.on_data = OnData()
 
     def of(self, files: list[Path]) -> list[HarnessError]:
         problems: list[HarnessError] = []
@@ -138,7 +139,18 @@ class _Check:
             problems += self._file(path)
         for group in self._groups:
             problems += self._members(group)
-        return problems
+        return [*problems, *self.on_data.problems]
+
+    def notes(self) -> list[str]:
+        """Return what is no problem, and has to be said."""
+        unread = self.on_data.unread
+        if not unread:
+            return self.on_data.notes
+        whose = f"{unread[0]!r}" if len(unread) == 1 else f"{len(unread)} specs"
+        return [
+            *self.on_data.notes,
+            f"data of {whose} were not read: nothing says where they lie ([data] in harness.toml)",
+        ]
 
     def _file(self, path: Path) -> list[HarnessError]:
         try:
@@ -151,7 +163,8 @@ class _Check:
                 self._groups.append(document)
         elif not problems:
             problems += reference_problems(document, plugins())
-            problems += [] if problems else _on_data(document)
+            if not problems:
+                self.on_data.check(document)
         return problems
 
     def _repeated(self, document: Document) -> list[UserError]:
@@ -189,51 +202,3 @@ class _Check:
             return False
         visited.add(name)
         return any(self._leads_to(member, target, visited) for member in data["tasks"])
-
-
-def _on_data(document: Document) -> list[HarnessError]:
-    """Check a spec as a run does before it asks anything: its reader, and its data if there."""
-    spec, settings = with_options(document, {}), load_settings()
-    try:
-        make_reader(spec.data.reader, spec.data.options, spec.unit, spec.labels)
-    except HarnessError as error:
-        return [_placed(document, error, "")]
-    folder = given_path(spec, settings)
-    if folder is None or not folder.is_dir():
-        return []
-    task = Task(spec, settings)
-    try:
-        files = task.reader.annotations(task.located.root, spec.data.split)
-        if folder not in settings.data.values() and not any(map(task.located.root.is_file, files)):
-            return []  # a spec of one's own, whose data do not lie beside it
-        shots = choose_shots(task, 0)
-        plan_task(task, Selection(), [sample.id for sample in shots])
-        sample = next(iter(task.samples()))
-        build_turns(spec, sample, (), [Shot(shown) for shown in shots])
-        options_as_sent(spec, sample)
-        if sample.target is not None:
-            render_answer(spec, sample.target)
-    except HarnessError as error:
-        return [_placed(document, error, f"on the data in {folder}: ")]
-    return []
-
-
-def _placed(document: Document, error: HarnessError, on_data: str) -> UserError:
-    """Return an error of a run at the place in the spec that it is about."""
-    path: tuple[str, ...] = ("prompt", "template") if on_data else ("data", "reader")
-    named = str(error.where or "").partition(":")[0].split(".")
-    if named[0] == "data":
-        path = tuple(named)
-        while path[-1] not in _at(document, path[:-1]):
-            path = path[:-1]
-    about = str(error) if on_data else error.message
-    fix = "" if on_data else error.fix
-    return UserError(on_data + " ".join(about.split()), where=document.where(path), fix=fix)
-
-
-def _at(document: Document, path: tuple[str, ...]) -> Any:
-    """Return the table of a spec at a path, which is there."""
-    table: Any = document.data
-    for key in path:
-        table = table[key]
-    return table

@@ -21,19 +21,22 @@ def validate(*, paths: tuple[Path, ...], as_json: bool) -> None:
     """Check task specs: schema, references, templates.
 
     Takes files and folders. Every problem is printed as file:line:column: message, and the exit
-    code is 2 if there is any. Prompts are rendered on the first sample where harness.toml says
-    where the data lie, on stub fields elsewhere.
+    code is 2 if there is any. Where the data lie beside the spec, or where harness.toml says, they
+    are read as a run's plan reads them; elsewhere prompts are rendered on stub fields.
     """
     validation = harness.validate(paths)
     problems = validation.problems
     valid = len(validation.files) - len({_file(problem) for problem in problems})
     if as_json:
-        print_json({"valid": valid, "problems": [_plain(problem) for problem in problems]})
+        plain = [_plain(problem) for problem in problems]
+        print_json({"valid": valid, "problems": plain, "notes": [*validation.notes]})
     else:
         for problem in problems:
             click.echo(clean(_line(problem)))
         if not problems:
             click.echo("1 spec is valid" if valid == 1 else f"{valid} specs are valid")
+        for note in validation.notes:
+            click.echo(clean(note), err=True)
     if problems:
         raise click.exceptions.Exit(2)
 
