@@ -100,7 +100,7 @@ def test_a_prompt_is_rendered_on_real_data_where_there_are_some(
     assert code == 2
     line = spec[: spec.index("this face show")].count("\n") + 1
     assert out.startswith(f"a.yaml:{line}:13: on the data in ")
-    assert "'nobody' is undefined" in out
+    assert "the field 'nobody', which no sample has" in out
 
 
 @pytest.mark.parametrize(
