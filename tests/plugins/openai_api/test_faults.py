@@ -18,6 +18,7 @@ from harness_openai_api.client import retry_after
 
 from harness.errors import HarnessError, UserError
 from harness.models import Runtime
+from harness.plugins import plugins
 from harness.requests import Choose, Failed, Generate, Text
 from tests.plugins.openai_api.conftest import KEY
 from tests.plugins.openai_api.server import Body, FakeEndpoint, Reply, chat
@@ -273,6 +274,15 @@ def test_the_identity_names_model_host_and_options_that_change_numbers(model: An
     for same in ({"concurrency": 1}, {"timeout": 3.0}, {"retries": 0}, {"budget_tokens": 9}):
         assert told(**same) == told()
     assert told("http://one.test:8000/v1/") == told()
+
+
+def test_the_identity_has_the_reader_of_options_in_words_where_answers_are_words(
+    model: Any,
+) -> None:
+    version = plugins().extractors()["label"].version
+    url = "http://one.test:8000/v1"
+    assert model(url, scores="label").identity(Runtime())["label reader"] == version
+    assert "label reader" not in model(url).identity(Runtime())
 
 
 @pytest.mark.parametrize(

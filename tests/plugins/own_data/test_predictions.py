@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 import harness
 from harness.cli.main import invoke, main
 from harness.config.tasks import forget_included
+from harness.plugins import plugins
 
 
 @pytest.fixture
@@ -75,3 +77,20 @@ def test_a_file_without_any_id_of_the_task_is_refused_with_what_is_near(
     error = capsys.readouterr().err
     assert "1 of 1 lines match no sample of 'faces'; the first is line 1" in error
     assert meant in error
+
+
+@pytest.mark.parametrize(("answer", "read"), [("sad", False), ("It looks sad.", True)])
+def test_another_reader_of_options_in_words_is_another_identity_where_it_reads(
+    faces: Path, monkeypatch: pytest.MonkeyPatch, answer: str, read: bool
+) -> None:
+    path = faces / "answers.jsonl"
+    path.write_text(json.dumps({"id": "face_0", "answer": answer}) + "\n")
+    descriptor = plugins().extractors()["label"]
+    fingerprints = []
+    for version in (descriptor.version, descriptor.version + 1):
+        newer = {**plugins().extractors(), "label": replace(descriptor, version=version)}
+        monkeypatch.setattr(type(plugins()), "extractors", lambda _, newer=newer: newer)
+        planned = harness.plan("predictions", faces / "faces.yaml", options={"path": str(path)})
+        (evaluation,) = planned.evaluations
+        fingerprints.append(planned.model.record(evaluation.job.plan.task)["fingerprint"])
+    assert (fingerprints[0] != fingerprints[1]) == read

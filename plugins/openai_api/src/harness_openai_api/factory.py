@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from harness.descriptors import Json, parse_options
 from harness.errors import UserError
 from harness.models import Runtime
+from harness.plugins import find, plugins
 
 from harness_openai_api.options import OPTIONS
 from harness_openai_api.secrets import Secret
@@ -73,7 +74,14 @@ class Endpoint:
         The endpoint's weights are not known: the model's name has to stand for them.
         """
         del runtime
+        in_words = self._options["scores"] == "label"
         return {
+            # The harness reads which option a text names: another reader may read another one.
+            **(
+                {"label reader": find("extractor", "label", plugins().extractors()).version}
+                if in_words
+                else {}
+            ),
             "model": "openai_api",
             "scheme": _SCHEME,
             "name": str(self._options["model"]),

@@ -16,6 +16,7 @@ from harness.descriptors import Capability, Json
 from harness.errors import UserError, near, nearest, quoted
 from harness.jsonfiles import unreadable
 from harness.models.contract import Runtime, TaskHandle
+from harness.plugins import find, plugins
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
 from harness.resources import home_path
 
@@ -57,10 +58,10 @@ class Predictions:
         self._unmatched: list[str] = []
 
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
-        """Return the version, and the hash of the file's bytes.
+        """Return the version, the hash of the file's bytes, and what reads options in words.
 
         Raises:
-            UserError: the file cannot be read.
+            UserError: the file cannot be read, or a line is no such object or comes twice.
         """
         del runtime
         try:
@@ -68,7 +69,20 @@ class Predictions:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise unreadable(self._path, error) from None
-        return {"baseline": "predictions", "version": _VERSION, "sha256": digest}
+        identity = {"baseline": "predictions", "version": _VERSION, "sha256": digest}
+        if self._in_words():
+            # The harness reads which option they name: another reader may read another one.
+            reader = find("extractor", "label", plugins().extractors())
+            return {**identity, "label reader": reader.version}
+        return identity
+
+    def _in_words(self) -> bool:
+        """Whether an answer to a choice is none of its labels, so that it has to be read."""
+        labels = frozenset(self._task.options)
+        return bool(labels) and any(
+            line.answer is not None and line.scores is None and line.answer not in labels
+            for line in self._matched().values()
+        )
 
     def refusal(self, needed: Capability) -> str:
         """Return why the file answers nothing of the task, empty when it answers something.
