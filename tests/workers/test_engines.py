@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import entry
-from harness.descriptors import is_installed
+from harness.descriptors import is_installed, parse_options
+from harness.errors import UserError
 from tests.evaluation.test_run import sealed_files
 from tests.workers.conftest import Command
 from tests.workers.test_processes import journaled, output, whole
@@ -22,6 +23,7 @@ from tests.workers.test_processes import journaled, output, whole
 Faces = Callable[[int], Path]
 RUN = ("run", "--model", "random", "--tasks", "raf_db", "--data", "raf_db=raf", "--results", "r")
 MODULES = {"ray": "ray", "slurm": "submitit"}
+LOCAL = ("-e", "cluster=local")
 SLURM = ("--on", "slurm", "-e", "cluster=local", "-e", "workers=2", "-e", "patience=20")
 
 
@@ -42,6 +44,9 @@ def workers_named(text: bytes, folder: Path) -> Iterator[int]:
         ("slurm", ("-e", "workers=1"), "this machine has no sbatch"),
         ("slurm", ("-e", "partitin=x"), "did you mean 'partition' or"),
         ("slurm", ("-e", "cluster=locl"), "did you mean 'local'?"),
+        ("slurm", (*LOCAL, "-e", "gpus=99"), "a job with 99 GPUs does not fit"),
+        ("slurm", (*LOCAL, "-e", "cpus=2", "-e", "qos=x"), "do not use qos, cpus"),
+        ("slurm", (*LOCAL, "-e", "memory=9"), "fix: leave out -e memory=..."),
         ("ray", ("-e", "address=127.0.0.1:9"), "nothing answers at 127.0.0.1:9"),
         ("ray", ("-e", "address=nowhere"), "is neither auto nor HOST:PORT"),
         ("ray", ("-e", "address=auto"), "-e address=auto finds no Ray"),
@@ -70,6 +75,29 @@ def test_what_is_not_there_is_one_message(  # noqa: PLR0917
     assert (f"pip install 'social-harness-executor-{engine}[{engine}]'" if missing else said) in err
     assert "Traceback" not in err
     assert not Path("r").exists()
+
+
+@pytest.mark.parametrize(
+    ("visible", "given"), [("2,3", "2"), ("0,1,4", "0,1"), ("GPU-a,GPU-b", "must hold numbers")]
+)
+def test_jobs_on_this_machine_see_the_gpus_that_their_command_sees(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, visible: str, given: str
+) -> None:
+    pytest.importorskip("submitit")
+    from harness_executor_slurm import OPTIONS
+    from harness_executor_slurm.jobs import Slurm
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    number = given.count(",") + 1
+    options = parse_options(OPTIONS, {"cluster": "local", "gpus": number}, owner="")
+    if "numbers" in given:
+        with pytest.raises(UserError, match=given):
+            Slurm(options)
+        return
+    slurm = Slurm(options)
+    executor = slurm._executor(tmp_path)
+    executor.update_parameters(**slurm._parameters())
+    assert executor.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() == given
 
 
 @pytest.mark.slow

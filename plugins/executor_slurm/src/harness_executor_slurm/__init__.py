@@ -25,7 +25,7 @@ OPTIONS = (
         least=0,
         help="GPUs of a job; 1 on a cluster and 0 locally by default.",
     ),
-    Option(name="cpus", type="int", default=4, least=1, help="CPUs of a job."),
+    Option(name="cpus", type="int", least=1, help="CPUs of a job; 4 on a cluster by default."),
     Option(name="memory", type="int", least=1, help="Memory of a job in GB."),
     Option(
         name="cluster",

@@ -11,10 +11,13 @@ from typing import Any
 import submitit
 from harness.descriptors import Json
 from harness.errors import UserError, error_text, one_line
+from harness.workers.gpus import VISIBLE, gpus
 
 from harness_executor_slurm.mailbox_executor import MailboxExecutor
 from harness_executor_slurm.mailbox_worker import run
 
+_CPUS = 4  # of a job on a cluster
+_OF_CLUSTERS = ("partition", "account", "qos", "constraint", "cpus", "memory")
 _QUEUED = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED", "CONFIGURING", "UNKNOWN"}
 
 
@@ -40,7 +43,8 @@ class Slurm(MailboxExecutor):
         options: As the descriptor has them.
 
     Raises:
-        UserError: there is no ``sbatch``.
+        UserError: there is no ``sbatch``; or of local jobs, options that only a cluster applies, or
+            more GPUs than this machine has.
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
@@ -52,13 +56,38 @@ class Slurm(MailboxExecutor):
                 where="--on slurm",
                 fix="give the command on a login node, or try it with -e cluster=local",
             )
+        if self._is_local:
+            self._refuse_local()
         super().__init__(int(str(options["workers"])), float(str(options["patience"])))
+
+    def _refuse_local(self) -> None:
+        """Refuse what submitit does not apply to jobs on this machine."""
+        unused = [name for name in _OF_CLUSTERS if self._options[name] is not None]
+        if unused:
+            raise UserError(
+                f"jobs on this machine do not use {', '.join(unused)}",
+                where="--on slurm -e cluster=local",
+                fix=f"leave out {' '.join(f'-e {name}=...' for name in unused)}",
+            )
+        wanted, present = int(str(self._options["gpus"] or 0)), len(gpus())
+        if wanted and not all(name.isdecimal() for name in gpus()):
+            raise UserError(
+                f"{VISIBLE} must hold numbers, which submitit passes on to jobs",
+                where="--on slurm -e cluster=local",
+                fix=f"export {VISIBLE}=0,1 or similar",
+            )
+        if wanted > present:
+            raise UserError(
+                f"a job with {wanted} GPUs does not fit: this machine has {present}",
+                where="--on slurm -e cluster=local",
+                fix="leave out -e gpus to compute on the CPU"
+                if present == 0
+                else f"-e gpus={present}",
+            )
 
     def submit(self, places: Sequence[int]) -> list[object]:
         """Submit an array with a job for each place."""
-        executor = submitit.AutoExecutor(
-            folder=self.mailbox / "jobs", cluster=str(self._options["cluster"])
-        )
+        executor = self._executor(self.mailbox / "jobs")
         executor.update_parameters(**self._parameters())
         try:
             with executor.batch():
@@ -71,14 +100,25 @@ class Slurm(MailboxExecutor):
             ) from None
         return jobs
 
+    def _executor(self, folder: Path) -> submitit.Executor:
+        if self._is_local:
+            return submitit.LocalExecutor(folder)
+        return submitit.AutoExecutor(folder, cluster="slurm")
+
     def _parameters(self) -> dict[str, Any]:
         options = self._options
-        gpus = options["gpus"]
+        each = options["gpus"]
+        if self._is_local:
+            return {
+                "timeout_min": options["minutes"],
+                "gpus_per_node": each or 0,
+                "visible_gpus": [int(name) for name in gpus()] if each else [],
+            }
         parameters: dict[str, Any] = {
             "name": "harness",
             "timeout_min": options["minutes"],
-            "gpus_per_node": gpus if gpus is not None else (0 if self._is_local else 1),
-            "cpus_per_task": options["cpus"],
+            "gpus_per_node": 1 if each is None else each,
+            "cpus_per_task": options["cpus"] or _CPUS,
         }
         if options["memory"] is not None:
             parameters["mem_gb"] = options["memory"]
