@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.evaluation.collectors import Shared, collector_of
+from harness.evaluation.collectors import Collector, Shared, collector_of
 from harness.evaluation.collectors.frame import frame_of
 from harness.evaluation.score import scored_each
 from harness.evaluation.slices import SliceCounts, by_slice
@@ -88,8 +88,8 @@ def summarise(
         for collector in collectors:
             collector.add(*scored)
     values = tuple(collector.overall(frame, seed) for collector in collectors)
-    for collector in collectors:
-        notes |= collector.notes()
+    for collector, value in zip(collectors, values, strict=True):
+        notes |= _of_metric(collector, value, samples - errors, labelled=samples > unlabelled)
     notes |= _without_values(slices, samples - errors)
     by_slices = [by_slice(counted, collectors, frame, seed) for counted in slices]
     counts = Counts(
@@ -106,6 +106,18 @@ def summarise(
         tuple(table for collector in collectors for table in collector.tables(frame, seed)),
         tuple(comparison for _, listed in by_slices for comparison in listed),
     )
+
+
+def _of_metric(
+    collector: Collector, value: MetricValue, scored: int, *, labelled: bool
+) -> Mapping[str, int]:
+    notes, reason = collector.notes(), getattr(collector.metric, "undefined", "")
+    if collector.needs_target and not labelled:
+        reason = "none has a right answer"
+    if value.value is None and scored and (reason or not notes):
+        reason = reason and f" ({reason})"
+        notes = {**notes, f"samples, over which {value.column} is undefined{reason}": scored}
+    return notes
 
 
 def _without_values(slices: Iterable[SliceCounts], scored: int) -> dict[str, int]:

@@ -84,6 +84,7 @@ class Recall:
     size = 2
     proportion = True
     range = (0.0, 1.0)
+    undefined = "no sample has the label"
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._classes = Classes(labels)

@@ -57,7 +57,8 @@ class AdditiveMetric(Protocol):
     A metric of any kind may declare its range, ``range = (0.0, 1.0)`` (``None`` for an open
     end): intervals are clipped to it, and a value outside it is an error of the plugin. It may
     declare the fields of a sample that it reads, ``reads = ("scene",)``: a spec that does not keep
-    one of them is refused before a model is asked.
+    one of them is refused before a model is asked. It may say when it has no
+    value, ``undefined = "no answer is yes"``, which the record and the table repeat.
 
     A metric whose statistics are correct answers at 0 (or fractions from 0 to 1) and answers at
     1, and whose value is their ratio, may set ``proportion = True``: it gets a Wilson interval
@@ -209,11 +210,11 @@ class CountsMerge(Protocol):
 
 
 @runtime_checkable
-class CountsTellNotes(Protocol):
-    """Counts of a metric of groups that report which groups have no value."""
+class ComparisonTellsNotes(Protocol):
+    """A comparison that reports which of what it compares has no value."""
 
     def notes(self) -> Mapping[str, int]:
-        """Return the kinds of groups left out of the number, in a few words, and their counts."""
+        """Return the kinds of things left out of the number, in a few words, and their counts."""
         ...
 
 

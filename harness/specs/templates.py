@@ -292,14 +292,10 @@ def _check(tree: nodes.Template, where: str) -> tuple[tuple[str, ...], tuple[str
             raise TemplateProblem(problem, where=where, line=line, fix=fix)
         if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in bound:
             read.setdefault(node.name)
-        if isinstance(node, nodes.Getattr) and _is_option(node.node):
+        if isinstance(node, nodes.Getattr) and getattr(node.node, "name", "") == "option":
             options.setdefault(node.attr)
         stack.extend((child, loops, bound) for child in reversed([*node.iter_child_nodes()]))
     return tuple(name for name in read if name != "option"), tuple(options)
-
-
-def _is_option(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.Name) and node.name == "option"
 
 
 def _targets(node: nodes.For) -> list[nodes.Name]:

@@ -28,7 +28,8 @@ FORMAT = 1
 def markdown(table: Table) -> str:
     """Return GitHub-flavoured Markdown."""
     parts = [f"**{escape_markdown(table.title)}**"] if table.title else []
-    head = ["Model", *(_markdown_heading(column) for column in table.columns)]
+    titles = [(column.over, column.heading) for column in table.columns]
+    head = ["Model", *("<br>".join(map(escape_markdown, title)) for title in titles)]
     for section in table.sections:
         if section.title:
             parts.append(f"**{escape_markdown(section.title)}**")
@@ -55,10 +56,6 @@ def markdown(table: Table) -> str:
 def _markdown_grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, [":--", *["--:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _markdown_heading(column: Column) -> str:
-    return f"{escape_markdown(column.over)}<br>{escape_markdown(column.heading)}"
 
 
 def _markdown_name(group: str, model: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from math import isfinite
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -136,10 +136,6 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
-
-
 def _is_rank(value: object) -> bool:
     return _is_whole(value) and bool(value)
 
@@ -148,24 +144,16 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _are_whole(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_whole, value))
-
-
 def _is_list(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
 
 
-def _is_pattern(value: object) -> bool:
-    return value is None or (isinstance(value, dict) and all(map(_is_scale, value.values())))
-
-
 def _is_scale(value: object) -> bool:
-    return _is_number(value) and isinstance(value, int | float) and value > 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf
 
 
-def _are_ranks(value: object) -> bool:
-    return value is None or (isinstance(value, dict) and all(map(_is_rank, value.values())))
+def _all(good: Callable[[object], bool], value: object) -> bool:
+    return value is None or (isinstance(value, dict) and all(map(good, value.values())))
 
 
 _GOOD: Mapping[str, Callable[[object], bool]] = {
@@ -173,10 +161,12 @@ _GOOD: Mapping[str, Callable[[object], bool]] = {
     "lora_alpha": _is_scale,
     "target_modules": lambda value: bool(value) and (isinstance(value, str) or _is_list(value)),
     "modules_to_save": lambda value: value is None or _is_list(value),
-    "rank_pattern": _are_ranks,
-    "alpha_pattern": _is_pattern,
+    "rank_pattern": lambda value: _all(_is_rank, value),
+    "alpha_pattern": lambda value: _all(_is_scale, value),
     "exclude_modules": lambda value: value is None or isinstance(value, str) or _is_list(value),
-    "layers_to_transform": lambda value: value is None or _is_whole(value) or _are_whole(value),
+    "layers_to_transform": lambda value: (
+        value is None or all(map(_is_whole, value if isinstance(value, list) else [value]))
+    ),
     "layers_pattern": lambda value: value is None or isinstance(value, str) or _is_list(value),
     **dict.fromkeys(
         ("fan_in_fan_out", "use_rslora", "use_dora", "lora_bias", "ensure_weight_tying"),

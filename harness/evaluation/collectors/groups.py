@@ -18,8 +18,8 @@ from harness.metrics import GroupMetric, ScoredSample
 from harness.metrics.contract import (
     Bounded,
     Comparison,
+    ComparisonTellsNotes,
     CountsMerge,
-    CountsTellNotes,
     GroupCounts,
     Rows,
 )
@@ -51,6 +51,7 @@ class GroupCollector(Collector):
         self, spec: MetricSpec, metric: GroupMetric, shared: Shared, *, needs_target: bool
     ) -> None:
         super().__init__(spec, metric, shared, needs_target=needs_target)
+        self._notes: Mapping[str, int] = {}
         counts = metric.counts.key
         self._feeds = (GroupCollector, counts) not in shared
         self.counted: _Counted = shared.setdefault(
@@ -109,15 +110,16 @@ class GroupCollector(Collector):
         return self.metric.settle(self.counted.counts, parts, totals), totals
 
     def notes(self) -> Mapping[str, int]:
-        """Return what the counts say has no value."""
-        counts = self.counted.counts
-        return counts.notes() if isinstance(counts, CountsTellNotes) else {}
+        """Return what the comparison says has no value."""
+        return self._notes
 
     def overall(self, frame: Frame, seed: int) -> MetricValue:
         """Return the value with its band and what chance gives."""
         if not len(frame.codes):
             return self.recorded(float("nan"), None)
         drawn, settled = self._settled(frame, seed)
+        if isinstance(settled, ComparisonTellsNotes):
+            self._notes = settled.notes()
         value = float(settled.combine(drawn.components.value))
         possible = _range(settled)
         interval = None

@@ -20,7 +20,6 @@ from harness.errors import DataError, UserError
 from harness.evaluation.collectors import GroupCollector, Shared, make_metric
 from harness.evaluation.collectors.frame import Frame, Parts
 from harness.metrics import ScoredSample
-from harness.metrics.contract import Comparison
 from harness.specs import MetricSpec
 from harness.stats.types import Floats
 from harness.targets import load_target
@@ -71,7 +70,7 @@ def odds_of(samples: Sequence[ScoredSample]) -> list[float]:
     return [one.scores[0] for one in samples if one.scores]
 
 
-def counted(metric: Any, samples: Sequence[ScoredSample]) -> tuple[Comparison, Floats]:
+def counted(metric: Any, samples: Sequence[ScoredSample]) -> tuple[Any, Floats]:
     """Return the comparison and its totals by part, columns in the metric's own order."""
     _, totals, labels = counted_as_they_came(metric, samples)
     totals = totals[:, list(metric.counts.columns())]
@@ -183,7 +182,9 @@ def test_a_model_that_always_says_the_same_has_no_value(name: str, answer: str) 
     ]  # fmt: skip
     metric = make(name)
     assert math.isnan(value(metric, samples))
-    assert metric.counts.notes() == {"concepts whose answers are all tied, which rank nobody": 1}
+    assert counted(metric, samples)[0].notes() == {
+        "concepts whose answers are all tied, which rank nobody": 1
+    }
 
 
 @pytest.mark.parametrize("name", RANKED)
@@ -191,7 +192,8 @@ def test_one_group_alone_has_no_value_and_ties_are_taken_alike(name: str) -> Non
     alone = [asked("nurse", float(place), gender="female") for place in range(8)]
     metric = make(name)
     assert math.isnan(value(metric, alone))
-    assert metric.counts.notes()["attributes with one value alone, which compare nobody"] == 1
+    notes = counted(metric, alone)[0].notes()
+    assert notes["attributes with one value alone, which compare nobody"] == 1
     tied = [asked("nurse", float(place % 2), gender=g) for g in ("a", "b") for place in range(8)]
     assert value(make(name), tied) == pytest.approx(0, abs=1e-12)
 

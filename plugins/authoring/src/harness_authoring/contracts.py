@@ -25,8 +25,8 @@ from harness.contracts import (
     Choose,
     CommandDescriptor,
     Comparison,
+    ComparisonTellsNotes,
     CountsMerge,
-    CountsTellNotes,
     DataRoot,
     DataSource,
     DataSourceDescriptor,
@@ -247,7 +247,7 @@ CONTRACTS = (
         "harness_metrics",
         MetricDescriptor,
         "(options, labels) -> GroupMetric",
-        (GroupMetric, GroupCounts, Comparison, Bounded, CountsTellNotes, CountsMerge),
+        (GroupMetric, GroupCounts, Comparison, Bounded, ComparisonTellsNotes, CountsMerge),
         """
         class Counts:
             key = "answered yes, by gender"

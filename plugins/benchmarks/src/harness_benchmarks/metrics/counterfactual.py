@@ -94,6 +94,7 @@ class Consistency(_InSets):
     """
 
     range = (0.0, 1.0)
+    undefined = "no set of images with different groups is of a concept with different answers"
 
     def prepare(self, samples: Sequence[ScoredSample]) -> tuple[NDArray[np.intp], Floats]:
         """Return ``(sets,)`` the place of one sample of each that counts, and 1 where all agree."""
@@ -149,6 +150,9 @@ class Shift(_InSets):
     """Mean over concepts of the highest mean change within sets, over attribute values."""
 
     range = (-1.0, 1.0)
+    undefined = (
+        "no set of images with different groups is of a concept with different probabilities"
+    )
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)

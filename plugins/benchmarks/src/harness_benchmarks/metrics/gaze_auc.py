@@ -57,6 +57,7 @@ class GazeAuc:
 
     size = 2
     range = (0.0, 1.0)
+    undefined = "no image has both points that were looked at and others"
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels

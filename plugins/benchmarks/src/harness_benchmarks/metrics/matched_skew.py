@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import numpy as np
     from harness.metrics.contract import ScoredSample
     from harness.stats.interval import Range
-    from harness.stats.types import Floats, Label
+    from harness.stats.types import Floats
     from numpy.typing import NDArray
 
 SHARES = tuple(step / 20 for step in range(1, 20))
@@ -129,7 +129,6 @@ class RankedCounts(SkewCounts):
         self._at = 0 if self.choice else self._labels.index(self._positive)
         self._bins: dict[tuple[str, int], int] = {}
         self._sliced: tuple[int, tuple[tuple[str, ...], list[slice]]] = 0, ((), [])
-        self._values: dict[str, set[str]] = {name: set() for name in self._attributes}
         self.key = ("ranked", self._width, *self.key)
 
     @property
@@ -178,13 +177,6 @@ class RankedCounts(SkewCounts):
             return None
         bins: list[float] = np.rint(np.clip(odds, -_LIMIT, _LIMIT) / self._width).tolist()
         return bins
-
-    def label(self, sample: ScoredSample) -> Label:
-        """Return the values of the attributes; one that the sample lacks is left out."""
-        label = super().label(sample)
-        for name, value in label:
-            self._values.setdefault(name, set()).add(value)
-        return label
 
     def merge(self, other: RankedCounts) -> None:
         """Know the bins of another evaluation too, so that both have the same positions."""
@@ -253,17 +245,6 @@ class RankedCounts(SkewCounts):
 
         return np.array([(bins > 0).sum() > 1 for bins in self.histograms(totals[0])], dtype=bool)
 
-    def notes(self) -> Mapping[str, int]:
-        """Return how many concepts and attributes have no value, and why."""
-        bins = Counter(concept for concept, _ in self._bins)
-        values = Counter(len(names) for names in self._values.values())
-        notes = {
-            "concepts whose answers are all tied, which rank nobody": Counter(bins.values())[1],
-            "attributes with one value alone, which compare nobody": values[1],
-            "attributes that no image has a value of": values[0] if bins else 0,
-        }
-        return {note: number for note, number in notes.items() if number}
-
 
 def log_odds(sample: ScoredSample, labels: Sequence[str]) -> list[float]:
     """Return the log odds of each of a task's labels against the others.
@@ -312,6 +293,19 @@ class _Ranking(Settled):
     def counting(self, totals: Floats) -> NDArray[np.bool_]:
         """Return which concepts rank anybody."""
         return self.counts.ranks(totals)
+
+    def notes(self) -> dict[str, int]:
+        """Return how many concepts and attributes have no value, and why."""
+        return self._noted(
+            {
+                "concepts whose answers are all tied, which rank nobody": int(
+                    (~self._counting).sum()
+                ),
+                "attributes with one value alone, which compare nobody": sum(
+                    len(places) == 1 for places in self.kinds
+                ),
+            }
+        )
 
 
 class _Matched(_Ranking):

@@ -117,6 +117,7 @@ class VanillaAccuracy:
     proportion = True
     range = (0.0, 1.0)
     reads = ("round",)
+    undefined = "no question's first round is among them"
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options, labels

@@ -198,6 +198,8 @@ class _Retrieval(ABC):
 class _RetrievalSkew(_Retrieval):
     """Skew@K: ``ln(share in the first k / desired share)`` of each value, then the extreme."""
 
+    undefined = "no image has a value of the attribute"
+
     def query(self, query: Query, weights: Floats) -> Floats:
         """Return the extreme skew of a concept."""
         import numpy as np
@@ -260,6 +262,7 @@ class BiasAtK(_Retrieval):
     """
 
     range = (-1.0, 1.0)
+    undefined = "no image of either value is among the first k of a concept"
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)
@@ -287,6 +290,8 @@ class Ndkl(_Retrieval):
     IntelLabs/multimodal_cognitive_ai 9fb11e45): no divergence but skew weighted by the desired
     shares, over the first k prefixes; 0 at parity, mostly below 0 otherwise.
     """
+
+    undefined = "no image has a value of the attribute"
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)

@@ -31,7 +31,7 @@ DESIRED = Option(
     help="Share that would be fair: the value's share of the images asked about, or equal shares.",
 )
 CONCEPT = Option(name="concept", default="concept", help="Field of the sample with the concept.")
-_POSITIVE = Option(name="positive", default="yes", help="The answer that assigns the concept.")
+POSITIVE = Option(name="positive", default="yes", help="The answer that assigns the concept.")
 SKEW_OPTIONS = (
     Option(
         name="elicitation",
@@ -42,7 +42,7 @@ SKEW_OPTIONS = (
     CONCEPT,
     Option(name="concepts", help="Concepts that count, separated by commas; all by default."),
     Option(name="attributes", help="Groups to compare, separated by commas; all by default."),
-    _POSITIVE,
+    POSITIVE,
     Option(
         name="estimator",
         default="hard",
@@ -92,14 +92,6 @@ DESCRIPTORS = (
         options=SKEW_OPTIONS,
         needs_target=False,
     ),
-    MetricDescriptor(
-        id="yes_rate",
-        target="harness_benchmarks.metrics.skew:YesRate",
-        summary="Share of positive answers.",
-        direction="none",
-        options=(_POSITIVE,),
-        needs_target=False,
-    ),
 )
 
 
@@ -113,6 +105,9 @@ class SkewCounts:
         options: The metric's.
         labels: Labels of the choice.
 
+    Attributes:
+        attributes: Groups to compare that the option names; all where it is empty.
+
     Raises:
         UserError: options that do not fit the task.
     """
@@ -122,7 +117,7 @@ class SkewCounts:
         self._soft = options["estimator"] == "soft"
         self._field = str(options["concept"])
         self._positive = str(options["positive"])
-        self._attributes = listed(options.get("attributes"))
+        self.attributes = listed(options.get("attributes"))
         self._only = frozenset(listed(options.get("concepts")))
         self._names: dict[str, int] = {}
         self._codes: dict[tuple[Json, Hashable], int] = {}
@@ -137,7 +132,7 @@ class SkewCounts:
             if not self._only or label in self._only:
                 self._names[label] = len(self._names)
         self.key: tuple[Hashable, ...] = (
-            "skew", self.choice, self._soft, self._field, self._positive, self._attributes,
+            "skew", self.choice, self._soft, self._field, self._positive, self.attributes,
             self._only, tuple(labels),
         )  # fmt: skip
 
@@ -220,7 +215,7 @@ class SkewCounts:
 
     def label(self, sample: ScoredSample) -> Label:
         """Return the values of the attributes; one that the sample lacks is left out."""
-        return values_of(sample, self._attributes)
+        return values_of(sample, self.attributes)
 
     def asked(self, totals: Floats) -> Floats:
         """Return images asked about each concept, ``(..., concepts)``."""
@@ -438,6 +433,34 @@ class Settled:
                  self._with_rate(cells), simultaneous=True),
         ]  # fmt: skip
 
+    def notes(self) -> dict[str, int]:
+        """Return how many concepts and attributes have no skew, or one that says nothing."""
+        k = self._assigned[0]
+        few = f"concepts assigned to fewer than {self._least:g} images, which do not count"
+        return self._noted(
+            {
+                "concepts assigned to nobody, which have no skew": int((k <= 0).sum()),
+                few: int(((k > 0) & (k < self._least)).sum()),
+                "attributes with one value alone, whose skew is 0 whatever is answered": sum(
+                    len(places) == 1 for places in self.kinds
+                ),
+            }
+        )
+
+    def _noted(self, notes: Mapping[str, int]) -> dict[str, int]:
+        """Return the notes that have a number, with those about attributes without a value."""
+        named = {name for part in self._parts for name, _ in part}
+        lacking = set(self.counts.attributes) - named
+        asked = self._asked[0]
+        every = {
+            **notes,
+            "attributes that no image has a value of": len(lacking) if asked.any() else 0,
+        }
+        if not named and not lacking:
+            images = asked[:1] if self.counts.choice else asked
+            every["answers about images without a value of any attribute"] = int(images.sum())
+        return {note: number for note, number in every.items() if number}
+
     def _with_rate(self, counts: Mapping[str, Floats]) -> dict[str, Floats]:
         if not self.rate:
             return {"n": counts["n"]}
@@ -505,26 +528,6 @@ class MaxSkew(MinSkew):
     def pick(self, values: Floats) -> Floats:
         """Return the extreme over the last axis."""
         return highest(values)
-
-
-class YesRate:
-    """Share of answers that are the positive one; an unparsed answer is not."""
-
-    size = 2
-    proportion = True
-    range = (0.0, 1.0)
-
-    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
-        del labels
-        self._positive = str(options["positive"])
-
-    def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
-        """Return positive answers at 0 and answers at 1."""
-        return {0: float(sample.answer == self._positive), 1: 1.0}
-
-    def finalize(self, totals: Floats) -> Floats:
-        """Return positive answers over answers."""
-        return ratio(totals[..., 0], totals[..., 1])
 
 
 def rule_of(options: Mapping[str, Json]) -> Rule:

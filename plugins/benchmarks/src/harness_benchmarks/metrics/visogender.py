@@ -79,6 +79,7 @@ class ResolutionAccuracy:
 
     size = 8
     range: Range = (0.0, 1.0)
+    undefined = "no kind of image that counts has people of both genders"
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels

@@ -41,6 +41,7 @@ class AnswerableAccuracy:
     proportion = True
     range = (0.0, 1.0)
     answerable = True
+    undefined = "the right answer of each is to abstain"
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._abstain = str(options["abstain"])
@@ -64,3 +65,4 @@ class AbstentionAccuracy(AnswerableAccuracy):
     """Abstentions over samples whose right answer is to abstain."""
 
     answerable = False
+    undefined = "the right answer of none is to abstain"

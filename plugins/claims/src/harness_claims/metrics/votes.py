@@ -195,6 +195,7 @@ class AgreementAccuracy(_Mean):
 
     proportion = True
     range = (0.0, 1.0)
+    undefined = "annotators agree on none of them as far as the option says"
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)

@@ -38,6 +38,7 @@ class Precision:
 
     size = 3
     range = (0.0, 1.0)
+    undefined = "the label is never answered"
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._label = str(options["label"])
@@ -56,6 +57,8 @@ class Precision:
 
 class F1(Precision):
     """``2 right / (answers + samples)`` of one label; equals scikit-learn's ``f1_score``."""
+
+    undefined = "the label is neither answered nor right"
 
     def finalize(self, totals: Floats) -> Floats:
         """Return the harmonic mean of precision and recall."""

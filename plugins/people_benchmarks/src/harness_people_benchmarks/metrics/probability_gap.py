@@ -57,6 +57,7 @@ class ProbabilityGap:
     """
 
     range = (0.0, 1.0)
+    undefined = "no concept has images of both values"
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._concept, self._positive = str(options["concept"]), str(options["positive"])

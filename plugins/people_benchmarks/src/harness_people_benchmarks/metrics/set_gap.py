@@ -56,6 +56,7 @@ class SetGap:
     """
 
     range: tuple[float, float] = (-1.0, 1.0)
+    undefined = "no set has an answer for both values"
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels
