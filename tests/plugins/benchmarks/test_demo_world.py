@@ -48,9 +48,6 @@ def test_every_split_is_read_whole(cache: Path, descriptor: ReaderDescriptor) ->
         given = {"no_gesture": "include"}
     reader = load_target(descriptor)(parse_options(descriptor.options, given, owner=benchmark))
     for split in descriptor.splits:
-        drawn = SPLIT.get(split, split)
-        if drawn in world.SPLITS:  # some annotations are written with their split's images alone
-            source.DemoWorld().locate(benchmark, cache, (drawn,))
         if not all(map(root.is_file, reader.annotations(root, split))):
             assert split in ABSENT
             continue

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from itertools import chain, islice
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -15,16 +15,13 @@ import pytest
 from harness_demo_world import harness_data_sources
 from harness_demo_world.contents import OWN
 from harness_demo_world.drawing.hands import CLASSES
-from harness_demo_world.layouts import LAYOUTS, AnnotatedBySplit
+from harness_demo_world.layouts import LAYOUTS
 from harness_demo_world.source import SEED_VARIABLE, DemoWorld
 from harness_demo_world.world import BENCHMARKS, COUNTS, sequences
 from PIL import Image
 
 from harness.errors import UserError
 
-BY_SPLIT = {
-    name: layout for name, layout in LAYOUTS.items() if isinstance(layout, AnnotatedBySplit)
-}
 SOCIAL = ("hagridv2", "pisc", "gazefollow", "raf_db", "jrdb_social")
 
 
@@ -75,11 +72,11 @@ def test_hagridv2_layout(roots: dict[str, Path]) -> None:
     root = roots["hagridv2"]
     people: dict[str, set[str]] = {}
     for split in ("train", "val", "test"):
-        files = dict(BY_SPLIT["hagridv2"].annotations_of(0, split))
+        files = sorted((root / "hagrid_annotations" / split).iterdir())
         assert {path.stem for path in files} == set(CLASSES)
         people[split] = set()
-        for text in files.values():
-            entries = json.loads(text)
+        for path in files:
+            entries = json.loads(path.read_text())
             assert len(entries) == COUNTS["hagridv2"][split] // 34
             for entry in entries.values():
                 people[split].add(entry["user_id"])
@@ -129,9 +126,7 @@ def test_gazefollow_layout(roots: dict[str, Path]) -> None:
         assert (root / row[0]).is_file()
         assert 0 <= float(row[8]) <= 1
         assert float(row[12]) > float(row[10])
-    assert not (root / "train_annotations_release.txt").exists()
-    ((_, written),) = BY_SPLIT["gazefollow"].annotations_of(0, "train")
-    train = written.splitlines()
+    train = (root / "train_annotations_release.txt").read_text("utf-8-sig").splitlines()
     assert len(train) == COUNTS["gazefollow"]["train"]
     assert {len(line.split(",")) for line in train} == {17}
     assert {line.split(",")[14] for line in train} == {"1"}
@@ -201,30 +196,14 @@ def test_pictures_of_another_split_are_added(cache: Path, tmp_path: Path) -> Non
     assert len(list(root.glob("image/*.jpg"))) == COUNTS["pisc"]["val"] + COUNTS["pisc"]["test"]
 
 
-def test_annotations_of_another_split_are_added(tmp_path: Path) -> None:
-    folder = "labels/labels_2d_activity_social_stitched"
-    root = DemoWorld().locate("jrdb_social", tmp_path, ())
-    assert not (root / folder).exists()
-    DemoWorld().locate("jrdb_social", tmp_path, ("val",))
-    assert {path.stem for path in (root / folder).iterdir()} == set(sequences("val"))
-    DemoWorld().locate("jrdb_social", tmp_path, ("valid",))
-    both = {*sequences("val"), *sequences("test")}
-    assert {path.stem for path in (root / folder).iterdir()} == both
-
-
-def test_annotations_by_split_are_what_all_splits_have() -> None:
-    layout = LAYOUTS["jrdb_social"]
-    assert isinstance(layout, AnnotatedBySplit)
-    by_split = [layout.annotations_of(0, split) for split in layout.splits]
-    assert dict(chain(*by_split)) == dict(layout.annotations(0))
-
-
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_what_a_reader_hashes_of_faces_is_there_whatever_splits_are_asked_for(
-    roots: dict[str, Path], split: str
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_annotations_of_all_splits_are_there_whatever_is_asked_for(
+    cache: Path, tmp_path: Path, benchmark: str
 ) -> None:
-    folder = roots["raf_db"] / "basic/Annotation/manual"
-    assert len(list(folder.glob(f"{split}_*_manu_attri.txt"))) == COUNTS["raf_db"][split]
+    root = DemoWorld().locate(benchmark, tmp_path, ())
+    for path, content in LAYOUTS[benchmark].annotations(0):
+        written = content if isinstance(content, bytes) else content.encode()
+        assert (root / path).read_bytes() == written
 
 
 def test_a_root_that_was_drawn_halfway_is_completed(roots: dict[str, Path], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.errors import UserError
 
 from harness_demo_world.chance import VERSION
-from harness_demo_world.layouts import LAYOUTS, AnnotatedBySplit
+from harness_demo_world.layouts import LAYOUTS
 from harness_demo_world.layouts.pixels import jpeg
 from harness_demo_world.world import SPLITS
 
@@ -52,14 +52,14 @@ class DemoWorld:
     def locate(self, benchmark: str, cache: Path, splits: Sequence[str] = ("test",)) -> Path:
         """Return the root folder of a benchmark, drawing what is missing.
 
-        Images are there of the splits asked for so far, and so are annotations where splits have
-        files of their own (:class:`AnnotatedBySplit`); other annotations are always there.
+        Annotations of all splits are always there, since a baseline learns from those of the train
+        split without an image; images only of the splits asked for so far.
 
         Args:
             benchmark: One of `contents.BENCHMARKS`.
             cache: Folder for drawn data; the world's version and seed are part of the path.
-            splits: Whose images to draw, and whose annotations to write. A split the benchmark
-                does not have is left out; ALIASES says what a release calls the world's `test`.
+            splits: Whose images to draw. A split the benchmark does not have is left out;
+                ALIASES says what a release calls the world's `test`.
 
         Raises:
             ValueError: for a benchmark or split that the world does not know.
@@ -74,16 +74,11 @@ class DemoWorld:
             raise ValueError(f"the demo world has no split {unknown[0]!r}: {list(SPLITS)}")
         root = Path(cache) / "demo_world" / f"v{VERSION}-seed{self.seed}" / benchmark
         layout = LAYOUTS[benchmark]
-        if not isinstance(layout, AnnotatedBySplit):
-            _write_once(root, "annotated", _encoded(layout.annotations(self.seed)))
+        _write_once(root, "annotated", _encoded(layout.annotations(self.seed)))
         for split in layout.splits:
             if split in splits:
-                if isinstance(layout, AnnotatedBySplit):
-                    texts = layout.annotations_of(self.seed, split)
-                    _write_once(root, f"{split}-annotated", _encoded(texts))
                 images = ((path, jpeg(image)) for path, image in layout.pictures(self.seed, split))
                 _write_once(root, f"{split}-drawn", images)
-        root.mkdir(parents=True, exist_ok=True)
         return root
 
 

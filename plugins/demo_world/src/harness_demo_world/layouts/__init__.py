@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from harness_demo_world.layouts.cmsc import Cmsc
 from harness_demo_world.layouts.drawn import DrawnPeople, DrawnThings
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-__all__ = ["LAYOUTS", "AnnotatedBySplit", "ReleaseLayout"]
+__all__ = ["LAYOUTS", "ReleaseLayout"]
 
 
 class ReleaseLayout(Protocol):
@@ -41,15 +41,6 @@ class ReleaseLayout(Protocol):
 
     def pictures(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, Image.Image]]:
         """Yield every image of a split."""
-        ...
-
-
-@runtime_checkable
-class AnnotatedBySplit(Protocol):
-    """A release layout whose splits have annotation files of their own."""
-
-    def annotations_of(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, str]]:
-        """Yield the annotation files that a reader of one split opens."""
         ...
 
 
