@@ -37,7 +37,8 @@ from harness.events import Tracker
 from harness.models import Runtime
 from harness.models.devices import resolve_device
 from harness.models.in_memory import ObjectModel
-from harness.specs.changes import MAX_SHOTS, Changes
+from harness.requests.reasoning import AUTO
+from harness.specs.changes import MAX_SHOTS, Changes, writes
 from harness.specs.prompt import lists_options
 from harness.specs.variants import changing, check_found, left_out, variants_of
 from harness.tables.known import listed
@@ -372,6 +373,8 @@ def _configured(
     changes = given(Changes, options)
     specs = changes.apply(catalog.task(name, spec_options.get(name, {})) for name in names)
     notes = (*unused(options.get("data") or {}, specs), *changes.without_effect(specs))
+    if configured.reasoning != AUTO and not any(map(writes, specs)):
+        notes += ("-o reasoning changes no choice here but those that are answered in words",)
     if isinstance(model, ObjectModel) and model.identity is None:
         notes += (NOT_REUSED.format(configured.descriptor.id),)
     variants, same = changing(options.get("variants") or "", configured.descriptor)
@@ -396,11 +399,8 @@ def run(
     """Evaluate a model on tasks; what is sealed already is not computed again.
 
     Args:
-        model: A model's id, ``{"model": ID, "options": {...}}`` with options of its own, a
-            descriptor, or an object with ``answer``, which :func:`harness.as_model` describes; or
-            several of these. A text may hold several ids, separated by commas.
-        tasks: Ids of tasks or groups, patterns such as ``fair*``, paths of specs, specs as
-            dictionaries, or tasks; a text may hold several, separated by commas.
+        model: See :func:`plan`.
+        tasks: See :func:`plan`.
         reporter: Told of the plan and of progress.
         options: See :class:`RunOptions`.
 

@@ -63,7 +63,7 @@ class Changes:
 
     def _applied(self, spec: TaskSpec) -> TaskSpec:
         prompt, ask = spec.prompt, spec.ask
-        if self.shots is not None and _has_shots(spec):
+        if self.shots is not None and spec.data.train_split is not None:
             prompt = replace(prompt, shots=self.shots)
         if self.prompt is not None:
             _refuse_prompt(self.prompt, spec)
@@ -82,23 +82,16 @@ class Changes:
         return replace(changed, asked=_difference(spec, changed))
 
 
-def _has_shots(spec: TaskSpec) -> bool:
-    return spec.data.train_split is not None
-
-
-def _chooses(spec: TaskSpec) -> bool:
-    return isinstance(spec.ask, ChooseSpec)
-
-
-def _writes(spec: TaskSpec) -> bool:
+def writes(spec: TaskSpec) -> bool:
+    """Whether a task has the model write its answer."""
     return isinstance(spec.ask, GenerateSpec)
 
 
 _TAKERS: tuple[tuple[str, Callable[[TaskSpec], bool], str], ...] = (
-    ("shots", _has_shots, "has a train split to take few-shot samples from"),
-    ("options_order", _chooses, "has the model choose among options"),
-    ("max_new_tokens", _writes, "has the model write its answer"),
-    ("temperature", _writes, "has the model write its answer"),
+    ("shots", lambda spec: spec.data.train_split is not None, "has a train split for examples"),
+    ("options_order", lambda spec: bool(spec.labels), "has the model choose among options"),
+    ("max_new_tokens", writes, "has the model write its answer"),
+    ("temperature", writes, "has the model write its answer"),
 )
 """Changes that some tasks cannot take: which do, and in words what these have."""
 
@@ -108,10 +101,9 @@ def _difference(spec: TaskSpec, changed: TaskSpec) -> dict[str, Json]:
     different: dict[str, Json] = {}
     if changed.prompt.shots != spec.prompt.shots:
         different["shots"] = changed.prompt.shots
-    if changed.prompt.template != spec.prompt.template:
-        different["prompt"] = _short(changed.prompt.template)
-    if changed.prompt.system != spec.prompt.system:
-        different["system"] = _short(changed.prompt.system)
+    for key, name in (("prompt", "template"), ("system", "system")):
+        if (text := getattr(changed.prompt, name)) != getattr(spec.prompt, name):
+            different[key] = _short(text)
     for name in ("order", "max_new_tokens", "temperature"):
         value = getattr(changed.ask, name, None)
         if value != getattr(spec.ask, name, None):

@@ -140,9 +140,8 @@ def options_as_sent(spec: TaskSpec, sample: Sample) -> tuple[str, ...]:
     template = template_of(spec.ask.text, f"{spec.id}: ask.choose.text")
     if set(template.fields) <= {"label"} and not template.options:
         return _same_options(spec.id, spec.ask.text, spec.labels)
-    fields = dict(sample.fields)
     return tuple(
-        rendered(spec, template, replace(sample, fields={**fields, "label": label}))
+        rendered(spec, template, replace(sample, fields={**sample.fields, "label": label}))
         for label in spec.labels
     )
 

@@ -309,6 +309,11 @@ def test_reasoning_is_an_option_of_every_model_that_writes(faces: Faces, tmp_pat
         return asked.records[0]
 
     plain, stripped = run(), run(reasoning="strip")
+    (note,) = harness.plan(
+        "predictions", "raf_db", options={"path": str(path), "reasoning": "strip"}, data=data,
+        results=tmp_path,
+    ).settings.notes  # fmt: skip
+    assert note == "-o reasoning changes no choice here but those that are answered in words"
     assert plain.model_fingerprint != stripped.model_fingerprint
     assert "reasoning" not in plain.model_options
     assert stripped.model_options["reasoning"] == "strip"

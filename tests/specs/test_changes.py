@@ -94,7 +94,7 @@ def test_what_only_some_tasks_can_take_is_said_in_plan_and_manifest(
         (
             "visogender",
             {"shots": 1},
-            "--shots: no task here has a train split to take few-shot samples from",
+            "--shots: no task here has a train split for examples",
         ),
         (
             "raf_db",

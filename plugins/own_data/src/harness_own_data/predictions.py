@@ -69,7 +69,11 @@ class Predictions:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise unreadable(self._path, error) from None
-        identity = {"baseline": "predictions", "version": _VERSION, "sha256": digest}
+        identity: dict[str, Json] = {
+            "baseline": "predictions",
+            "version": _VERSION,
+            "sha256": digest,
+        }
         if self._in_words():
             # The harness reads which option they name: another reader may read another one.
             reader = find("extractor", "label", plugins().extractors())
