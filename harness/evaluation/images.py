@@ -45,7 +45,7 @@ class Opened:
         files: Hash, width and height of each that was opened.
         shown: Each as the view shows it.
         error: The fault that kept the next one from being opened or shown.
-        notes: What the record says of the sample's boxes, and how often.
+        notes: What the record says of the sample's images and boxes, and how often.
     """
 
     files: list[ImageFile] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Opened:
     notes: dict[str, int] = field(default_factory=dict)
 
     def note(self, notes: Mapping[str, int]) -> None:
-        """Count what is to be said of the boxes of one more image."""
+        """Count what is to be said of one more image or its boxes."""
         for note, times in notes.items():
             self.notes[note] = self.notes.get(note, 0) + times
 
@@ -120,6 +120,7 @@ def _opened(
             if isinstance(image, SampleError):
                 raise image
             opened.files.append(ImageFile(image.sha256, image.width, image.height))
+            opened.note(image.notes)
             boxes = sample.boxes
             if view.perturbed is not None:
                 image, boxes = perturbed(image, sample, *view.perturbed)

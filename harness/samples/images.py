@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _PILLOW = Lock()
 _ORIENTATION = 0x0112  # of EXIF; 1 is upright
 MAX_BYTES = 512 * 1024 * 1024
+FRAMES = "images with several frames or pages, of which the first is shown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class LoadedImage:
         height: Height likewise.
         orientation: EXIF orientation, 1 to 8; over 1 it was mirrored or turned to be upright,
             from 5 on by a quarter.
-        notes: What was done to the sample's boxes, in a few words, and how often.
+        notes: What is not shown, and what was done to the sample's boxes, with how often.
     """
 
     pixels: Image.Image
@@ -78,6 +79,8 @@ def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
                         f"{_called(ref)}: {pixels / 1e6:.0f} megapixels, the limit is "
                         f"{max_pixels / 1e6:.0f}",
                     )
+                # What an MPO of a camera has beside its image is a preview or a second view.
+                several = image.format != "MPO" and getattr(image, "is_animated", False)
                 orientation = _orientation(image)
                 upright = to_rgb(ImageOps.exif_transpose(image))
     except SampleError:
@@ -89,7 +92,8 @@ def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError) as error:
         # Pillow raises SyntaxError and ValueError for damaged headers, OSError for truncation.
         raise SampleError("image_unreadable", f"{_called(ref)}: {short(str(error), 200)}") from None
-    return LoadedImage(upright, digest, digest, upright.width, upright.height, orientation)
+    size, notes = upright.size, {FRAMES: 1} if several else {}
+    return LoadedImage(upright, digest, digest, *size, orientation, notes)
 
 
 def image_hash(ref: ImageRef) -> str:
@@ -112,15 +116,12 @@ def to_rgb(image: Image.Image) -> Image.Image:
         # Pillow would clip these to 255; a 16-bit scan must be scaled instead.
         values = np.asarray(image, dtype=np.float64)
         wide = image.mode.startswith("I;16") or values.max(initial=0) > 255
-        top = 65535.0 if wide else 255.0
-        grey = np.clip(values * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)
+        grey = np.clip(values * (255.0 / 65535.0 if wide else 1.0) + 0.5, 0, 255).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
     if image.mode == "F":
         values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-        top = 1.0 if values.max(initial=0) <= 1 else 255.0
-        return Image.fromarray(np.clip(values * (255.0 / top), 0, 255).astype(np.uint8)).convert(
-            "RGB"
-        )
+        values *= 255.0 if values.max(initial=0) <= 1 else 1.0
+        return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8)).convert("RGB")
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
         layered = image.convert("RGBA")
         paper = Image.new("RGBA", layered.size, "white")

@@ -14,13 +14,14 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from PIL import Image
 
 import harness
 from harness.errors import SampleError, UserError
 from harness.evaluation.images import Opened, Workers, ahead, open_images
 from harness.runs.seal import SEALED
 from harness.samples import Box, ImageRef, Sample
-from harness.samples.images import open_image
+from harness.samples.images import FRAMES, open_image
 from harness.samples.roots import data_root
 from harness.samples.views import View
 from tests.evaluation.test_run import HERE, LOOK, PATH, look
@@ -271,3 +272,11 @@ def test_what_work_raises_comes_at_its_place() -> None:
     assert [next(made), next(made)] == [0.5, 1.0]
     with pytest.raises(ZeroDivisionError):
         next(made)
+
+
+def test_what_is_not_shown_of_an_image_is_noted_of_its_sample(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    refs = (ImageRef("a.gif", data_root(tmp_path)),)
+    (opened,) = open_images([Sample("a", refs, None, "a")], View())
+    assert opened.notes == {FRAMES: 1}

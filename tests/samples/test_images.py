@@ -18,7 +18,7 @@ from PIL import Image
 
 from harness.errors import SampleError
 from harness.samples import ImageRef
-from harness.samples.images import open_image
+from harness.samples.images import FRAMES, open_image
 from harness.samples.roots import data_root
 
 RED = (200, 30, 40)
@@ -282,3 +282,22 @@ def test_equal_bytes_have_equal_keys() -> None:
     keys = [open_image(ImageRef(name, data=data)).key for name, data in
             (("a", one), ("b", one), ("c", other))]  # fmt: skip
     assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "PNG", "WEBP"])
+@pytest.mark.parametrize("further", [0, 2])
+def test_frames_and_pages_that_are_not_shown_are_noted(kind: str, further: int) -> None:
+    first = Image.new("RGB", (8, 8), "red")
+    others = [Image.new("RGB", (8, 8), colour) for colour in ("blue", "lime")[:further]]
+    data = encoded(first, kind, save_all=True, append_images=others)
+    image = open_image(ImageRef("x", None, data))
+    assert image.notes == ({FRAMES: 1} if further else {})
+    red, _, blue = np.asarray(image.pixels)[4, 4]
+    assert red > 200
+    assert blue < 50
+
+
+def test_the_preview_beside_a_camera_s_image_is_no_further_frame() -> None:
+    small = Image.new("RGB", (4, 4))
+    data = encoded(Image.new("RGB", (8, 8)), "MPO", save_all=True, append_images=[small])
+    assert open_image(ImageRef("x", None, data)).notes == {}

@@ -334,6 +334,7 @@ def _look(image: ImageRef, views: Iterable[tuple[Box, ...]]) -> _Look:
         look.fault = str(error)
         return look
     look.digest = bytes.fromhex(opened.sha256)
+    look.notes |= opened.notes
     for boxes in views:
         try:
             _, notes = placed(opened, boxes)
