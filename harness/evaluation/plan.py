@@ -18,7 +18,7 @@ import numpy as np
 
 from harness.config.tasks import typed
 from harness.descriptors import Json
-from harness.errors import DataError, UserError, nearest
+from harness.errors import DataError, UserError, nearest, quoted
 from harness.evaluation.collectors import check_metrics
 from harness.evaluation.task import PLUGIN_CODE, Task
 from harness.plugins import contract_of, find, plugins
@@ -63,9 +63,7 @@ class Selection:
         if self.ids is not None:
             present = {sample.id for sample in task.samples() if sample.id in self.ids}
             for name in sorted(self.ids - present):
-                examples = [
-                    sample.id for sample, _ in zip(task.samples(), range(5000), strict=False)
-                ]
+                examples = [sample.id for sample in islice(task.samples(), 5000)]
                 raise UserError(
                     f"task {task.id!r} has no sample {name!r}", fix=nearest(name, examples)
                 )
@@ -244,19 +242,31 @@ def _looked_at(
 
     Raises:
         UserError: in the end, when the prompt names a field that none of them has.
+        DataError: in the end, when a right answer is none of the options: no answer is right then.
     """
     lacking, known = prompt_fields(task.spec), set[str]()
     empty, groups = set(task.spec.slices), set[str]()
+    options, stray = frozenset(task.options), list[Sample]()
     first = None
-    while (lacking or empty or first is None) and (sample := next(samples, None)) is not None:
-        first = first or sample
-        known.update(sample.fields)
-        groups.update(sample.groups)
-        lacking -= known
-        empty -= groups
+    for sample in samples:
+        if lacking or empty or first is None:
+            first = first or sample
+            known.update(sample.fields)
+            groups.update(sample.groups)
+            lacking -= known
+            empty -= groups
+        target = sample.target
+        if options and type(target) is str and target not in options:
+            stray.append(sample)
         yield sample
-    yield from samples
     empty_slices |= {name: nearest(name, groups) for name in sorted(empty)}
+    if stray:
+        answer = str(stray[0].target)
+        raise DataError(
+            f"a right answer is none of the options: {quoted(answer)} of {quoted(stray[0].id)} "
+            f"(samples with such answers: {len(stray):,})",
+            where=f"{task.id}: ask.choose.labels", fix=nearest(answer, options),
+        )  # fmt: skip
     if first is not None and (lacking or {"prompt", "system"} & task.spec.asked.keys()):
         refuse_unrenderable(task.spec, first, lacking, known)
 

@@ -289,11 +289,8 @@ def normalised(scores: Scores, rule: str) -> tuple[float, ...]:
 
 def scored(record: SampleRecord, spec: TaskSpec) -> ScoredSample:
     """Return a record as a metric sees it."""
-    scores, values = record.scores, None
-    if scores is not None:
-        values = scores.values
-        if isinstance(spec.ask, ChooseSpec) and spec.ask.normalisation != "none":
-            values = normalised(scores, spec.ask.normalisation)
+    scores = record.scores
+    rule = spec.ask.normalisation if isinstance(spec.ask, ChooseSpec) else "none"
     each = spec.data.each
     about = "" if each is None else f"#{record.fields.get(each.field)}"
     first = record.images[0] if record.images else None
@@ -302,7 +299,7 @@ def scored(record: SampleRecord, spec: TaskSpec) -> ScoredSample:
         cluster=record.cluster,
         target=record.target,
         answer=record.answer,
-        scores=values,
+        scores=None if scores is None else normalised(scores, rule),
         labels=spec.labels,
         size=None if first is None else (first.width, first.height),
         groups={name: group.value for name, group in record.groups.items()},

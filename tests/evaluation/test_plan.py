@@ -14,7 +14,7 @@ from harness.errors import DataError, UserError
 from harness.evaluation.collectors import check_metrics, make_metric
 from harness.evaluation.plan import BLOCK_IMAGES, Selection, plan_task
 from harness.plugins import plugins
-from harness.specs import GenerateSpec
+from harness.specs import ChooseSpec, GenerateSpec
 
 Faces = Callable[[int], Path]
 
@@ -145,3 +145,15 @@ def test_options_of_every_metric_are_refused_before_a_model_is_asked(tmp_path: P
         (tmp_path / "spec.yaml").write_text(spec.replace(old, new))
         with pytest.raises(UserError, match=said):
             harness.plan("random", str(tmp_path / "spec.yaml"), profile="demo")
+
+
+def test_a_right_answer_that_is_none_of_the_options_is_refused() -> None:
+    task = harness.load_task("jrdb_social", profile="demo")
+    assert isinstance(task.spec.ask, ChooseSpec)
+    targets = [str(sample.target) for sample in task.samples()]
+    labels = tuple(label for label in task.spec.labels if label != targets[0])
+    fewer = replace(task, spec=replace(task.spec, ask=replace(task.spec.ask, labels=labels)))
+    with pytest.raises(DataError, match="none of the options") as error:
+        plan_task(fewer, Selection())
+    assert repr(targets[0]) in error.value.message
+    assert f"such answers: {targets.count(targets[0])})" in error.value.message
