@@ -246,8 +246,8 @@ def _looked_at(
     """
     lacking, known = prompt_fields(task.spec), set[str]()
     empty, groups = set(task.spec.slices), set[str]()
-    options, stray = frozenset(task.options), list[Sample]()
-    first = None
+    options, strays = frozenset(task.options), 0
+    first = stray = None
     for sample in samples:
         if lacking or empty or first is None:
             first = first or sample
@@ -257,14 +257,14 @@ def _looked_at(
             empty -= groups
         target = sample.target
         if options and type(target) is str and target not in options:
-            stray.append(sample)
+            stray, strays = stray or sample, strays + 1
         yield sample
     empty_slices |= {name: nearest(name, groups) for name in sorted(empty)}
-    if stray:
-        answer = str(stray[0].target)
+    if stray is not None:
+        answer = str(stray.target)
         raise DataError(
-            f"a right answer is none of the options: {quoted(answer)} of {quoted(stray[0].id)} "
-            f"(samples with such answers: {len(stray):,})",
+            f"a right answer is none of the options: {quoted(answer)} of {quoted(stray.id)} "
+            f"(samples with such answers: {strays:,})",
             where=f"{task.id}: ask.choose.labels", fix=nearest(answer, options),
         )  # fmt: skip
     if first is not None and (lacking or {"prompt", "system"} & task.spec.asked.keys()):
