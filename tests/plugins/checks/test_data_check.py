@@ -193,7 +193,11 @@ def test_a_run_counts_the_boxes_it_scaled_and_says_so_under_its_table(tmp_path: 
     )  # fmt: skip
     (record,) = result.records
     of_the_release = "samples in this split, of which the release has 15,497"
-    assert record.counts.notes == {SCALED: 2, BEYOND: 1, of_the_release: 1}
+    absent = {
+        f"samples, over which {label} is undefined (no sample has the label)": 1
+        for label in ("No relation", "Non-intimate")
+    }
+    assert record.counts.notes == {SCALED: 2, BEYOND: 1, of_the_release: 1, **absent}
     notes = harness.leaderboard(tmp_path / "r").notes
     assert any(f"{SCALED}: 2." in note for note in notes)
 
