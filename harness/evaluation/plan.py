@@ -246,7 +246,8 @@ def _looked_at(
     """
     lacking, known = prompt_fields(task.spec), set[str]()
     empty, groups = set(task.spec.slices), set[str]()
-    options, strays = frozenset(task.options), 0
+    kinds = [find("metric", metric.id, plugins().metrics()) for metric in task.spec.metrics]
+    options, strays = frozenset(task.options if any(kind.needs_target for kind in kinds) else ()), 0
     first = stray = None
     for sample in samples:
         if lacking or empty or first is None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_benchmarks.metrics.skew import DESCRIPTORS
+from harness_benchmarks.metrics import skew as of_skew
+from harness_benchmarks.metrics import yes_rate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ from harness.stats.types import Floats
 from harness.targets import load_target
 
 PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "skew.md"
-BY_ID = {descriptor.id: descriptor for descriptor in DESCRIPTORS}
+BY_ID = {descriptor.id: descriptor for descriptor in (*of_skew.DESCRIPTORS, *yes_rate.DESCRIPTORS)}
 YES_NO = ("yes", "no")
 
 
