@@ -266,7 +266,7 @@ def _looked_at(
         raise DataError(
             f"a right answer is none of the options: {quoted(answer)} of {quoted(stray.id)} "
             f"(samples with such answers: {strays:,})",
-            where=f"{task.id}: ask.choose.labels", fix=nearest(answer, options),
+            where=f"{task.located.root}: ask.choose.labels", fix=nearest(answer, options),
         )  # fmt: skip
     if first is not None and (lacking or {"prompt", "system"} & task.spec.asked.keys()):
         refuse_unrenderable(task.spec, first, lacking, known)

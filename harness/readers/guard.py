@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.descriptors import Json
-from harness.errors import DataError
+from harness.errors import DataError, quoted
 from harness.guard import Contract, described, not_plain
 from harness.plugins import find, plugins
 from harness.readers.contract import Reader
@@ -70,7 +70,7 @@ def guarded_reader(reader: Any, contract: Contract) -> Reader:
         reader,
         {
             "annotations": texts("annotations", "a list of names of files"),
-            "samples": lambda found, *_: _samples(found, contract),
+            "samples": lambda found, root, *_: _samples(found, contract, str(root)),
             "left_out": texts("left_out", "a list of names"),
             "passed_over": counts,
             "hub_patterns": texts("hub_patterns", "a list of patterns"),
@@ -81,13 +81,13 @@ def guarded_reader(reader: Any, contract: Contract) -> Reader:
     return guarded
 
 
-def _samples(returned: Any, contract: Contract) -> Iterator[Sample]:
+def _samples(returned: Any, contract: Contract, root: str) -> Iterator[Sample]:
     if isinstance(returned, str | bytes | Mapping) or not hasattr(returned, "__iter__"):
         raise contract.returned(returned, "samples", "an iterator of Sample")
-    return _checked(returned, contract)
+    return _checked(returned, contract, root)
 
 
-def _checked(samples: Any, contract: Contract) -> Iterator[Sample]:
+def _checked(samples: Any, contract: Contract, root: str) -> Iterator[Sample]:
     try:
         with contract.calling("samples"):
             for sample in samples:
@@ -98,7 +98,6 @@ def _checked(samples: Any, contract: Contract) -> Iterator[Sample]:
                     isinstance(sample.id, str)
                     and isinstance(sample.cluster, str)
                     and isinstance(sample.stratum, str)
-                    and (sample.id.isascii() or not not_plain(sample.id))
                     and (type(sample.fields) is dict or isinstance(sample.fields, Mapping))
                     and (type(groups) is dict or isinstance(groups, Mapping))
                     and (not images or {ImageRef}.issuperset(map(type, images)))
@@ -106,6 +105,8 @@ def _checked(samples: Any, contract: Contract) -> Iterator[Sample]:
                     and (not groups or {Group}.issuperset(map(type, groups.values())))
                 ):
                     raise contract.wrong(f"yielded a sample whose {_fault(sample)}")
+                if not sample.id.isascii() and not_plain(sample.id):
+                    raise DataError(f"an id is no Unicode text: {quoted(sample.id)}", where=root)
                 yield sample
     except DataError as error:
         error.fix = error.fix or "take the file as the release has it, or download it again"
@@ -118,8 +119,6 @@ def _fault(sample: Any) -> str:
     for name, value in texts.items():
         if not isinstance(value, str):
             return f"{name} is {described(value)}, not text"
-        if not_plain(value):
-            return f"{name} is {described(value)}, which is no Unicode text"
     for name, value in (("fields", sample.fields), ("groups", sample.groups)):
         if not isinstance(value, Mapping):
             return f"{name} are {described(value)}, not a mapping"

@@ -170,7 +170,6 @@ WRONG: list[tuple[str, Any, Sequence[str], str, int]] = [
         "whose id is int 1, not text",
         2,
     ),
-    ("reader.sample", loose.Sample("\ud800", (), "yes", "c"), SUMS, "which is no Unicode text", 2),
     (
         "reader.sample",
         loose.Sample("1", (), "yes", None),
