@@ -115,9 +115,8 @@ def _checked(samples: Any, contract: Contract, root: str) -> Iterator[Sample]:
 
 def _fault(sample: Any) -> str:
     """Return which part of a sample is not of its type."""
-    texts = {"id": sample.id, "cluster": sample.cluster, "stratum": sample.stratum}
-    for name, value in texts.items():
-        if not isinstance(value, str):
+    for name in ("id", "cluster", "stratum"):
+        if not isinstance(value := getattr(sample, name), str):
             return f"{name} is {described(value)}, not text"
     for name, value in (("fields", sample.fields), ("groups", sample.groups)):
         if not isinstance(value, Mapping):

@@ -33,9 +33,9 @@ class GazeFollow:
     def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, str]]:
         """Yield the two annotation files."""
         for split in self.splits:
-            yield from self.annotations_of(seed, split)
+            yield from self._of_split(seed, split)
 
-    def annotations_of(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, str]]:
+    def _of_split(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, str]]:
         """Yield a split's annotation file; in test, ten people say where each one looks."""
         rows: list[str] = []
         for index in range(COUNTS["gazefollow"][split]):

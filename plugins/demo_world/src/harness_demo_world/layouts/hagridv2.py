@@ -30,9 +30,9 @@ class HagridV2:
     def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, str]]:
         """Yield `hagrid_annotations/<split>/<class>.json` of all splits."""
         for split in self.splits:
-            yield from self.annotations_of(seed, split)
+            yield from self._of_split(seed, split)
 
-    def annotations_of(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, str]]:
+    def _of_split(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, str]]:
         """Yield `hagrid_annotations/<split>/<class>.json` of one split."""
         files: dict[str, dict[str, object]] = {label: {} for label in CLASSES}
         for index in range(COUNTS["hagridv2"][split]):

@@ -50,9 +50,9 @@ class JrdbSocial:
     def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, str]]:
         """Yield the label files of all splits."""
         for split in self.splits:
-            yield from self.annotations_of(seed, split)
+            yield from self._of_split(seed, split)
 
-    def annotations_of(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, str]]:
+    def _of_split(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, str]]:
         """Yield `labels/labels_2d_activity_social_stitched/<sequence>.json` of one split.
 
         A pair's interaction stands in the entry of its first person.
