@@ -32,7 +32,7 @@ class TestHfVlm(ModelConformance):
 class TestGated(ModelConformance):
     model = "hf_vlm"
     changes = {"score_eos": False}
-    unfit = {"pictures": "the gates of an untrained Mllama let no picture through"}
+    unfit = {"images": "the gates of an untrained Mllama let no image through"}
 
     @pytest.fixture(scope="class", params=[pytest.param("mllama", marks=pytest.mark.slow)])
     @classmethod

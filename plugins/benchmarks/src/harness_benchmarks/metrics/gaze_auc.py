@@ -126,37 +126,43 @@ def _auc(across: Floats, down: Floats, positives: NDArray[np.intp]) -> float | N
     values = down[positives[:, 1]] * across[positives[:, 0]]
     steps, counts = np.unique(across, return_counts=True)
     up_to = np.concatenate(([0], np.cumsum(counts)))
-    won = 0.0
-    for value in values:
-        below = up_to[_first_not_below(down, steps, value, above=False)].sum()
-        not_above = up_to[_first_not_below(down, steps, value, above=True)].sum()
-        won += 0.5 * float(below + not_above)
+    below = up_to[_steps_under(down, steps, values, np.less)].sum()
+    not_above = up_to[_steps_under(down, steps, values, np.less_equal)].sum()
+    won = 0.5 * float(below + not_above)
     # Positives were counted against each other too: each pair gives one in all, each self a half.
     won -= 0.5 * len(positives) ** 2
     return won / (len(positives) * negatives)
 
 
-def _first_not_below(rows: Floats, steps: Floats, value: float, *, above: bool) -> NDArray[np.intp]:
-    """Return for each row the number of steps whose product with it is below ``value``.
+def _steps_under(
+    rows: Floats, steps: Floats, values: Floats, is_under: np.ufunc
+) -> NDArray[np.intp]:
+    """Return for each value (n) and row (h) how many steps have a product with the row under it.
 
-    With ``above``, the number of steps whose product is not above it. Division gives a first
-    guess; the product decides, so that rounding never breaks a tie.
+    Division gives a first guess; the product decides, so that rounding never breaks a tie.
+
+    Args:
+        rows: One side's profile, of shape (h,).
+        steps: The other side's distinct numbers, rising.
+        values: Of shape (n,).
+        is_under: ``np.less``, or ``np.less_equal`` to count products that are equal to the value.
     """
     import numpy as np
 
+    column = values[:, None]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # 0 / 0: every product is equal to the value.
-        guess = np.nan_to_num(value / rows, nan=np.inf if above else 0.0, posinf=np.inf)
-    at = np.searchsorted(steps, guess)
+        zero = np.inf if is_under is np.less_equal else 0.0
+        guess = np.nan_to_num(column / rows, nan=zero, posinf=np.inf)
+    counts = np.searchsorted(steps, guess)
     last = len(steps)
-    compare = np.less_equal if above else np.less
     while True:
-        ahead = (at < last) & compare(rows * steps[np.minimum(at, last - 1)], value)
+        ahead = (counts < last) & is_under(rows * steps[np.minimum(counts, last - 1)], column)
         if not ahead.any():
             break
-        at = at + ahead
+        counts = counts + ahead
     while True:
-        overshot = (at > 0) & ~compare(rows * steps[np.maximum(at - 1, 0)], value)
+        overshot = (counts > 0) & ~is_under(rows * steps[np.maximum(counts - 1, 0)], column)
         if not overshot.any():
-            return at
-        at = at - overshot
+            return counts
+        counts = counts - overshot
