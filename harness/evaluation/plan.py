@@ -55,19 +55,22 @@ class Selection:
         return self.limit is None and self.ids is None
 
     def narrowed(self, task: Task) -> Selection:
-        """Return a selection by ids where there is a limit, so that it can be streamed.
+        """Return a selection by ids, or of everything where it leaves nothing out.
 
         Raises:
             UserError: when an id asked for is not in the split.
         """
         if self.ids is not None:
-            present = {sample.id for sample in task.samples() if sample.id in self.ids}
-            for name in sorted(self.ids - present):
+            missing, others = set(self.ids), 0
+            for sample in task.samples():
+                missing.discard(sample.id)
+                others += sample.id not in self.ids
+            for name in sorted(missing):
                 examples = [sample.id for sample in islice(task.samples(), 5000)]
                 raise UserError(
                     f"task {task.id!r} has no sample {name!r}", fix=nearest(name, examples)
                 )
-            return Selection(ids=self.ids)
+            return Selection(ids=self.ids if others else None)
         if self.limit is None:
             return self
         count = self.limit
@@ -81,16 +84,15 @@ class Selection:
                 )
             count = math.ceil(count * samples)
         smallest = heapq.nsmallest(
-            count, ((id_number(name), name) for names in _ids(task, self) for name in names)
+            count + 1, ((id_number(name), name) for names in _ids(task, self) for name in names)
         )
-        return Selection(ids=frozenset(name for _, name in smallest))
+        is_part = len(smallest) > count
+        return Selection(ids=frozenset(name for _, name in smallest[:count]) if is_part else None)
 
     def of(self, samples: Iterable[Sample]) -> Iterator[Sample]:
-        """Yield the selected samples, in the reader's order."""
-        if self.ids is None:
-            yield from samples
-        else:
-            yield from (sample for sample in samples if sample.id in self.ids)
+        """Return the selected samples, in the reader's order."""
+        ids = self.ids
+        return iter(samples) if ids is None else (one for one in samples if one.id in ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +183,11 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
         fingerprint(all_parts),
         fingerprint(without_code),
         task.code(),
-        limited=not selection.is_everything,
+        limited=not narrowed.is_everything,
         marks=task.located.marks,
         left_out=task.left_out(
             task.spec.data.split,
-            len(hashes) // len(task.endings) if selection.is_everything else None,
+            len(hashes) // len(task.endings) if narrowed.is_everything else None,
         ),
         empty_slices=empty_slices,
     )

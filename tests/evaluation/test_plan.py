@@ -61,6 +61,24 @@ def test_a_limit_is_stable_and_narrows(faces: Faces) -> None:
     assert few.fingerprint != more.fingerprint
 
 
+@pytest.mark.parametrize("limit", [150, 151, 5000, 1.0])
+def test_a_limit_that_leaves_nothing_out_is_the_whole_split(
+    faces: Faces, limit: int | float
+) -> None:
+    task = harness.load_task("raf_db", data=faces(150))
+    assert plan_task(task, Selection(limit=149)).limited
+    whole, all_asked = plan_task(task, Selection()), plan_task(task, Selection(limit=limit))
+    assert not all_asked.limited
+    assert (all_asked.fingerprint, all_asked.samples) == (whole.fingerprint, 150)
+
+
+def test_ids_of_all_samples_are_the_whole_split(faces: Faces) -> None:
+    task = harness.load_task("raf_db", data=faces(150))
+    ids = frozenset(sample.id for sample in task.samples())
+    assert not plan_task(task, Selection(ids=ids)).limited
+    assert plan_task(task, Selection(ids=frozenset(sorted(ids)[1:]))).limited
+
+
 def test_a_share_of_less_than_one_sample_is_refused(faces: Faces) -> None:
     task = harness.load_task("raf_db", data=faces(150))
     assert plan_task(task, Selection(limit=1 / 150)).samples == 1

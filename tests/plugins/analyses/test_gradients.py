@@ -181,6 +181,9 @@ def test_a_task_agrees_with_itself_under_another_name(
     assert run(*asked, "--limit", "12") == 0
     marks = [read_analysis(path.parent).about["marks"] for path in (tmp_path / "r").rglob(RECORD)]
     assert sorted(marks, key=str) == [["limited"], []]
+    assert run(*asked, "--limit", "100000") == 0  # which leaves nothing out
+    marks = [read_analysis(path.parent).about["marks"] for path in (tmp_path / "r").rglob(RECORD)]
+    assert marks.count(["limited"]) == 1
 
 
 @pytest.mark.usefixtures("twice")

@@ -163,6 +163,8 @@ def test_a_probe_of_a_part_of_the_split_says_so(many: Path) -> None:
     whole, part = task_of(many), task_of(many, limit=30)
     assert whole.images != part.images
     assert (whole.marks, part.marks) == ((), ("limited",))
+    everything = task_of(many, limit=105)
+    assert (everything.marks, everything.images) == ((), whole.images)
 
 
 def test_encoders_that_saw_different_pictures_have_no_difference() -> None:

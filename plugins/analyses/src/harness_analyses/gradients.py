@@ -145,7 +145,7 @@ def plan_gradients(  # noqa: PLR0913  what the measurement is made of
         "form": form,
         "minibatches": number,
         "settings": {**plain, "scheme": SCHEME},
-        "marks": marks_of(subject, tasks, limited=limit is not None),
+        "marks": marks_of(subject, tasks, limited=any(pool.limited for pool in pools)),
     }
     return GradientPlan(subject, tasks, settings, checkpoint, pools, batches, about)
 

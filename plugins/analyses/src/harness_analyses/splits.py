@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -90,7 +90,7 @@ def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Prob
             a split, or with fewer samples than classes.
     """
     kind = _kind(task)
-    spec, samples_by_split, validation = divided(task, limit=limit, share=share, seed=seed)
+    spec, samples_by_split, validation, limited = divided(task, limit=limit, share=share, seed=seed)
     rows: dict[str, tuple[Row, ...]] = {}
     left_out = 0
     digest = hashlib.sha256()
@@ -108,7 +108,7 @@ def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Prob
         validation,
         left_out,
         digest.hexdigest(),
-        (*task.located.marks, *(("limited",) if limit is not None else ())),
+        (*task.located.marks, *(("limited",) if limited else ())),
     )
     _check(found_task)
     return found_task
@@ -116,8 +116,8 @@ def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Prob
 
 def divided(
     task: Task, *, limit: int | None, share: float, seed: int
-) -> tuple[TaskSpec, dict[str, list[Sample]], str]:
-    """Return the spec of a probe, the samples of each split, and where ``val`` came from.
+) -> tuple[TaskSpec, dict[str, list[Sample]], str, bool]:
+    """Return a probe's spec, each split's samples, where ``val`` is from, and if some are left out.
 
     No image is opened; arguments as for :func:`read_task`.
 
@@ -128,15 +128,16 @@ def divided(
     if isinstance(spec.ask, ChooseSpec):
         spec = replace(spec, ask=replace(spec.ask, normalisation="none"))
     spec = replace(spec, data=replace(spec.data, each=None))
-    train = list(_samples(on_train_split(task), limit))
-    test = list(_samples(task, limit))
-    val, validation = _validation(task, limit), "split"
+    train, trains_on_part = _samples(on_train_split(task), limit)
+    test, tests_on_part = _samples(task, limit)
+    (val, limited), validation = _validation(task, limit), "split"
+    limited = limited or trains_on_part or tests_on_part
     if val is None:
         validation = "part of train"
         aside = {one.cluster for one in train if id_number(f"{seed}|{one.cluster}") / 2**64 < share}
         val = [one for one in train if one.cluster in aside]
         train = [one for one in train if one.cluster not in aside]
-    return spec, dict(zip(SPLITS, (train, val, test), strict=True)), validation
+    return spec, dict(zip(SPLITS, (train, val, test), strict=True)), validation, limited
 
 
 def open_row(spec: TaskSpec, row: Row) -> LoadedImage:
@@ -182,21 +183,26 @@ def _metric(spec: TaskSpec, kind: Kind) -> MetricSpec:
     return ACCURACY if kind == "labels" and isinstance(made, GroupMetric) else main
 
 
-def _samples(task: Task, limit: int | None) -> Iterable[Sample]:
-    """Return a split's samples, each once, as ``harness run --limit`` chooses them."""
+def _samples(task: Task, limit: int | None) -> tuple[list[Sample], bool]:
+    """Return a split's samples, each once, as ``harness run --limit`` chooses them; if it has more.
+
+    A split in which each sample is there leaves none out, whatever the limit.
+    """
     once = Task(replace(task.spec, data=replace(task.spec.data, each=None)), task.settings)
     task.annotation_hashes()  # says which files are missing, before any is read
-    return Selection(limit).narrowed(once).of(once.samples())
+    selection = Selection(limit).narrowed(once)
+    return list(selection.of(once.samples())), not selection.is_everything
 
 
-def _validation(task: Task, limit: int | None) -> list[Sample] | None:
+def _validation(task: Task, limit: int | None) -> tuple[list[Sample] | None, bool]:
     if task.spec.data.split == "val":
-        return None
+        return None, False
     data = replace(task.spec.data, split="val")
     try:
-        return list(_samples(Task(replace(task.spec, data=data), task.settings), limit)) or None
+        samples, is_part = _samples(Task(replace(task.spec, data=data), task.settings), limit)
     except (UserError, DataError):
-        return None  # the release has none
+        return None, False  # the release has none
+    return samples or None, is_part
 
 
 def _row(task: Task, sample: Sample) -> Row | None:

@@ -127,7 +127,7 @@ class ProbeWorker(AnalysisWorker):
         limit, share = self.options["limit"], float(str(self.options["val_share"]))
         samples = []
         for task in self._tasks:
-            spec, splits, _ = divided(
+            spec, splits, *_ = divided(
                 task,
                 limit=limit if isinstance(limit, int) else None,
                 share=share,

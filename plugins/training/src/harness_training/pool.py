@@ -103,12 +103,14 @@ class Pool:
         examples: As recipes see them, in the same order.
         sha256: Hash of tasks, forms, sample ids and answers.
         skipped: Samples without a right answer, which teach nothing.
+        limited: Whether the limit left samples out.
     """
 
     lessons: Sequence[Lesson]
     examples: Sequence[Example]
     sha256: str
     skipped: int
+    limited: bool = False
 
 
 def make_pool(
@@ -133,13 +135,14 @@ def make_pool(
     """
     lessons: list[Lesson] = []
     examples: list[Example] = []
-    skipped = 0
+    skipped, limited = 0, False
     digest = hashlib.sha256()
     for task in map(on_train_split, tasks):
         chosen = _form(task, form)
         samples = [
             one for one in _once(task, chosen).samples() if cluster_of(task, one) not in without
         ]
+        limited = limited or (limit is not None and len(samples) > limit)
         for lesson in _lessons(task, chosen, _smallest(samples, limit), seed):
             try:
                 example = lesson.example()
@@ -154,7 +157,7 @@ def make_pool(
             f"the train split of {', '.join(task.id for task in tasks)} holds nothing to train on",
             fix="use tasks with answers, or another form: see `harness tasks show`",
         )
-    return Pool(lessons, examples, digest.hexdigest(), skipped)
+    return Pool(lessons, examples, digest.hexdigest(), skipped, limited)
 
 
 def _form(task: Task, name: str | None) -> TrainingForm | None:
