@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from harness_benchmarks.metrics.f1 import F1Macro
 from harness_benchmarks.metrics.skew import MaxSkew, MinSkew
 from scipy.sparse import csr_array
 from scipy.special import expit
@@ -25,7 +26,6 @@ from scipy.special import expit
 from harness.metrics import ScoredSample
 from harness.metrics.accuracy import Accuracy
 from harness.metrics.contract import AdditiveMetric, range_of
-from harness.metrics.f1 import F1Macro
 from harness.stats.bootstrap import resampled, sums_interval
 from harness.stats.collect import sums_by
 from harness.stats.interval import Interval

@@ -63,6 +63,7 @@ from harness.models.contract import (
     StandsForAnnotators,
     TakesNotes,
     TaskHandle,
+    TellsUnused,
     Trainable,
 )
 from harness.readers import DescribesFiles, HashesContents, LeavesOut, PassesOver, Reader, TakesPart
@@ -116,7 +117,7 @@ __all__ = [
     "Response", "RunFinished", "RunStarted", "RunsOnWorkers", "Runtime", "Sample",
     "SampleScore", "SaysWhy", "ScoredSample", "Scores", "SpecFolder", "StandsForAnnotators",
     "StudyDescriptor", "StudyPlan", "StudyReport", "SubmissionDescriptor", "SubmissionLayout",
-    "Table", "TakesNotes", "TakesPart", "TaskFinished", "TaskHandle", "TellsNotes", "Text",
-    "Tracker", "TrackerDescriptor", "Trainable", "Vectors", "WorkOrder", "Worker",
-    "write_analysis",
+    "Table", "TakesNotes", "TakesPart", "TaskFinished", "TaskHandle", "TellsNotes",
+    "TellsUnused", "Text", "Tracker", "TrackerDescriptor", "Trainable", "Vectors",
+    "WorkOrder", "Worker", "write_analysis",
 ]  # fmt: skip

@@ -373,7 +373,7 @@ def _configured(
     changes = given(Changes, options)
     specs = changes.apply(catalog.task(name, spec_options.get(name, {})) for name in names)
     notes = (*unused(options.get("data") or {}, specs), *changes.without_effect(specs))
-    if configured.reasoning != AUTO and not any(map(writes, specs)):
+    if configured.reasoning != AUTO and not all(map(writes, specs)):
         notes += ("-o reasoning changes no choice here but those that are answered in words",)
     if isinstance(model, ObjectModel) and model.identity is None:
         notes += (NOT_REUSED.format(configured.descriptor.id),)

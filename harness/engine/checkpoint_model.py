@@ -18,12 +18,18 @@ from harness.engine.checkpoints import (
     require_family,
     weight_files,
 )
-from harness.engine.loading import loading_identity, require_packages, with_features
+from harness.engine.loading import (
+    loading_identity,
+    require_packages,
+    unused_in,
+    with_features,
+)
 from harness.engine.memory import weight_bytes
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Runtime
 from harness.models.devices import resolve_dtype
+from harness.requests import Choose, Embed, Generate
 
 if TYPE_CHECKING:
     from harness.engine.answerer import EngineAnswerer
@@ -91,6 +97,10 @@ class ReleasedModel(ABC):
         """Return the checkpoints that vision towers come from, where the model's own has none."""
         del source
         return ()
+
+    def unused(self, want: Choose | Generate | Embed) -> list[str]:
+        """See :class:`harness.models.contract.TellsUnused`."""
+        return unused_in(self.options, want)
 
     def weight_bytes(self, runtime: Runtime, *, fetch: bool = False) -> int | None:
         """Return the bytes of the loaded weights; see :class:`harness.models.contract.HasWeights`.

@@ -14,6 +14,7 @@ from harness.descriptors import Json, Option, is_installed
 from harness.engine.memory import require_memory
 from harness.errors import UserError
 from harness.models.devices import resolve_device, torch_dtype
+from harness.requests import Choose
 from harness.resources import home_path
 
 if TYPE_CHECKING:
@@ -104,6 +105,12 @@ def loading_identity(
         if base is not None:
             refuse_other_template(_adapter_folder(options), base)
     return about
+
+
+def unused_in(options: Mapping[str, Json], want: object) -> list[str]:
+    """Return which of the options given change no answer of this kind, each with why not."""
+    used = options.get("score_eos", True) or isinstance(want, Choose)
+    return [] if used else ["score_eos (no option is scored)"]
 
 
 def require_packages(options: Mapping[str, Json]) -> None:

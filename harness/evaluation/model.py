@@ -12,14 +12,15 @@ from harness.config.settings import Settings
 from harness.descriptors import Descriptor, Json, ModelDescriptor, Option, parse_options
 from harness.errors import CannotAnswer, ModelError, UserError, unknown
 from harness.evaluation.methods import Method
+from harness.evaluation.requests import wanted
 from harness.evaluation.task import Task
 from harness.guard import check_descriptor, described
 from harness.models import Answerer, Model, Runtime, threads
-from harness.models.contract import HasSize, MayRefuse
+from harness.models.contract import HasSize, MayRefuse, TellsUnused
 from harness.models.guard import identity_of, loaded, make_model, require_offer, weight_bytes
 from harness.models.in_memory import ObjectModel
 from harness.plugin_code import codes_of
-from harness.plugins import find, plugins
+from harness.plugins import contract_of, find, plugins
 from harness.requests.reasoning import AUTO, Reasoning, common_options, parse_reasoning
 from harness.samples import Sample
 from harness.specs import TaskSpec, fingerprint
@@ -221,6 +222,14 @@ class ConfiguredModel:
                 f"model {self.descriptor.id!r} cannot answer task {task.id!r}: {why}",
                 fix="leave the task out",
             )
+
+    def unused(self, task: Task) -> list[str]:
+        """Return which of its options change no answer to a task, each with why not."""
+        if not isinstance(model := self.model(task), TellsUnused):
+            return []
+        with (contract := contract_of(self.descriptor)).calling("unused"):
+            options: Any = model.unused(wanted(task.spec, None))
+        return contract.listed(options, "unused", str, "a list of texts")
 
     def close(self) -> list[str]:
         """Free every loaded model; return what went wrong, which costs no answer."""

@@ -147,17 +147,18 @@ def shown_images(spec: TaskSpec, sample: Sample, opening: OpenImage) -> list[Loa
     return [apply_view(image, spec.prompt.view, sample.boxes) for image in opened]
 
 
-def wanted(spec: TaskSpec, sample: Sample) -> Choose | Generate | Embed:
-    """Return what a task wants to know of a sample.
+def wanted(spec: TaskSpec, sample: Sample | None) -> Choose | Generate | Embed:
+    """Return what a task wants to know of a sample; of none, without its options or texts.
 
     Raises:
         SampleError: the sample lacks a field that the options or texts name.
     """
     if isinstance(spec.ask, ChooseSpec):
-        return Choose(options_as_sent(spec, sample), match=spec.ask.match)
+        options = () if sample is None else options_as_sent(spec, sample)
+        return Choose(options, match=spec.ask.match)
     if isinstance(spec.ask, GenerateSpec):
         return Generate(spec.ask.max_new_tokens, spec.ask.stop, spec.ask.temperature)
-    return Embed(texts_to_embed(spec, sample))
+    return Embed() if sample is None else Embed(texts_to_embed(spec, sample))
 
 
 def task_reasoning(spec: TaskSpec) -> Reasoning:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import chain
@@ -234,17 +234,15 @@ def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Re
             reporter.say(
                 f"{item.job.plan.task.spec.name}: no sample has the group {name!r}; {near}"
             )
-    if unused := subject.unused_flags():
+    if flags := subject.unused_flags():
         reporter.say(
-            f"model {subject.descriptor.id!r} runs without PyTorch: {', '.join(unused)} is not used"
+            f"model {subject.descriptor.id!r} runs without PyTorch: {', '.join(flags)} is not used"
         )
-    changed: dict[str, list[str]] = {}
-    for item in planned:
-        for line in item.changed:
-            changed.setdefault(line, []).append(item.job.plan.task.id)
-    for line, names in changed.items():
+    for name, tasks in _by_line(planned, lambda item: item.job.unused).items():
+        reporter.say(f"-o {name} does not apply to {tasks}")
+    for line, tasks in _by_line(planned, lambda item: item.changed).items():
         reporter.say(
-            f"{line}: older evaluations of {', '.join(names)} are superseded and not used; "
+            f"{line}: older evaluations of {tasks} are superseded and not used; "
             "harness results list"
         )
     if lacking := [item.job.plan.task.id for item in planned if item.lacks_prompts]:
@@ -257,6 +255,17 @@ def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Re
             f"earlier samples of {', '.join(dropping)} kept their prompts, and new ones do not; "
             "--keep-prompts keeps them"
         )
+
+
+def _by_line(
+    planned: Sequence[Planned], lines: Callable[[Planned], Iterable[str]]
+) -> dict[str, str]:
+    """Return each line with the tasks that it is of."""
+    tasks: dict[str, list[str]] = {}
+    for item in planned:
+        for line in lines(item):
+            tasks.setdefault(line, []).append(item.job.plan.task.id)
+    return {line: ", ".join(names) for line, names in tasks.items()}
 
 
 def _left_out(subject: ConfiguredModel) -> list[str]:
@@ -392,6 +401,7 @@ def _job(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Job:
         asker=RequestMaker(
             task, opens, terms.seed, opening, shots, subject.reasoning, terms.keep_prompts
         ),
+        unused=subject.unused(task),
         workers=terms.workers,
         again=terms.again,
     )

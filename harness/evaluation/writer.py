@@ -55,6 +55,7 @@ class Job:
         model: What ``evaluation.json`` says of the model.
         numbers: Settings that change numbers.
         marks: Marks of data, model and selection.
+        unused: Options of the model that change no answer, each with why not.
         workers: Processes that open images ahead; a thread does when 0.
         again: Set aside what is there and ask anew; what was begun so continues.
     """
@@ -69,6 +70,7 @@ class Job:
     marks: tuple[str, ...]
     versions: dict[str, Json]
     asker: RequestMaker
+    unused: Sequence[str] = ()
     workers: int = 0
     again: bool = False
 
@@ -227,7 +229,9 @@ class EvaluationWriter:
         directory = job.directory
         with open_whole(directory / SAMPLES) as file:
             blocks = _written(_blocks_of_plan(job, journal), file)
-            summary = summarise(spec, blocks, left_out=job.plan.left_out)
+            said = {f"samples to which -o {name} does not apply": job.plan.samples
+                    for name in job.unused}  # fmt: skip
+            summary = summarise(spec, blocks, left_out={**job.plan.left_out, **said})
         write_json(directory / "metrics.json", summary.as_json())
         write_json(directory / "evaluation.json", _evaluation(job, summary, journal.notes, marks))
         text = yaml.safe_dump(resolved(spec), sort_keys=False, allow_unicode=True)

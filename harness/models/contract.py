@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from harness.arguments import Device, Several, Threads, check_fields
 from harness.descriptors import Capability, Json, Offer
-from harness.requests import AnnotatorAnswer, Request, Response
+from harness.requests import AnnotatorAnswer, Choose, Embed, Generate, Request, Response
 from harness.samples import Sample
 
 
@@ -209,6 +209,21 @@ class MayRefuse(Protocol):
 
         Raises:
             UserError: data that it needs are missing or damaged.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsUnused(Protocol):
+    """A model with options that only some kinds of task use."""
+
+    def unused(self, want: Choose | Generate | Embed) -> Sequence[str]:
+        """Return given options that change no answer to a task, each as ``NAME (WHY NOT)``.
+
+        The plan, the record and the table say so.
+
+        Args:
+            want: What the task asks for; options and texts may depend on the sample and be empty.
         """
         ...
 

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_openai_api.bodies import Bodies
 from harness_openai_api.replies import BadReplyError, joint_scores, read_prompt
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from harness.engine.tokenize import PromptError
+from harness.errors import UserError
 from harness.requests import Choose, Embed, Failed, Generate, Reasoning, Scores, Text, Turn
 from tests.plugins.openai_api.conftest import picture
 from tests.plugins.openai_api.server import Body, Reply, chat
@@ -231,14 +233,56 @@ def test_a_tasks_temperature_goes_before_the_options(endpoint: Start, ask: Ask) 
     assert sorted(body["temperature"] for body in fake.bodies) == [0.5, 1.25]
 
 
-def test_sampling_sends_the_requests_seed_and_extra_fields_win(endpoint: Start, ask: Ask) -> None:
+def test_sampling_sends_the_requests_seed_and_extra_fields(endpoint: Start, ask: Ask) -> None:
     fake, answerer = endpoint(
         lambda _: chat("x"),
         temperature=0.5,
-        extra_body='{"top_p": 0.9, "temperature": 0.7}',
+        extra_body='{"top_p": 0.9}',
         limit_field="max_completion_tokens",
     )
     ask(answerer, Generate(3))
     (body,) = fake.bodies
-    assert (body["seed"], body["top_p"], body["temperature"]) == (0, 0.9, 0.7)
+    assert (body["seed"], body["top_p"], body["temperature"]) == (0, 0.9, 0.5)
     assert body["max_completion_tokens"] == 3
+
+
+# --- options of writing where options are scored --------------------------------------------------
+
+SAMPLED = {"temperature": 0.7, "extra_body": '{"top_p": 0.5, "seed_pool": 3}'}
+
+
+def test_scores_of_options_do_not_depend_on_how_answers_are_sampled(
+    endpoint: Start, ask: Ask
+) -> None:
+    fake, answerer = endpoint(by_words, **SAMPLED)
+    (sampled,) = ask(answerer, OPTIONS)
+    _, plain = endpoint(by_words)
+    assert [sampled] == ask(plain, OPTIONS)
+    assert {body["temperature"] for body in fake.bodies} == {0.0}
+    assert all("top_p" not in body and body["seed_pool"] == 3 for body in fake.bodies)
+
+
+def test_where_the_answer_is_written_in_words_it_is_sampled(endpoint: Start, ask: Ask) -> None:
+    fake, answerer = endpoint(lambda _: chat("sad"), scores="label", **SAMPLED)
+    ask(answerer, OPTIONS)
+    (body,) = fake.bodies
+    assert (body["temperature"], body["top_p"], body["seed_pool"]) == (0.7, 0.5, 3)
+
+
+def test_options_that_change_no_answer_are_told_by_kind_of_task(model: Callable[..., Any]) -> None:
+    def unused(want: Any, **options: Any) -> list[str]:
+        return [text.partition(" ")[0] for text in model(**options).unused(want)]
+
+    assert unused(OPTIONS) == unused(Generate(5)) == []
+    assert unused(OPTIONS, **SAMPLED) == ["temperature", "extra_body"]
+    assert unused(OPTIONS, scores="label", **SAMPLED) == unused(Generate(5), **SAMPLED) == []
+    assert unused(Generate(5, (), 0.2), **SAMPLED) == ["temperature"]
+    assert unused(Generate(5), scores="label") == ["scores"]
+    assert unused(OPTIONS, template="x") == unused(Generate(5), template="x") == ["template"]
+    assert unused(OPTIONS, template="x", scores="generated") == []
+
+
+def test_a_field_that_a_route_would_drop_is_refused() -> None:
+    Bodies("tiny", extra={"chat_template_kwargs": {"x": 1}, "top_p": 0.5}).refuse_fields()
+    with pytest.raises(UserError, match="SGLang's /generate would not get 'cache_salt'"):
+        Bodies("tiny", extra={"cache_salt": "x"}).refuse_fields()

@@ -303,6 +303,7 @@ def test_the_identity_has_the_reader_of_options_in_words_where_answers_are_words
         ({"extra_body": '{"model": "x"}'}, "'model' is set by the harness"),
         ({"extra_body": '{"prompt_logprobs": 5}'}, "'prompt_logprobs' is set by the harness"),
         ({"extra_body": '{"top_logprobs": 1}'}, "'top_logprobs' is set by the harness"),
+        ({"extra_body": '{"temperature": 1}'}, "'temperature' is set by the harness"),
         ({"extra_body": '{"max_tokens": 1}'}, "'max_tokens' is set by the harness"),
     ],
 )

@@ -103,6 +103,7 @@ from harness.contracts import (
     TaskFinished,
     TaskHandle,
     TellsNotes,
+    TellsUnused,
     Text,
     Tracker,
     TrackerDescriptor,
@@ -117,14 +118,13 @@ from harness_authoring.contracts_page import Contract, page
 __all__ = ["CONTRACTS"]
 
 _MODEL = (
-    Model, Answerer, Trainable, HasTower, MayRefuse, TakesNotes, PreparesImages,
+    Model, Answerer, Trainable, HasTower, MayRefuse, TellsUnused, TakesNotes, PreparesImages,
     HasSize, HasWeights, ChecksItself, StandsForAnnotators, Runtime, TaskHandle,
     Request, Choose, Generate, Embed, Response, Scores, Text, Vectors, Failed,
 )  # fmt: skip
 _READER = (
-    Reader, LeavesOut, PassesOver, TakesPart, HashesContents, DescribesFiles, Sample,
-    ImageRef, DataRoot,
-)  # fmt: skip
+    Reader, LeavesOut, PassesOver, TakesPart, HashesContents, DescribesFiles, Sample, ImageRef,
+    DataRoot)  # fmt: skip
 _EXECUTOR = (
     Executor, SaysWhy, WorkOrder, BlockRequest, Hello, Ready, Answered, Lost, Refused,
     Raised, Worker,

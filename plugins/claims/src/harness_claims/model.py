@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING
 from harness.errors import DataError
 
 from harness_claims.agreement import agreement
-from harness_claims.annotators import answers_of, left_out
+from harness_claims.annotators import VOTES, answers_of, left_out
 
 if TYPE_CHECKING:
     from harness.descriptors import Capability, Json
     from harness.models import Runtime, TaskHandle
-    from harness.requests import AnnotatorAnswer, Request, Response
+    from harness.requests import (
+        AnnotatorAnswer,
+        Choose,
+        Embed,
+        Generate,
+        Request,
+        Response,
+    )
     from harness.samples import Sample
 
 _LOOKED_AT = 2000
@@ -46,6 +53,14 @@ class Human:
             f"none of its first {_LOOKED_AT:,} samples has answers of two annotators, as a list "
             f"in the place of the right answer or counted in the field {self._votes!r}"
         )
+
+    def unused(self, want: Choose | Generate | Embed) -> list[str]:
+        """Return the field of votes where no sample's answers are counted in it."""
+        del want
+        samples = islice(self._task.samples(), _LOOKED_AT)
+        if self._votes == VOTES or any(self._votes in sample.fields for sample in samples):
+            return []
+        return ["votes (answers stand in the place of the right answer)"]
 
     def load(self, runtime: Runtime) -> Human:
         """Return itself."""

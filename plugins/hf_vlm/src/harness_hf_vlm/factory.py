@@ -22,6 +22,7 @@ from harness.engine.loading import (
     load_arguments,
     loading_identity,
     require_packages,
+    unused_in,
     with_features,
 )
 from harness.engine.memory import weight_bytes
@@ -29,6 +30,7 @@ from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Answerer, Runtime
 from harness.models.devices import resolve_device, resolve_dtype
+from harness.requests import Choose, Embed, Generate
 
 from harness_hf_vlm.options import OPTIONS
 
@@ -71,6 +73,10 @@ class HfVlm:
             "transformers": importlib.metadata.version("transformers"),
             **loading_identity(self._options, memo, source.folder),
         }
+
+    def unused(self, want: Choose | Generate | Embed) -> list[str]:
+        """See :class:`harness.models.contract.TellsUnused`."""
+        return unused_in(self._options, want)
 
     def weight_bytes(self, runtime: Runtime, *, fetch: bool = False) -> int | None:
         """Return the bytes of the loaded weights; a hub's are known once they are fetched."""

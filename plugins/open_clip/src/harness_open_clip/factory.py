@@ -10,8 +10,9 @@ from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Runtime
 from harness.models.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.requests import Choose, Embed, Generate
 
-from harness_open_clip.options import OPTIONS
+from harness_open_clip.options import OPTIONS, unused_templates
 from harness_open_clip.sources import Encoder, find_encoder
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class DualEncoder:
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
         """Return everything that can change the numbers; see the model contract."""
         return {**self._seen(self._find(), runtime), "templates": list(self._templates())}
+
+    def unused(self, want: Choose | Generate | Embed) -> list[str]:
+        """See :class:`harness.models.contract.TellsUnused`."""
+        usual = next(option.default for option in OPTIONS if option.name == "templates")
+        return unused_templates(want, "templates", given=self._options["templates"] != usual)
 
     def load(self, runtime: Runtime) -> DualEncoderAnswerer:
         """Load the weights."""

@@ -11,8 +11,9 @@ from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Runtime
 from harness.models.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.requests import Choose, Embed, Generate
 
-from harness_open_clip.options import MATCHING_OPTIONS
+from harness_open_clip.options import MATCHING_OPTIONS, unused_templates
 
 if TYPE_CHECKING:
     from harness.engine.checkpoints import Checkpoint
@@ -58,6 +59,11 @@ class MatchingModel:
             "dtype": resolve_dtype(runtime.dtype, source.dtype),
             "template": self._template,
         }
+
+    def unused(self, want: Choose | Generate | Embed) -> list[str]:
+        """See :class:`harness.models.contract.TellsUnused`."""
+        usual = next(option.default for option in MATCHING_OPTIONS if option.name == "template")
+        return unused_templates(want, "template", given=self._template != usual)
 
     def load(self, runtime: Runtime) -> MatchingAnswerer:
         """Load the weights."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Option
+from harness.requests import Choose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,3 +72,16 @@ MATCHING_PRESETS: Mapping[str, Mapping[str, Json]] = {
     "blip2-itm": {"path": "Salesforce/blip2-itm-vit-g"},
     "vilt-coco": {"path": "dandelin/vilt-b32-finetuned-coco"},
 }
+
+
+def unused_templates(want: object, name: str, *, given: bool) -> list[str]:
+    """Return the option of sentences around options where it is given and none is used.
+
+    Args:
+        want: What a task asks for.
+        name: The option's.
+        given: Whether it differs from the default.
+    """
+    if not given or (isinstance(want, Choose) and not want.match):
+        return []
+    return [f"{name} (texts are taken whole)"]

@@ -87,6 +87,7 @@ class EndpointAnswerer:
             if route.name == "trie":
                 self._scorer = TrieScorer(self._client.post, self._bodies, route.by_ids)
             else:
+                self._bodies.refuse_fields()
                 more = self._bodies.extra.get("chat_template_kwargs") or {}
                 template = load_template(self._bodies.template, more)
                 self._scorer = GenerateScorer(self._client.post, self._bodies, template)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.errors import UserError
 from harness.requests import Generate, Reasoning, Turn
 from harness.requests.reasoning import AUTO
 from harness.samples.images import LoadedImage
@@ -15,6 +16,11 @@ from harness.samples.images import LoadedImage
 _KEPT = 64  # images as sent; the questions about one image come together
 _MOST_STOPS = 4  # what the API takes; the others are heeded here
 _SEED_BITS = 31
+SAMPLING = frozenset((
+    "top_p", "top_k", "min_p", "top_a", "typical_p", "presence_penalty", "frequency_penalty",
+    "repetition_penalty", "length_penalty", "logit_bias", "min_tokens", "ignore_eos",
+))  # fmt: skip
+"""Fields that say how an answer is written; where options are scored, nothing is."""
 _TEMPLATE = ("chat_template", "chat_template_kwargs", "mm_processor_kwargs", "add_special_tokens")
 
 
@@ -25,9 +31,10 @@ class Bodies:
     Attributes:
         model: The endpoint's name of the model.
         image_format: ``png`` or ``jpeg``.
-        temperature: Sampling temperature where a task names none; 0 is greedy.
+        temperature: Sampling temperature of written answers where a task names none; 0 is greedy.
         limit_field: Name of the field that limits an answer's tokens.
-        extra: Fields added to every body; they win.
+        extra: Fields added to every body, those of sampling only where an answer is written; they
+            win.
         template: Folder with the chat template, for a route that takes text.
     """
 
@@ -61,7 +68,7 @@ class Bodies:
     def first_token(self, turns: Sequence[Turn], count: int) -> dict[str, Any]:
         """Return the body that asks for the likeliest first tokens of an answer."""
         body = self._body(self.messages(turns), 1)
-        return body | {"logprobs": True, "top_logprobs": count} | self.extra
+        return body | {"logprobs": True, "top_logprobs": count} | self._scoring()
 
     def prompt_logprobs(self, turns: Sequence[Turn], option: str | None) -> dict[str, Any]:
         """Return the body that asks for log-probabilities of a chat's own tokens (vLLM).
@@ -70,7 +77,8 @@ class Bodies:
             turns: The chat.
             option: The assistant's answer; ``None`` for the chat up to where an answer begins.
         """
-        return self._begun(turns, option) | self._limited(1) | {"prompt_logprobs": 0} | self.extra
+        body = self._begun(turns, option) | self._limited(1)
+        return body | {"prompt_logprobs": 0} | self._scoring()
 
     def next_token(
         self, turns: Sequence[Turn], text: str, wanted: Mapping[str, Any]
@@ -84,7 +92,7 @@ class Bodies:
         """
         body = self._begun(turns, text or None) | self._limited(1)
         fields = {"logprobs": True, "top_logprobs": 0, "return_tokens_as_token_ids": True}
-        return {**body, **fields, **wanted, **self.extra}
+        return {**body, **fields, **wanted, **self._scoring()}
 
     def tokens(self, turns: Sequence[Turn], text: str | None) -> dict[str, Any]:
         """Return the body that asks for a chat's ids, with the beginning of an answer (vLLM)."""
@@ -107,6 +115,19 @@ class Bodies:
             "return_logprob": True,
             "logprob_start_len": start,
         }
+
+    def refuse_fields(self) -> None:
+        """Check that a route which takes text drops no field of ``extra``.
+
+        Raises:
+            UserError: it would.
+        """
+        if dropped := sorted(self._scoring().keys() - {"chat_template_kwargs"}):
+            raise UserError(
+                f"SGLang's /generate would not get {dropped[0]!r}",
+                where="option 'extra_body'",
+                fix=f"leave {dropped[0]!r} out, or -o scores=first_token",
+            )
 
     def messages(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         """Return a chat as messages; a turn's images stand before its text."""
@@ -139,7 +160,12 @@ class Bodies:
         return {"model": self.model, "messages": messages, **self._limited(limit)}
 
     def _limited(self, limit: int) -> dict[str, Any]:
-        return {self.limit_field: limit, "temperature": self.temperature}
+        # Some servers divide log-probabilities by the temperature: options are scored at 0.
+        return {self.limit_field: limit, "temperature": 0.0}
+
+    def _scoring(self) -> dict[str, Any]:
+        """Return the fields added to a body that scores options."""
+        return {name: value for name, value in self.extra.items() if name not in SAMPLING}
 
     def _url(self, image: LoadedImage) -> str:
         if image.key not in self._urls:

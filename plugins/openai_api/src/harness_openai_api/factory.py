@@ -12,14 +12,17 @@ from harness.descriptors import Json, parse_options
 from harness.errors import UserError
 from harness.models import Runtime
 from harness.plugins import find, plugins
+from harness.requests import Choose, Embed, Generate
 
-from harness_openai_api.options import OPTIONS
+from harness_openai_api.bodies import SAMPLING
+from harness_openai_api.options import OPTIONS, SCORES
 from harness_openai_api.secrets import Secret
 
 if TYPE_CHECKING:
     from harness_openai_api.answerer import EndpointAnswerer
 
 _SCHEME = 3  # raised when the way answers are computed changes their numbers
+_SCORED_ALIKE = 4  # of options whose scores once depended on how a server samples
 _KEY = "OPENAI_API_KEY"
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104  compared, not bound
 _LEAST = {
@@ -33,7 +36,8 @@ _LEAST = {
 _OURS = (
     "model", "messages", "stream", "n", "prompt_logprobs", "logprobs", "top_logprobs", "echo",
     "add_generation_prompt", "continue_final_message", "max_tokens", "max_completion_tokens",
-    "stop", "seed", "logprob_token_ids", "allowed_token_ids", "return_tokens_as_token_ids",
+    "stop", "seed", "temperature", "logprob_token_ids", "allowed_token_ids",
+    "return_tokens_as_token_ids",
 )  # fmt: skip
 """Fields whose answers the harness reads, or that a task or a sample decides."""
 
@@ -83,7 +87,7 @@ class Endpoint:
                 else {}
             ),
             "model": "openai_api",
-            "scheme": _SCHEME,
+            "scheme": _SCORED_ALIKE if self._samples else _SCHEME,
             "name": str(self._options["model"]),
             "endpoint": ",".join(sorted(map(_server, self._urls))),
             "scores": str(self._options["scores"]),
@@ -91,6 +95,31 @@ class Endpoint:
             "temperature": float(self._options["temperature"]),
             "extra_body": self._extra,
         }
+
+    @property
+    def _samples(self) -> bool:
+        """Whether it was said how answers are sampled."""
+        return bool(self._options["temperature"] or SAMPLING & self._extra.keys())
+
+    def unused(self, want: Choose | Generate | Embed) -> list[str]:
+        """Return what was said of writing for a task that scores, and of scoring for the others."""
+        options, unused = self._options, list[str]()
+        if isinstance(want, Generate):
+            if options["scores"] != SCORES[0]:
+                unused.append("scores (answers are written)")
+            if want.temperature and options["temperature"]:
+                unused.append(f"temperature (the task's own is {want.temperature:g})")
+        elif options["scores"] != "label":
+            why = "options are scored by log-probabilities"
+            if options["temperature"]:
+                unused.append(f"temperature ({why})")
+            if sampling := ", ".join(sorted(SAMPLING & self._extra.keys())):
+                unused.append(f"extra_body ({sampling}: {why})")
+        if options.get("template") and (
+            isinstance(want, Generate) or options["scores"] != "generated"
+        ):
+            unused.append("template (only scores=generated reads it)")
+        return unused
 
     def load(self, runtime: Runtime) -> EndpointAnswerer:
         """Return a client, after seeing that the endpoint is there."""

@@ -39,9 +39,13 @@ OPTIONS: tuple[Option, ...] = (
         default=0.0,
         least=0,
         most=100,
-        help="Temperature of sampling; 0 is greedy.",
+        help="Sampling temperature of written answers where a task names none; 0 is greedy.",
     ),
-    Option(name="extra_body", help='JSON object added to every request, such as {"top_p": 0.9}'),
+    Option(
+        name="extra_body",
+        help='JSON object added to every request, such as {"top_p": 0.9}; fields of sampling only '
+        "where an answer is written.",
+    ),
     Option(
         name="limit_field",
         default="max_tokens",

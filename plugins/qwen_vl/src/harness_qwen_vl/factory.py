@@ -98,6 +98,12 @@ class QwenVL(ReleasedModel):
                 "prompt_format only applies to the first Qwen-VL; later ones have a chat template",
                 fix="leave out prompt_format",
             )
+        is_chat = _is_first(source) and self._chat(source)
+        if not self.options["picture_space"] and not is_chat:
+            raise UserError(
+                "picture_space only applies to the first Qwen-VL-Chat",
+                fix="leave out picture_space",
+            )
         return source
 
     def _chat(self, source: Checkpoint) -> bool:

@@ -14,6 +14,7 @@ from harness.engine.loading import (
     load_arguments,
     loading_identity,
     require_packages,
+    unused_in,
     with_features,
 )
 from harness.engine.memory import weight_bytes
@@ -21,6 +22,7 @@ from harness.engine.weights import hash_files, read_header, user_cache
 from harness.errors import UserError
 from harness.models import Runtime
 from harness.models.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.requests import Choose, Embed, Generate
 
 from harness_socialfusion.options import OPTIONS
 from harness_socialfusion.settings import FusionSettings, as_plain, read_settings, settings_of
@@ -44,6 +46,7 @@ _OF_SAVED = (
     "language_model_revision", "connector", "connector_layers", "hidden", "queries", "merge",
     "lora_rank", "lora_alpha", "lora_targets", "weights", "untrained", "seed",
 )  # fmt: skip
+_OF_TRAINING = {"lora_rank", "lora_alpha", "lora_targets"}
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
 
 
@@ -102,6 +105,15 @@ class SocialFusion:
                     read_header(path)
             about["trained_sha256"] = hash_files(weights, memo)
         return about
+
+    def unused(self, want: Choose | Generate | Embed) -> list[str]:
+        """See :class:`harness.models.contract.TellsUnused`."""
+        adapters = [
+            f"{option.name} (adapters of this shape are made by a training)"
+            for option in OPTIONS
+            if option.name in _OF_TRAINING and self._options[option.name] != option.default
+        ]
+        return [*unused_in(self._options, want), *adapters]
 
     def weight_bytes(self, runtime: Runtime) -> int:
         """Return the bytes of the loaded weights that lie in folders.

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 DESCRIPTORS = (
     MetricDescriptor(
         id="f1_micro",
-        target="harness.metrics.f1:F1Micro",
+        target="harness_benchmarks.metrics.f1:F1Micro",
         summary="F1 over all answers together; equals accuracy with one answer a sample.",
     ),
     MetricDescriptor(
         id="f1_macro",
-        target="harness.metrics.f1:F1Macro",
+        target="harness_benchmarks.metrics.f1:F1Macro",
         summary="Mean over classes of F1.",
         options=(ABSENT_CLASS,),
     ),

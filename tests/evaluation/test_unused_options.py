@@ -1,0 +1,116 @@
+"""An option of a model that changes no answer to a task is said in plan, record and table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness
+from harness.api.runs import NullReporter
+from harness.descriptors import ModelDescriptor, Option
+from harness.errors import PluginError
+from harness.models import Runtime
+from harness.plugins import plugins
+from harness.requests import Choose, Generate
+from harness.targets import load_target
+
+
+class Told(NullReporter):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def say(self, note: str) -> None:
+        """Keep a note."""
+        self.notes.append(note)
+
+
+class Odd:
+    """Answers the first option, or nothing; its option is of written answers."""
+
+    def __init__(self, options: Any) -> None:
+        self._warmth = options["warmth"]
+
+    def identity(self, runtime: Runtime) -> dict[str, Any]:
+        """Return what it is."""
+        del runtime
+        return {"kind": "odd", "warmth": self._warmth}
+
+    def unused(self, want: Any) -> Any:
+        """Return the option for a choice."""
+        if self._warmth == 3:
+            return 3
+        return ["warmth (options are scored)"] if isinstance(want, Choose) and self._warmth else []
+
+    def load(self, runtime: Runtime) -> Any:
+        """Return a baseline."""
+        return load_target(plugins().models()["null"])({}).load(runtime)
+
+
+ODD = ModelDescriptor(
+    id="odd",
+    target=f"{__name__}:Odd",
+    summary="x",
+    capabilities=frozenset({"choose", "generate"}),
+    options=(Option(name="warmth", type="float", default=0.0),),
+)
+
+
+@pytest.fixture(autouse=True)
+def _demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HARNESS_CACHE", raising=False)  # drawings are made once for all tests
+
+
+def test_it_is_said_in_plan_record_and_table(tmp_path: Path) -> None:
+    told = Told()
+    run = harness.run(
+        ODD, ["raf_db", "vqav2"], options={"warmth": 0.5}, results=tmp_path, limit=3,
+        reporter=told,
+    )  # fmt: skip
+    note = "-o warmth (options are scored) does not apply"
+    assert f"{note} to raf_db" in told.notes
+    counts = [record.counts.notes for record in run.records]
+    said = "samples to which -o warmth (options are scored) does not apply"
+    assert (counts[0][said], said in counts[1]) == (3, False)
+    assert sum(said in line for line in run.table().notes) == 1
+    plain = harness.run(ODD, "raf_db", results=tmp_path, limit=3)
+    assert said not in plain.records[0].counts.notes
+
+
+def test_a_model_that_says_it_wrongly_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match="returned int 3 from unused, not a list"):
+        harness.plan(ODD, "raf_db", options={"warmth": 3}, results=tmp_path)
+
+
+CHOICE, MATCH, WRITTEN = Choose(("a",)), Choose(("a",), match=True), Generate(3)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "uses", "does_not"),
+    [
+        ("hf_vlm", {"path": "x", "score_eos": False}, CHOICE, WRITTEN),
+        ("llava", {"path": "x", "score_eos": False}, CHOICE, WRITTEN),
+        ("qwen_vl", {"path": "x", "score_eos": False}, CHOICE, WRITTEN),
+        ("bunny", {"path": "x", "score_eos": False}, CHOICE, WRITTEN),
+        ("socialfusion", {"path": "x", "score_eos": False}, CHOICE, WRITTEN),
+        ("open_clip", {"path": "x", "templates": "a {}"}, CHOICE, MATCH),
+        ("matching", {"path": "x", "template": "a {}"}, CHOICE, MATCH),
+        ("openai_api", {"model": "x", "temperature": 1.0}, WRITTEN, CHOICE),
+    ],
+)
+def test_each_shipped_model_says_which_tasks_use_an_option(
+    model: str, options: dict[str, Any], uses: Any, does_not: Any
+) -> None:
+    descriptor = plugins().models()[model]
+    factory: Callable[..., Any] = load_target(descriptor)
+    usual = {option.name: option.default for option in descriptor.options}
+    made = factory({**usual, **options})
+    assert made.unused(uses) == []
+    (text,) = made.unused(does_not)
+    assert text.startswith(f"{list(options)[-1]} (")
+    assert factory({**usual, next(iter(options)): "x"}).unused(does_not) == []
