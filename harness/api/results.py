@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
@@ -30,7 +30,7 @@ class RunResult(Outcome):
         settings: Settings of the run: where its data lie.
     """
 
-    settings: Settings | None = None
+    settings: Settings | None = field(default=None, repr=False)
 
     def plot(self, kind: str = "forest", *, metric: str | None = None) -> Drawing:
         """Return a figure of the run, which a notebook shows; no display is needed.
@@ -74,7 +74,7 @@ class RunResult(Outcome):
 class Drawing:
     """A figure as SVG."""
 
-    svg: str
+    svg: str = field(repr=False)
 
     def _repr_svg_(self) -> str:
         return self.svg

@@ -96,7 +96,7 @@ class RunResult:
     """
 
     manifest: Path
-    records: tuple[EvaluationRecord, ...]
+    records: tuple[EvaluationRecord, ...] = field(repr=False)
     failed: tuple[str, ...]
     ended: Mapping[str, PluginError] = field(default_factory=dict)
     manifests: tuple[Path, ...] = ()

@@ -145,17 +145,17 @@ class Catalog:
 
         Raises:
             UserError: a name nothing is known by (with near misses) or that comes twice, a pattern
-                that fits no task, no name at all, or a group that is part of itself.
+                that fits no task or one whose file is broken, no name at all, or a group that is
+                part of itself.
         """
         tasks: dict[str, None] = {}
         parts = [part.strip() for name in names for part in name.split(",")]
         for name in each_once(filter(None, parts), "task or group"):
-            if is_pattern(name):
-                tasks.update(dict.fromkeys(fitting(name, self.entries)))
-                continue
-            self._refuse_unknown(name, {**self.entries, **self.group_entries}, "task or group")
-            members = (name,) if name in self.entries else self._flat(name).tasks
-            tasks.update(dict.fromkeys(members))
+            fits = fitting(name, {**self.entries, **self.broken}) if is_pattern(name) else [name]
+            for match in fits:
+                self._refuse_unknown(match, {**self.entries, **self.group_entries}, "task or group")
+                members = (match,) if match in self.entries else self._flat(match).tasks
+                tasks.update(dict.fromkeys(members))
         if not tasks:
             raise UserError("no task is named", fix="harness tasks")
         return list(tasks)

@@ -216,8 +216,8 @@ class Table:
         reported: Published numbers beside the measured ones.
     """
 
-    columns: tuple[Column, ...]
-    sections: tuple[Section, ...]
+    columns: tuple[Column, ...] = field(repr=False)
+    sections: tuple[Section, ...] = field(repr=False)
     notes: tuple[str, ...]
     title: str = ""
     caption: str = ""

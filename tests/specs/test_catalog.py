@@ -102,6 +102,14 @@ def test_an_id_that_two_files_claim_is_refused_when_used(tmp_path: Path) -> None
     )
 
 
+def test_a_pattern_leaves_out_no_task_whose_file_is_broken(tmp_path: Path) -> None:
+    write(tmp_path, mood=SPEC, again=SPEC, model=SPEC.replace("id: mood", "id: model"))
+    catalog = load_catalog([tmp_path])
+    assert catalog.expand(["model*"]) == ["model"]
+    with pytest.raises(UserError, match="the id 'mood' is already used by"):
+        catalog.expand(["mo*"])
+
+
 def test_listing_loads_neither_jsonschema_nor_numpy() -> None:
     script = (
         "import sys\n"

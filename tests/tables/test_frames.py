@@ -47,6 +47,11 @@ def test_a_notebook_shows_the_table(result: RunResult) -> None:
     assert "<script" not in shown
 
 
+def test_a_console_shows_no_wall_of_records(result: RunResult) -> None:
+    assert len(repr(result)) < 1000
+    assert "accuracy" not in repr(harness.leaderboard(result.records)).lower()
+
+
 def test_columns_of_several_types_become_json() -> None:
     rows: list[dict[str, Any]] = [{"a": 1, "b": "x"}, {"a": 2.5, "b": ["y"]}, {"c": {"d": 1}}]
     assert one_type(rows) == [

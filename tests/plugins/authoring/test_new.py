@@ -25,7 +25,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_package_loads_as_it_is_written(
     kind: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = f"tried_{kind}_thing"
+    name = f"loaded_{kind}_thing"  # imported here, so another name than those below
     assert invoke(main, ["new", "plugin", name.replace("_", "-"), "--kind", kind]) == 0
     assert "pip install -e" in capsys.readouterr().out
     folder = tmp_path / name.replace("_", "-")

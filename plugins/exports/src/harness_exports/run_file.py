@@ -38,7 +38,10 @@ def run_file_of(directory: Path) -> str:
     run: dict[str, Any] = {ID: model["id"], TASKS: [task["id"]]}
     notes = ["data lie where the profile or `data: {TASK: FOLDER}` says"]
     if task["id"] not in installed_catalog().entries:
-        notes.append(f"the spec of {task['id']} is no installed one: name its file under `tasks`")
+        notes.append(
+            f"the spec of {task['id']} is no installed one: name its file under `tasks`, or "
+            "--include it"
+        )
     if options := _options(model, notes):
         run["options"] = options
     if "training" in model:

@@ -26,7 +26,7 @@ _LONG = 200  # characters of an answer
 class Gallery:
     """Samples of evaluations, as cards of HTML."""
 
-    records: tuple[EvaluationRecord, ...]
+    records: tuple[EvaluationRecord, ...] = field(repr=False)
     settings: Settings
     limit: int
     which: Literal["all", "wrong", "right", "errors"]

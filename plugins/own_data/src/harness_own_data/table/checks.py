@@ -9,7 +9,7 @@ from harness.errors import DataError, nearest, quoted
 from harness.samples import Sample
 
 from harness_own_data.table.batches import Batch
-from harness_own_data.table.rows import MissingKey, Row
+from harness_own_data.table.rows import MissingKey, Row, Table, place
 from harness_own_data.table.samples import SampleMaker
 
 _SHOWN = 5
@@ -67,7 +67,7 @@ class Checks:
         key = hash(sample.id)
         again = key in self._ids
         self._ids.add(key)
-        self.labels.look(sample, maker.where, row.line)
+        self.labels.look(sample, maker.table, row.line)
         return sample, again
 
 
@@ -81,7 +81,7 @@ class TableTypes:
         """Whether a batch holds nothing but texts, in columns that held no other type so far."""
         if not batch.is_text():
             return False
-        where = f"{maker.where}:{batch.lines[0]}"
+        where = place(maker.table, batch.lines[0])
         kinds = [self._first.setdefault(name, (_KINDS[str], where)) for name in maker.columns]
         return all(kind == _KINDS[str] for kind, _ in kinds)
 
@@ -95,7 +95,7 @@ class TableTypes:
             if cell is None or isinstance(cell, MissingKey):
                 continue
             kind = _KINDS.get(type(cell))
-            where = f"{maker.where}:{row.line}"
+            where = place(maker.table, row.line)
             if kind is None:
                 raise DataError(
                     f"the column {name!r} holds {quoted(cell)}, which is not plain data",
@@ -117,7 +117,7 @@ class OutsideLabels:
     def __init__(self, labels: frozenset[str]) -> None:
         self._labels = labels
         self._count = 0
-        self._first: list[tuple[str, int, str]] = []
+        self._first: list[tuple[Table, int, str]] = []
 
     def contain(self, targets: Sequence[Any]) -> bool:
         """Whether the task has all of some targets that are texts."""
@@ -125,26 +125,28 @@ class OutsideLabels:
             value for value in set(targets) if isinstance(value, str)
         )
 
-    def look(self, sample: Sample, where: str, line: int) -> None:
+    def look(self, sample: Sample, table: Table, line: int) -> None:
         """Look at one sample's target."""
         if self._labels and isinstance(sample.target, str) and sample.target not in self._labels:
             self._count += 1
             if len(self._first) < _SHOWN:
-                self._first.append((where, line, sample.target))
+                self._first.append((table, line, sample.target))
 
     def refuse(self) -> None:
         """Raise DataError if there was any, with the first lines and the count."""
         if not self._count:
             return
-        examples = ", ".join(f"line {line} {quoted(label)}" for _, line, label in self._first)
+        examples = ", ".join(
+            f"{table.unit} {line} {quoted(label)}" for table, line, label in self._first
+        )
         more = ", ..." if self._count > len(self._first) else ""
         rows = "1 row has a label that is" if self._count == 1 else (
             f"{self._count:,} rows have labels that are"
         )  # fmt: skip
-        where, line, label = self._first[0]
+        table, line, label = self._first[0]
         fix = nearest(label, self._labels) if label else "fill in, or remove, rows without a label"
         raise DataError(
             f"{rows} none of the task's (ask.choose.labels): {examples}{more}",
-            where=f"{where}:{line}",
+            where=place(table, line),
             fix=fix,
         )

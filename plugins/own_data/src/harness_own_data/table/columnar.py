@@ -31,6 +31,7 @@ class _Columnar:
     """What tables of typed columns have in common."""
 
     typed = True
+    unit = "row"
     notes: Sequence[str] = ()
     seekable = True
 
@@ -312,5 +313,6 @@ def _arrow(root: DataRoot, name: str) -> Any:
             return pa.ipc.open_file(source).read_all()
     except (pa.ArrowException, OSError) as error:
         raise DataError(
-            f"no Arrow file that can be read: {short(str(error), 200)}", where=root.where(name)
-        ) from None
+            f"no Arrow file that can be read: {short(str(error), 200)}",
+            where=root.where(name), fix="fetch it again, or write it again",
+        ) from None  # fmt: skip

@@ -41,6 +41,7 @@ class Delimited:
     """
 
     typed = False
+    unit = "line"
 
     def __init__(
         self, root: DataRoot, name: str, usual: str, delimiter: str = "", encoding: str = ""
@@ -57,7 +58,8 @@ class Delimited:
             header = next(self._records(), None)
         if header is None:
             raise DataError("the file is empty: a header with the columns' names is needed",
-                            where=self._where)  # fmt: skip
+                            where=self._where,
+                            fix="a header, then a line for each sample")  # fmt: skip
         self._start, self.columns = header[0], self._checked(header[2])
         settled = []
         if not delimiter and self._delimiter != usual:
@@ -150,7 +152,7 @@ class Delimited:
             file.seek(start)
             _, _, cells = next(self._parsed(file, start), (0, 0, []))
         if len(cells) != len(self.columns):
-            raise DataError("changed while it was read", where=self._where)
+            raise DataError("changed while it was read", where=self._where, fix="run it again")
         return cells[self.columns.index(column)]
 
     @property
@@ -302,6 +304,7 @@ class _Counted:
             raise DataError(
                 f"a row of over {MAX_ROW >> 20} MiB: is a quote never closed?",
                 where=f"{self._where}:{self.line}",
+                fix="close the quote; large images lie in files of their own",
             )
 
 

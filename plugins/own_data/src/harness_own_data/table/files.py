@@ -68,7 +68,20 @@ class TableFiles:
                     fix="write it relative to the data folder; --data ID=FOLDER says which that is",
                 )  # fmt: skip
         names = [name for text in entry for name in _matching(root, str(text))]
+        self._refuse_misspelt(root, names)
         return list(dict.fromkeys(names))
+
+    def _refuse_misspelt(self, root: DataRoot, names: Sequence[str]) -> None:
+        """Refuse a file that is missing beside one of nearly its name; others are data to get."""
+        entries = self.file.values() if isinstance(self.file, Mapping) else ()
+        for name in names:
+            if root.is_file(name) or root.is_dir(name):
+                continue
+            others = [other for other in root.list() if _format(other) and other not in entries]
+            if close := near(name, others):
+                raise DataError(
+                    f"there is no file {quoted(name)} (data.options.file)", where=root, fix=close
+                )
 
     def is_folder(self, root: DataRoot, name: str) -> bool:
         """Whether a name is that of a folder of images."""
@@ -144,10 +157,10 @@ def _matching(root: DataRoot, text: str) -> list[str]:
     folder = text[: min(text.index(sign) for sign in "*?[" if sign in text)].rpartition("/")[0]
     matches = [name for name in root.walk(folder) if fnmatchcase(name, text)]
     if not matches:
-        near = _shown([name for name in root.walk(folder) if _format(name)])
+        tables = _shown([name for name in root.walk(folder) if _format(name)])
         raise DataError(
             f"no file is called {quoted(text)}", where=root.where(folder),
-            fix=f"tables there are: {near}" if near else "there is no table",
+            fix=f"tables there are: {tables}" if tables else "there is no table",
         )  # fmt: skip
     return matches
 

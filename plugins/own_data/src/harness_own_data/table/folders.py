@@ -26,6 +26,7 @@ class ImageFolder:
     """
 
     typed = False
+    unit = "row"
     notes: Sequence[str] = ()
     seekable = False
     columns: Sequence[str] = ("path", "label", "name", "id")

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
 
-from harness.errors import DataError, UserError
+from harness.errors import DataError, UserError, quoted
 from harness.jsonfiles import parse_json
 from harness.readers.json_stream import elements
 from harness.samples import DataRoot
 
-from harness_own_data.table.rows import MAX_ROW, MISSING, Row
+from harness_own_data.table.rows import MAX_ROW, MISSING, Row, place
 
 _HEAD = 1 << 20
+_MEND = "mend the JSON there"
 _LOOKED_AT = 100  # rows whose keys are the columns
 _DEEPEST = 4  # keys within one another that a column's name joins
 
@@ -30,6 +32,7 @@ class _Objects:
     typed = True
     notes: Sequence[str] = ()
     seekable = False
+    unit: str
 
     def __init__(self, root: DataRoot, name: str) -> None:
         self.root, self.name = root, name
@@ -39,7 +42,7 @@ class _Objects:
             keys.update(dict.fromkeys(_keys(record)))
         self.columns: Sequence[str] = list(keys)
         if not keys:
-            raise DataError("holds no row", where=self._where)
+            raise DataError("holds no row", where=self._where, fix="a row for each sample")
 
     def read(self, names: Sequence[str]) -> Iterator[Row]:
         """Yield every row with the cells of some columns."""
@@ -54,7 +57,8 @@ class _Objects:
 
     def _object(self, value: Any, line: int) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise DataError("a row is not an object of columns", where=f"{self._where}:{line}")
+            raise DataError("a row is not an object of columns", where=place(self, line),
+                            fix='write each row as {"COLUMN": VALUE, ...}')  # fmt: skip
         return value
 
 
@@ -83,30 +87,49 @@ def _cell(record: Any, name: str) -> Any:
 class JsonLines(_Objects):
     """A file with one JSON object a line."""
 
+    unit = "line"
+
     def _objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
         with self.root.open(self.name) as file:
             for line, data in enumerate(iter(partial(file.readline, MAX_ROW), b""), 1):
                 if len(data) >= MAX_ROW:
                     raise DataError(f"a line of over {MAX_ROW >> 20} MiB",
-                                    where=f"{self._where}:{line}")  # fmt: skip
+                                    where=place(self, line), fix=_MEND)  # fmt: skip
                 if data.strip():
                     try:
                         yield line, self._object(parse_json(data, f"{self._where}:{line}"), line)
                     except UserError as error:
-                        raise DataError(error.message, where=error.where) from None
+                        fix = error.fix or _MEND
+                        raise DataError(error.message, where=error.where, fix=fix) from None
 
 
 class JsonList(_Objects):
     """A file with one list of JSON objects; a row's line is its number, from 1."""
 
+    unit = "row"
+
     def _objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        if first_sign(self.root, self.name) == b"{":
+        if key := _first_key(self.root, self.name):
             raise DataError(
-                "one object, not a list of rows", where=f"{self._where}:1",
-                fix="write [{...}, {...}], or one object per line",
-            )  # fmt: skip
-        for index, record in elements(self.root, self.name):
-            yield index + 1, self._object(record, index + 1)
+                f"one object, whose first key is {quoted(key)}, not a list of rows",
+                where=f"{self._where}:1",
+                fix="write [{...}, {...}], or one object per line: rows under a key (as in COCO's "
+                "files) as a list of their own",
+            )
+        try:
+            for index, record in elements(self.root, self.name):
+                yield index + 1, self._object(record, index + 1)
+        except DataError as error:
+            error.fix = error.fix or _MEND
+            raise
+
+
+def _first_key(root: DataRoot, name: str) -> str:
+    """Return the first key of a JSON text that is one object; empty of any other text."""
+    with root.open(name) as file:
+        text = file.read(_HEAD).removeprefix(codecs.BOM_UTF8).decode(errors="replace").lstrip()
+    key = re.match(r'\{\s*"([^"]*)', text)
+    return (key[1] if key else "") or ("{" if text.startswith("{") else "")
 
 
 def first_sign(root: DataRoot, name: str) -> bytes:

@@ -17,7 +17,7 @@ from harness_own_data.table.files import TableFiles
 from harness_own_data.table.folders import ImageFolder
 from harness_own_data.table.mapping import ColumnMap, ImageColumn, column_map
 from harness_own_data.table.missing import elsewhere
-from harness_own_data.table.rows import require
+from harness_own_data.table.rows import place, require
 from harness_own_data.table.samples import SampleMaker, Use
 
 _SHOWN = 5
@@ -121,7 +121,7 @@ class TableReader:
                 for row in chosen.rows():
                     sample, again = checks.sample(maker, row, typed=table.typed)
                     if again:
-                        self._refuse_repeated(root, split, sample.id, f"{maker.where}:{row.line}")
+                        self._refuse_repeated(root, split, sample.id, place(table, row.line))
                     yield sample
         if rows and not taken:
             raise DataError(
@@ -191,7 +191,7 @@ class TableReader:
         for table in self._tables(root, split):
             maker = self._maker(table)
             for row in table.read(maker.columns):
-                location = f"{maker.where}:{row.line}"
+                location = place(table, row.line)
                 if maker.split is not None and str(row.cells[maker.split]) != split:
                     continue
                 if location == where:

@@ -37,6 +37,7 @@ class Table(Protocol):
         columns: Names of its columns.
         notes: What was settled by looking at it.
         typed: Whether cells have types of their own; in a CSV all are text.
+        unit: What rows are counted by: ``line`` of a text that has a row on each, else ``row``.
     """
 
     root: DataRoot
@@ -44,6 +45,7 @@ class Table(Protocol):
     columns: Sequence[str]
     notes: Sequence[str]
     typed: bool
+    unit: str
 
     def read(self, names: Sequence[str]) -> Iterator[Row]:
         """Yield every row with the cells of some columns.
@@ -78,8 +80,9 @@ def text_of(cell: Any) -> str | None:
 
 
 def place(table: Table, line: int) -> str:
-    """Return ``file:line`` of a row, for messages."""
-    return f"{table.root.where(table.name)}:{line}"
+    """Return ``file:line`` of a row, for messages; ``file: row 3`` where rows are no lines."""
+    where = table.root.where(table.name)
+    return f"{where}:{line}" if table.unit == "line" else f"{where}: row {line}"
 
 
 def require(table: Table, names: Sequence[str], option: str) -> None:

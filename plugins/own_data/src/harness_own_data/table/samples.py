@@ -55,13 +55,13 @@ class SampleMaker:
         needs_starts: Whether images are found again by the first byte of their rows.
         plain: Makes samples of batches; ``None`` where a mapping needs each row looked at.
         split: Place of the column that says the split; ``None`` without one.
-        where: The file, for messages.
+        table: The table whose rows it takes.
     """
 
     def __init__(self, table: Any, mapping: ColumnMap, columns: Sequence[str], use: Use) -> None:
-        self._table, self._map, self._unit = table, mapping, use.unit
+        self._where = table.root.where(table.name)
+        self.table, self._map, self._unit = table, mapping, use.unit
         self._choosing = use.choosing
-        self.where = table.root.where(table.name)
         self.kinds: dict[str, Kind] = {}
         single = [image.columns[0] for image in mapping.images if not image.pattern]
         embedded = [name for name in single if not isinstance(table, Delimited | ImageFolder)
@@ -102,7 +102,7 @@ class SampleMaker:
             if column in embedded:
                 raise DataError(
                     f"the column {column!r} holds images, and data.options.{option} reads texts",
-                    where=self.where, fix="name another column there",
+                    where=self._where, fix="name another column there",
                 )  # fmt: skip
 
     def _place_of(self, column: str | None) -> int | None:
@@ -134,7 +134,7 @@ class SampleMaker:
                 groups[group] = Group(value, source)
             else:
                 notes[f"no value of {group}"] = 1
-        name = f"{self._table.name}#{row.line}"
+        name = f"{self.table.name}#{row.line}"
         if self._id_at is not None:
             name = text(cells[self._id_at], self._id_at, row)
             if not name:
@@ -163,7 +163,7 @@ class SampleMaker:
         )
 
     def _wrong(self, row: Row, message: str) -> DataError:
-        return DataError(message, where=f"{self.where}:{row.line}")
+        return DataError(message, where=place(self.table, row.line))
 
     def _text(self, cell: Any, at: int, row: Row) -> str:
         """Return a cell as text; nothing for null.
@@ -196,7 +196,7 @@ class SampleMaker:
         return text
 
     def _boxes(self, row: Row, fault: Fault | None) -> tuple[tuple[Box, ...], Fault | None]:
-        boxes, where = [], f"{self.where}:{row.line}"
+        boxes, where = [], place(self.table, row.line)
         for box in self._map.boxes:
             cells = [row.cells[self._at[column]] for column in box.columns]
             if all(cell is None or cell == "" for cell in cells):
@@ -210,7 +210,7 @@ class SampleMaker:
         """Return what image cells hold: as the spec says, or as the first row shows."""
         if image_as in {"path", "base64"}:
             return dict.fromkeys(columns, "path" if image_as == "path" else "base64")
-        first = next(iter(self._table.read(columns)), None) if columns else None
+        first = next(iter(self.table.read(columns)), None) if columns else None
         if first is None:
             return dict.fromkeys(columns, "path")
         return {
@@ -222,7 +222,7 @@ class SampleMaker:
         """Return what makes images of a row's cells of one image column."""
         image = self._map.images[index]
         kind = "path" if image.pattern else self.kinds[image.columns[0]]
-        table, column = self._table, image.columns[0]
+        table, column = self.table, image.columns[0]
         if column in self._counts:
             return lambda row: self._listed(row, column)
         if kind == "bytes":
@@ -248,24 +248,24 @@ class SampleMaker:
         """Return the images of a row's list, which is read no further than its length."""
         count = row.cells[self._at[self._counts[column]]]
         if not count:
-            raise NoImage(f"{place(self._table, row.line)}: the column {column!r} is empty")
-        name, image = f"{self._table.name}#{row.start}.{column}", self._table.image
+            raise NoImage(f"{place(self.table, row.line)}: the column {column!r} is empty")
+        name, image = f"{self.table.name}#{row.start}.{column}", self.table.image
         return [
             ImageRef(f"{name}.{item}", load=image(row.start, column, item)) for item in range(count)
         ]
 
     def _encoded(self, row: Row, cell: Any, column: str) -> ImageRef:
         if not isinstance(cell, str) or not cell:
-            raise NoImage(f"{place(self._table, row.line)}: the column {column!r} is empty")
-        if not isinstance(self._table, Delimited):
-            return in_json(self._table, row, cell)
+            raise NoImage(f"{place(self.table, row.line)}: the column {column!r} is empty")
+        if not isinstance(self.table, Delimited):
+            return in_json(self.table, row, cell)
         if len(cell) > POINTER:
-            return in_text(self._table, row, cell, column)
+            return in_text(self.table, row, cell, column)
         return self._pointed_at(row, cell, column)
 
     def _pointed_at(self, row: Row, cell: str, column: str) -> ImageRef:
         """Return the image of the row whose id a short cell names, as VLMEvalKit's files do."""
-        where = place(self._table, row.line)
+        where = place(self.table, row.line)
         if self._map.id is None:
             raise DataError(
                 f"{quoted(cell)} is not an image; it may name the row that holds it", where=where,
@@ -273,9 +273,9 @@ class SampleMaker:
             )  # fmt: skip
         if self._pointed is None:
             self._pointed = {}
-            for other in self._table.read([self._map.id, column]):
+            for other in self.table.read([self._map.id, column]):
                 if len(other.cells[1]) > POINTER:
-                    cell_text = in_text(self._table, other, other.cells[1], column)
+                    cell_text = in_text(self.table, other, other.cells[1], column)
                     self._pointed[other.cells[0]] = cell_text
         if cell not in self._pointed:
             raise NoImage(f"{where}: no row with the id {quoted(cell)} holds an image")
