@@ -480,50 +480,6 @@ def test_json_of_another_shape(folder: Path) -> None:
         read(folder, file="rows.json", target="label", unit="sample")
 
 
-def test_rows_of_a_list_are_no_lines(folder: Path) -> None:
-    """A JSON list may stand on one line, or a row of it on ten."""
-    objects: list[Any] = [{"label": "a"}, {"label": "b"}, {"label": 3}]
-    (folder / "rows.json").write_text(json.dumps(objects))
-    options = {"file": "rows.json", "target": "label", "unit": "sample"}
-    said = refused(folder, **options)
-    assert "rows.json: row 3: the column 'label' holds a number" in said
-    assert "text in " in said
-    assert "rows.json: row 1" in said
-    (folder / "rows.json").write_text(json.dumps(objects[:2], indent=4))
-    said = refused(folder, labels=["a"], **options)
-    assert "rows.json: row 2: 1 row has a label" in said
-    assert ": row 2 'b'" in said
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "fix"),
-    [
-        ("rows.json", '[["a"]]', 'write each row as {"COLUMN": VALUE, ...}'),
-        ("rows.json", '[{"label": a}]', "mend the JSON there"),
-        ("rows.json", "[]", "a row for each sample"),
-        ("rows.jsonl", '{"label": "a"}\n{"label"\n', "mend the JSON there"),
-        ("rows.csv", "", "a header, then a line for each sample"),
-    ],
-)
-def test_nobody_is_sent_to_a_release_for_data_of_their_own(
-    folder: Path, name: str, text: str, fix: str
-) -> None:
-    (folder / name).write_text(text)
-    said = refused(folder, file=name, target="label", unit="sample")
-    assert f"fix: {fix}" in said
-
-
-def test_a_file_that_is_misspelt_has_its_nearest(folder: Path) -> None:
-    write(folder, *rows())
-    said = refused(folder, **{**FULL, "file": "label.csv"})
-    assert "there is no file 'label.csv' (data.options.file)" in said
-    assert "did you mean 'labels.csv'?" in said
-    # A split that is yet to be fetched is no misspelt one.
-    options = {**FULL, "file": {"test": "labels.csv", "train": "label.csv"}}
-    reader = TableReader(parse_options(OPTIONS, options, owner="table"))
-    assert reader.annotations(data_root(folder), "train") == ["label.csv"]
-
-
 def test_an_image_is_found_in_either_form_of_unicode(folder: Path) -> None:
     (folder / "images" / "mu\u0308ller.png").write_bytes(picture())
     write(folder, "a,images/m\u00fcller.png", header="name,path")

@@ -1,0 +1,69 @@
+"""What the reader `table` says of a file that is wrong: where it stands, and what mends it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness_own_data.descriptors import OPTIONS
+from harness_own_data.table.reader import TableReader
+
+from harness.descriptors import parse_options
+from harness.errors import UserError
+from harness.readers.guard import make_reader
+from harness.samples.roots import data_root
+
+
+def refused(folder: Path, labels: Any = (), **options: Any) -> str:
+    def read() -> None:
+        list(make_reader("table", options, "sample", labels).samples(data_root(folder), "test"))
+
+    with pytest.raises(UserError) as error:
+        read()
+    return str(error.value)
+
+
+def test_rows_of_a_list_are_no_lines(tmp_path: Path) -> None:
+    """A JSON list may stand on one line, or a row of it on ten."""
+    objects: list[Any] = [{"label": "a"}, {"label": "b"}, {"label": 3}]
+    (tmp_path / "rows.json").write_text(json.dumps(objects))
+    options = {"file": "rows.json", "target": "label"}
+    said = refused(tmp_path, **options)
+    assert "rows.json: row 3: the column 'label' holds a number" in said
+    assert "text in " in said
+    assert "rows.json: row 1" in said
+    (tmp_path / "rows.json").write_text(json.dumps(objects[:2], indent=4))
+    said = refused(tmp_path, labels=["a"], **options)
+    assert "rows.json: row 2: 1 row has a label" in said
+    assert ": row 2 'b'" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fix"),
+    [
+        ("rows.json", '[["a"]]', 'write each row as {"COLUMN": VALUE, ...}'),
+        ("rows.json", '[{"label": a}]', "mend the JSON there"),
+        ("rows.json", "[]", "a row for each sample"),
+        ("rows.jsonl", '{"label": "a"}\n{"label"\n', "mend the JSON there"),
+        ("rows.csv", "", "a header, then a line for each sample"),
+    ],
+)
+def test_nobody_is_sent_to_a_release_for_data_of_their_own(
+    tmp_path: Path, name: str, text: str, fix: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    said = refused(tmp_path, file=name, target="label")
+    assert f"fix: {fix}" in said
+
+
+def test_a_file_that_is_misspelt_has_its_nearest(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("label\na\n")
+    said = refused(tmp_path, file="label.csv", target="label")
+    assert "there is no file 'label.csv' (data.options.file)" in said
+    assert "did you mean 'labels.csv'?" in said
+    # A split that is yet to be fetched is no misspelt one.
+    options = {"file": {"test": "labels.csv", "train": "label.csv"}, "unit": "sample"}
+    reader = TableReader(parse_options(OPTIONS, options, owner="table"))
+    assert reader.annotations(data_root(tmp_path), "train") == ["label.csv"]
