@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from harness_benchmarks.readers.passed_over import AGAIN
-from harness_people_benchmarks.readers.face_human_bench import ABILITIES
 from harness_people_benchmarks.readers.fer_plus import majority
 from harness_people_benchmarks.readers.vl_checklist import PARTS, SAME
 
@@ -130,47 +129,6 @@ def test_what_is_no_pair_is_refused_by_place(tmp_path: Path, entry: Any, said: s
     with pytest.raises(DataError, match=said) as caught:
         checklist(tmp_path, [["b.jpg", TEXTS], entry])
     assert str(caught.value.where).endswith("hake_action.json[1]")
-
-
-def question(**changed: Any) -> dict[str, Any]:
-    asked = {"question": "Which?", "options": ["one", "two"], "answer": 1, **changed}
-    return {"type": "t", "QA": asked, "image": {"image_paths": {"boxed": "b.jpg", "cropped": "c"}}}
-
-
-def bench(root: Path, entry: dict[str, Any], **options: Any) -> list[Sample]:
-    for ability in ABILITIES:
-        path = root / "data" / "Face-Human-Bench" / "test" / "json" / "en" / f"{ability}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"data": [entry]}))
-    return list(made.reader("face_human_bench", **options).samples(data_root(root), "test"))
-
-
-def test_identity_is_asked_on_request_only(tmp_path: Path) -> None:
-    asked = bench(tmp_path, question())
-    assert len(asked) == len(ABILITIES) - 6
-    assert not [one for one in asked if "recognition" in one.id or "reid" in one.id]
-    assert len(bench(tmp_path, question(), identity="keep")) == len(ABILITIES)
-    assert (asked[0].target, asked[0].images[0].name) == ("B", "b.jpg")
-    assert [asked[0].fields[letter] for letter in "ABC"] == ["one", "two", ""]
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"answer": 2}, "the answer 2 is not one of 2 options"),
-        ({"options": ["one"]}, "1 options, not 2 to 5"),
-        ({"options": "one"}, "options should be a list"),
-        ({"question": ""}, "question should be a text"),
-        ({"options": [None, "two"]}, "an option should be a text"),
-        ({"options": [["one"], "two"]}, "an option should be a text"),
-        ({"options": [True, False]}, "an option should be a text"),
-    ],
-)
-def test_a_question_that_cannot_be_asked_is_refused(
-    tmp_path: Path, changed: dict[str, Any], said: str
-) -> None:
-    with pytest.raises(DataError, match=said):
-        bench(tmp_path, question(**changed))
 
 
 def test_the_gap_is_that_of_the_page() -> None:

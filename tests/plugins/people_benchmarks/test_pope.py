@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +15,13 @@ from harness_people_benchmarks.demo.pope import SAMPLINGS
 import harness
 from harness.errors import UserError
 from harness.metrics import ScoredSample
+from harness.requests.extractors.label import LabelExtractor
 from tests import made
 
+CASES = Path(__file__).parents[2] / "conformance" / "pope_cases.json"
 
-def value(name: str, pairs: list[tuple[str, str | None]], **options: str) -> float:
+
+def value(name: str, pairs: Sequence[tuple[str, str | None]], **options: str) -> float:
     metric = made.metric(name, ("yes", "no"), **options)
     totals = np.zeros(metric.size)
     for target, answer in pairs:
@@ -33,6 +40,17 @@ def test_precision_and_f1_are_those_of_scikit_learn(label: str) -> None:
     for name, official in (("precision", precision_score), ("f1", f1_score)):
         expected = official(targets, answers, pos_label=label)
         assert value(name, list(pairs), label=label) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("case", json.loads(CASES.read_text())["cases"])
+def test_the_numbers_are_those_of_the_authors_program(case: dict[str, Any]) -> None:
+    read = LabelExtractor({}, ("yes", "no"))
+    answers = [read(text, {}).answer for text in case["answers"]]
+    pairs = list(zip(case["labels"], map(str, answers), strict=True))
+    for name in ("precision", "recall", "f1"):
+        assert value(name, pairs, label="yes") == pytest.approx(case[name], abs=1e-12)
+    assert value("accuracy", pairs) == pytest.approx(case["accuracy"], abs=1e-12)
+    assert value("yes_rate", pairs) == pytest.approx(case["yes_rate"], abs=1e-12)
 
 
 def test_the_numbers_of_the_page() -> None:

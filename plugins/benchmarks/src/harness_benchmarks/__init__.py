@@ -66,14 +66,14 @@ def harness_extractors() -> Sequence[ExtractorDescriptor]:
                         "vlmevalkit_2025_04",
                         "lmms_eval",
                     ),
-                    help="Source of the rules; by_language takes chinese for cn, and "
+                    help="Source of the rules; by_language takes chinese for cn and zh, and "
                     "vlmevalkit_bounded otherwise.",
                 ),
                 Option(
                     name="language",
                     default="en",
-                    choices=("en", "cn"),
-                    help="Language of the questions, for rule=by_language.",
+                    choices=("en", "cn", "zh"),
+                    help="Language of the questions, for rule=by_language; cn and zh are Chinese.",
                 ),
             ),
         ),

@@ -166,7 +166,7 @@ that "answer is Bird" is not B. ``chinese`` is this project's too. Later changes
 their own here.
 """
 BY_LANGUAGE = "by_language"
-_OF_LANGUAGE = {"en": "vlmevalkit_bounded", "cn": "chinese"}
+_OF_LANGUAGE = {"en": "vlmevalkit_bounded", "cn": "chinese", "zh": "chinese"}
 
 
 class OptionLetterExtractor:
@@ -178,7 +178,7 @@ class OptionLetterExtractor:
 
     Args:
         options: ``rule``, one of :data:`RULES`, or ``by_language``: ``chinese`` where ``language``
-            is ``cn``, else ``vlmevalkit_bounded``.
+            is ``cn`` or ``zh``, else ``vlmevalkit_bounded``.
     """
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _EACH = 8
+# Versions of the images of each list, as the release has them.
+_BOTH = ("face_age", "face_attribute", "face_expression_basic")
+_BOXED = ("human_action", "human_attribute_compound", "human_social", "human_spatial_relation_loc")
 _AGES = ("under 20", "20 to 39", "40 to 59", "60 or older")
 
 
@@ -31,18 +34,39 @@ def files(seed: int) -> Iterator[tuple[PurePosixPath, str | Image.Image]]:
             entries = []
             for number in range(_EACH):
                 question, options, answer, image = _asked(seed, split, ability, number)
-                path = PurePosixPath("eval_data", split, ability, f"sample_{number:04d}.jpg")
+                folder = PurePosixPath("eval_data", split, ability)
+                paths = {
+                    version: folder / version / f"sample_{number:04d}.jpg"
+                    for version in _versions(ability)
+                }
+                shown = {version: str(path) for version, path in paths.items()}
                 entries.append(
                     {
                         "type": ability,
                         "QA": {"question": question, "options": options, "answer": answer},
-                        "image": {"image_paths": {"cropped": str(path)}, "source": {}},
+                        "image": {"image_paths": shown, "source": {}},
                     }
                 )
-                yield path, image
+                for version, path in paths.items():
+                    yield path, _cropped(image) if version != "original" else image
             for language, ending in (("en", ""), ("zh", "_zh")):
                 folder = PurePosixPath("data", "Face-Human-Bench", split, "json", language)
                 yield folder / f"{ability}{ending}.json", json.dumps({"data": entries})
+
+
+def _versions(ability: str) -> tuple[str, ...]:
+    if ability.startswith(_BOTH):
+        return "cropped", "original"
+    if ability.startswith("human_spatial_relation_count"):
+        return ("original",)
+    boxed = ability.startswith(_BOXED) and not ability.endswith("cropped")
+    return ("boxed",) if boxed else ("cropped",)
+
+
+def _cropped(image: Image.Image) -> Image.Image:
+    """Return the image without the outer twentieth on each side."""
+    width, height = image.size
+    return image.crop((width // 20, height // 20, width - width // 20, height - height // 20))
 
 
 def _asked(

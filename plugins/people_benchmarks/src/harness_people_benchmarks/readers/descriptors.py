@@ -89,6 +89,12 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 choices=("leave_out", "keep"),
                 help="Keep or leave out questions whether two images show the same person.",
             ),
+            Option(
+                name="rotation",
+                default="by_id",
+                choices=("by_id", "listed"),
+                help="Rotate the options of each question, or keep them as the list has them.",
+            ),
             unit("image"),
         ),
         splits=("dev", "test"),

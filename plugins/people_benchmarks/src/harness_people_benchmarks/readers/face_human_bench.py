@@ -2,13 +2,13 @@
 
 Lists as in Face-Human-Bench/face-human-bench: ``data/Face-Human-Bench/SPLIT/json/LANGUAGE/*.json``,
 each ``{"data": [{"type", "QA": {question, options, answer}, "image": {"image_paths": {...}}}]}``;
-images as its prepare_data.py writes them, below ``eval_data``.
+images as its prepare_data.py writes them, below ``eval_data``. A split has 1,500 entries, of which
+300 have two versions of their image: 1,800 questions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from harness.descriptors import Json
@@ -16,6 +16,7 @@ from harness.errors import DataError, quoted
 from harness.readers import records
 from harness.readers.json_stream import elements
 from harness.samples import DataRoot, Group, ImageRef, Sample
+from harness.samples.hashes import id_number
 from harness_benchmarks.readers.passed_over import Repeats
 
 SPLITS = ("dev", "test")
@@ -32,22 +33,61 @@ ABILITIES = (
     "human_spatial_relation_count_100", "human_spatial_relation_count_100plus",
     "human_spatial_relation_location",
 )  # fmt: skip
+_LEVELS = {
+    name: f"{name.split('_')[0]}/{below}"
+    for below, names in {
+        "attribute/compound": (
+            "face_attribute_compound", "human_attribute_compound",
+            "human_attribute_compound_cropped",
+        ),
+        "age/5-year interval": ("face_age_basic_5",),
+        "age/10-year interval": ("face_age_basic_10",),
+        "age/15-year interval": ("face_age_basic_15",),
+        "expression/basic": ("face_expression_basic",),
+        "expression/compound": ("face_expression_compound",),
+        "attack/digital": (
+            "face_attack_digital_expression_swap", "face_attack_digital_identity_swap",
+        ),
+        "attack/physical": ("face_attack_physical_paper", "face_attack_physical_replay"),
+        "recognition/basic": ("face_recognition_basic",),
+        "recognition/cross age": ("face_recognition_cross_age",),
+        "recognition/cross pose": ("face_recognition_cross_pose",),
+        "recognition/mask": ("face_recognition_mask",),
+        "recognition/similar looking": ("face_recognition_similar_looking",),
+        "action/basic": ("human_action_basic",),
+        "spatial relation/count": (
+            "human_spatial_relation_count_10", "human_spatial_relation_count_100",
+            "human_spatial_relation_count_100plus",
+        ),
+        "spatial relation/location": ("human_spatial_relation_location",),
+        "social relation/occupation": ("human_social_relation_occupation",),
+        "social relation/relationship": ("human_social_relation_relationship",),
+        "reid/basic": ("human_reid_basic",),
+    }.items()
+    for name in names
+}  # fmt: skip
+"""Levels above each list, as the authors' ``score.py`` averages them."""
 _FOLDER = "data/Face-Human-Bench/"
-# A question about marked people needs the image on which they are marked.
-_PREFERRED = ("boxed", "cropped", "original")
+_VERSIONS = ("original", "cropped", "boxed")
 
 
 class FaceHumanBench:
-    """Reader of Face-Human-Bench: one sample per question.
+    """Reader of Face-Human-Bench: one sample per question and version of its image.
+
+    In many lists the right answer is always the first option (721 of the 950 questions with four
+    options), so the authors' ``eval.py`` rotates the options by a random number for each question.
 
     Args:
         options: ``language`` (``en`` or ``zh``), ``identity`` (``leave_out`` or ``keep`` the
-            questions whether two images show one person), ``unit`` (``image``).
+            questions whether two images show one person), ``rotation`` (``by_id``: options are
+            rotated by a number that the sample's id decides; ``listed``: they stand as in the
+            list), ``unit`` (``image``).
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         self._language = records.choice(options, "language", ("en", "zh"))
         self._keep = records.choice(options, "identity", ("leave_out", "keep")) == "keep"
+        self._rotates = records.choice(options, "rotation", ("by_id", "listed")) == "by_id"
         records.choice(options, "unit", ("image",))
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
@@ -71,43 +111,61 @@ class FaceHumanBench:
             ability = path.rpartition("/")[2].removesuffix(".json").removesuffix("_zh")
             repeats = Repeats()
             for index, entry in elements(root, path, "data"):
-                sample = _sample(root, ability, index, entry, f"{root.where(path)}[{index}]")
-                again = repeats.notes(sample.cluster, *sample.fields.values())
-                yield replace(sample, notes=again) if again else sample
+                where = f"{root.where(path)}[{index}]"
+                versions = _versions(records.member(entry, "image", where), where)
+                for version in versions:
+                    name = f"{ability}#{index}" + (f"/{version}" if len(versions) > 1 else "")
+                    rotation = id_number(name) if self._rotates else 0
+                    question = _question(entry, rotation, where)
+                    image = ImageRef(versions[version], root)
+                    yield Sample(
+                        id=name,
+                        images=(image,),
+                        target=question.pop("answer"),
+                        cluster=next(iter(versions.values())),
+                        fields={**question, "levels": f"{_LEVELS[ability]}/{ability}/{version}"},
+                        groups=_groups(ability, version),
+                        notes=repeats.notes(image.name, *_question(entry, 0, where).values()),
+                    )
 
 
 def _is_identity(ability: str) -> bool:
     return ability.startswith(("face_recognition", "human_reid"))
 
 
-def _sample(root: DataRoot, ability: str, index: int, entry: Any, where: str) -> Sample:
+def _groups(ability: str, version: str) -> dict[str, Group]:
+    top, first, *_ = ability.split("_")
+    return {
+        "about": Group(top),
+        "ability": Group(f"{top} {first}"),
+        "list": Group(ability),
+        "version": Group(version),
+    }
+
+
+def _question(entry: Any, rotation: int, where: str) -> dict[str, str]:
+    """Return a question, its options by letter and the letter of its answer.
+
+    Args:
+        entry: As the list has it.
+        rotation: The option that stands first; beyond the last it starts anew.
+        where: Names the entry in messages.
+    """
     qa = records.as_mapping(records.member(entry, "QA", where), "QA", where)
     options = records.as_list(records.member(qa, "options", where), "options", where)
-    if not 2 <= len(options) <= len(LETTERS):
-        raise DataError(
-            f"the question has {len(options)} options, not 2 to {len(LETTERS)}", where=where
-        )
+    number = len(options)
+    if not 2 <= number <= len(LETTERS):
+        raise DataError(f"the question has {number} options, not 2 to {len(LETTERS)}", where=where)
     answer = records.as_whole(records.member(qa, "answer", where), "answer", where)
-    if not 0 <= answer < len(options):
-        raise DataError(f"the answer {answer} is not one of {len(options)} options", where=where)
+    if not 0 <= answer < number:
+        raise DataError(f"the answer {answer} is not one of {number} options", where=where)
     question = records.as_text(records.member(qa, "question", where), "question", where)
-    image = _image(records.member(entry, "image", where), where)
+    first = rotation % number
+    rotated = [*options[first:], *options[:first]]
     texts = dict.fromkeys(LETTERS, "")
-    texts |= {
-        letter: _option(option, where) for letter, option in zip(LETTERS, options, strict=False)
-    }
-    top, *words = ability.split("_")
-    return Sample(
-        id=f"{ability}#{index}",
-        images=(ImageRef(image, root),),
-        target=LETTERS[answer],
-        cluster=image,
-        fields={
-            "question": question,
-            **texts,
-        },
-        groups={"about": Group(top), "ability": Group(f"{top} {words[0]}"), "list": Group(ability)},
-    )
+    for letter, option in zip(LETTERS, rotated, strict=False):
+        texts[letter] = _option(option, where)
+    return {"question": question, **texts, "answer": LETTERS[(answer - first) % number]}
 
 
 def _option(option: Any, where: str) -> str:
@@ -116,9 +174,20 @@ def _option(option: Any, where: str) -> str:
     return records.as_text(str(option) if number else option, "an option", where)
 
 
-def _image(image: Any, where: str) -> str:
+def _versions(image: Any, where: str) -> dict[str, str]:
+    """Return the image's paths by version; of the three that there are, in one order."""
     paths = records.as_mapping(records.member(image, "image_paths", where), "image_paths", where)
-    for name in (*_PREFERRED, *paths):
-        if name in paths:
-            return records.as_text(paths[name], f"image_paths.{name}", where)
-    raise DataError(f"the row names no image; it has {quoted(sorted(paths))}", where=where)
+    if unknown := sorted(paths.keys() - {*_VERSIONS}):
+        raise DataError(
+            f"unknown version of an image {quoted(unknown[0])}",
+            where=f"{where}.image_paths",
+            fix=f"known: {', '.join(_VERSIONS)}",
+        )
+    versions = {
+        name: records.as_text(paths[name], f"image_paths.{name}", where)
+        for name in _VERSIONS
+        if name in paths
+    }
+    if not versions:
+        raise DataError("the row names no image", where=f"{where}.image_paths")
+    return versions
