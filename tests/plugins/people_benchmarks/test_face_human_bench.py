@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_checks.data_check import check_task
 from harness_people_benchmarks.readers.face_human_bench import ABILITIES
 
 import harness
@@ -158,3 +159,24 @@ def test_letters_are_read_in_the_language_of_the_question(language: str, text: s
     extract = make_extractor(ask.extractor, ask.extractor_options, ())
     fields = {"A": "快乐", "B": "悲伤"} if language == "zh" else {"A": "joy", "B": "grief"}
     assert extract(text, fields).answer == "B"
+
+
+@pytest.mark.parametrize(("rotation", "said"), [("listed", True), ("by_id", False)])
+def test_a_letter_that_is_right_far_too_often_is_said(
+    tmp_path: Path, rotation: str, said: bool
+) -> None:
+    bench(tmp_path, [entry(options=OPTIONS, answer=0)] * 40)
+    options = {"rotation": rotation}
+    task = harness.load_task("face_human_bench", data=tmp_path, options=options)
+    report = check_task(task, 0, lambda *_: None)[0]
+    notes = [note.kind for note in report.notes if note.kind.startswith("the right answer is")]
+    assert (notes == ["the right answer is A: whoever always answers A gets 100%"]) is said
+    assert bool(notes) is said
+
+
+def test_few_questions_say_nothing_of_their_letters(tmp_path: Path) -> None:
+    bench(tmp_path, [entry(options=OPTIONS, answer=0)])
+    task = harness.load_task("face_human_bench", data=tmp_path, options={"rotation": "listed"})
+    report = check_task(task, 0, lambda *_: None)[0]
+    assert report.counts["samples"] == 19
+    assert not [note for note in report.notes if note.kind.startswith("the right answer is")]

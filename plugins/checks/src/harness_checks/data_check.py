@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from harness.evaluation.task import DRAWN, Task
 from harness.plugins import find, plugins, thread_pool
 from harness.readers import DescribesFiles, LeavesOut, PassesOver
 from harness.readers.misplaced import elsewhere
-from harness.samples import Box, ImageRef
+from harness.samples import Box, ImageRef, Sample
 from harness.samples.hashes import id_number
 from harness.samples.images import open_image
 from harness.samples.views import placed
@@ -24,6 +25,9 @@ SHOWN = 10
 WHOLE = "all"
 """The split of readers that deal out the others: the whole release."""
 
+OPTION_LETTERS = "ABCDEFGHIJ"
+_FEW = 20  # questions of which nothing is said
+_OFTEN = 1.5  # times what chance gives
 _AHEAD = 64  # images being opened at once, at most
 
 Tick = Callable[[str, int, int | None], None]
@@ -210,7 +214,7 @@ def _walk(
     )  # fmt: skip
     findings: dict[str, Finding] = {}
     labels = frozenset(task.spec.labels) if isinstance(task.spec.ask, ChooseSpec) else None
-    chosen = _Chosen(images)
+    chosen, letters = _Chosen(images), _Letters()
     count = 0
     tick(f"{report.split}: reading", 0, None)
     for sample in task.reader.samples(task.located.root, report.split):
@@ -228,6 +232,7 @@ def _walk(
             finding.count += times - 1
         if labels is not None and isinstance(sample.target, str) and sample.target not in labels:
             outside.add(f"{sample.id}: {sample.target}")
+        letters.add(sample)
         for image in sample.images:
             if marked and sample.boxes:
                 boxes.setdefault(image.name, {})[sample.boxes] = None
@@ -241,12 +246,38 @@ def _walk(
     report.problems += [finding for finding in (twice, outside, faulty, absent) if finding.count]
     if not count and report.split in {task.spec.data.split, WHOLE}:
         report.problems.append(Finding("no sample", 1, [report.split]))
-    report.notes += findings.values()
+    report.notes += [*findings.values(), *letters.findings()]
     return chosen.images(), boxes
 
 
 def _lies_there(image: ImageRef) -> bool:
     return image.root is not None and image.root.is_file(image.name)
+
+
+class _Letters:
+    """How often each letter is the right answer of questions whose options have letters."""
+
+    def __init__(self) -> None:
+        self._right: Counter[str] = Counter()
+        self._by_chance = 0.0  # how often a letter taken by lot would be right
+
+    def add(self, sample: Sample) -> None:
+        """Count a sample; one whose right answer is not the letter of an option does not count."""
+        options = [name for name in OPTION_LETTERS if sample.fields.get(name) not in (None, "")]
+        if sample.target in options and len(options) > 1:
+            self._right[str(sample.target)] += 1
+            self._by_chance += 1 / len(options)
+
+    def findings(self) -> list[Finding]:
+        """Return a note where one letter is right far more often than by chance."""
+        if sum(self._right.values()) < _FEW:
+            return []
+        letter, count = self._right.most_common(1)[0]
+        if count < _OFTEN * self._by_chance:
+            return []
+        share = count / sum(self._right.values())
+        kind = f"the right answer is {letter}: whoever always answers {letter} gets {share:.0%}"
+        return [Finding(kind, count)]
 
 
 class _Seen:
