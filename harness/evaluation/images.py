@@ -123,7 +123,8 @@ def _opened(
             opened.note(image.notes)
             boxes = sample.boxes
             if view.perturbed is not None:
-                image, boxes = perturbed(image, sample, *view.perturbed)
+                shown, marked = view.perturbed, not view.is_full
+                image, boxes = perturbed(image, sample, *shown, marked=marked)
                 opened.files[-1] = opened.files[-1]._replace(view=image.key)
                 opened.note(image.notes)
             viewed = apply_view(image, view, boxes)

@@ -187,7 +187,7 @@ class Rows:
         keys: Key of each row, such as ``{"concept": "doctor"}``.
         values: ``(..., rows)``.
         counts: Named counts, each ``(rows,)``; NaN leaves the cell empty.
-        simultaneous: Whether the rows are the metric's components, in order: they get its band.
+        simultaneous: Whether the rows are components, or their extremes: their band is the ends'.
     """
 
     name: str
@@ -241,7 +241,11 @@ class Comparison(Protocol):
 
 @runtime_checkable
 class Bounded(Protocol):
-    """A comparison that declares the range of its numbers on these data."""
+    """A comparison that declares the range of its numbers on these data.
+
+    One may have ``unseen``, ``(components,)``: which get their bounds as a band, since draws show
+    nothing of them, such as the share of a group that is never assigned.
+    """
 
     def bounds(self) -> tuple[Floats, Floats]:
         """Return the least and the greatest of each component, ``(components,)`` each."""

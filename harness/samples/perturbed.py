@@ -39,7 +39,7 @@ class Perturbation(Protocol):
         Args:
             pixels: Upright RGB.
             boxes: Corners ``(left, top, right, bottom)`` in pixels of the sample's boxes; empty
-                unless the descriptor says that it moves or needs them.
+                unless it needs them, or moves things and the view shows boxes.
             level: From 1.
             random: Seeded by the sample's id, the kind and the image; the same at every level.
         """
@@ -56,11 +56,12 @@ def find_perturbation(kind: str) -> PerturbationDescriptor:
 
 
 def perturbed(
-    image: LoadedImage, sample: Sample, kind: str, level: int
+    image: LoadedImage, sample: Sample, kind: str, level: int, *, marked: bool = True
 ) -> tuple[LoadedImage, tuple[Box, ...]]:
     """Return an image as a perturbation shows it, and the sample's boxes where they now are.
 
-    ``key`` is the hash of the pixels shown.
+    ``key`` is the hash of the pixels shown. ``marked``: whether the view shows or cuts out boxes;
+    if not, only a perturbation that needs boxes gets them.
 
     Raises:
         SampleError: it needs a box that the sample lacks, or leaves none of one.
@@ -71,7 +72,7 @@ def perturbed(
 
     descriptor = find_perturbation(kind)
     contract, show = contract_of(descriptor), load_target(descriptor)
-    moves = descriptor.moves or descriptor.needs_boxes
+    moves = (descriptor.moves and marked) or descriptor.needs_boxes
     corners, notes = placed(image, sample.boxes) if moves and sample.boxes else ([], {})
     if descriptor.needs_boxes and not corners:
         raise SampleError("box_missing", f"{kind} needs a box of the sample, which has none")

@@ -19,6 +19,7 @@ LEVEL = 0.95
 PERCENTILE = "cluster bootstrap, percentile"
 BCA = "cluster bootstrap, BCa"
 WILSON, WILSON_CLUSTERS = "Wilson score", "Wilson score, each cluster one trial"
+SYMMETRIC = "cluster bootstrap, symmetric"
 BAND = "cluster bootstrap, simultaneous band"
 FEW_CLUSTERS, FEW_SEEDS = 30, 5
 NO_WIDTH = "every draw gives the same value, so the interval has no width and says nothing"

@@ -28,7 +28,7 @@ from harness.specs import MetricSpec, fingerprint
 from harness.stats.bootstrap import resampled
 from harness.stats.collect import Statistics
 from harness.stats.interval import Range
-from harness.stats.intervals import BAND, LEVEL, PERCENTILE, Resampled, around, banded, bands_at
+from harness.stats.intervals import BAND, LEVEL, SYMMETRIC, Resampled, around, banded, bands_at
 from harness.stats.labelled import PERMUTATIONS, Labelled, Labels, chance
 from harness.stats.paired import paired_sums
 from harness.stats.rows import Matrix
@@ -173,10 +173,13 @@ class GroupCollector(Collector):
         drawn, settled = self._settled(frame, seed)
         tables: list[Detail] = []
         columns = self._draws.columns
-        of_draws = settled.tables(drawn.components.drawn)
-        for rows, draws in zip(settled.tables(drawn.components.value), of_draws, strict=True):
-            band = (drawn.band, BAND), (_percentiles(draws.values), PERCENTILE)
-            tables.append(_detail(rows, columns, *band[not rows.simultaneous]))
+        value, draws = drawn.components.value, drawn.components.drawn
+        ends = map(settled.tables, (draws, *drawn.band, *_bounds(settled, value)))
+        for rows, *of_ends in zip(settled.tables(value), *ends, strict=True):
+            drawn_rows, low, high, *possible = (end.values for end in of_ends)
+            symmetric = _symmetric(rows.values, drawn_rows, *possible), SYMMETRIC
+            band = ((low, high), BAND) if rows.simultaneous else symmetric
+            tables.append(_detail(rows, columns, *band))
         labelled = self.counted.labelled(frame)
         beside = self.metric.beside(self.counted.counts, labelled.names, labelled.by_label())
         return tables + [_detail(rows, columns) for rows in beside]
@@ -323,22 +326,27 @@ def _range(settled: Comparison) -> Range:
     return settled.range() if isinstance(settled, Bounded) else (None, None)
 
 
+def _bounds(settled: Comparison, value: Floats) -> tuple[Floats, Floats]:
+    """Return what each component can be."""
+    endless = np.full(value.shape, np.inf)
+    return settled.bounds() if isinstance(settled, Bounded) else (-endless, endless)
+
+
 def _possible(settled: Comparison, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """Return a band cut to what each component can be."""
-    if not isinstance(settled, Bounded):
-        return low, high
-    least, most = settled.bounds()
-    return np.clip(low, least, most), np.clip(high, least, most)
+    """Return a band cut to what each component can be, and as wide where draws show nothing."""
+    least, most = _bounds(settled, low)
+    low, high = np.clip(low, least, most), np.clip(high, least, most)
+    unseen = getattr(settled, "unseen", False)
+    return np.where(unseen, least, low), np.where(unseen, most, high)
 
 
-def _percentiles(drawn: Floats) -> tuple[Floats, Floats]:
-    """Return the percentile interval of each column; NaN where under half of it is finite."""
-    defined = np.isfinite(drawn).sum(axis=0) * 2 >= len(drawn)
-    low, high = np.full(drawn.shape[1], np.nan), np.full(drawn.shape[1], np.nan)
-    tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-    if defined.any():
-        low[defined], high[defined] = np.nanquantile(drawn[:, defined], tails, axis=0)
-    return low, high
+def _symmetric(value: Floats, drawn: Floats, least: Floats, most: Floats) -> tuple[Floats, Floats]:
+    """Return symmetric intervals: NaN where under half of the draws are finite."""
+    finite = np.isfinite(drawn)
+    away = np.where(finite, np.abs(drawn - value), np.inf)
+    reach = np.array([np.quantile(away[has, at], LEVEL) if 2 * has.sum() >= len(has) else np.nan
+                      for at, has in enumerate(finite.T)])  # fmt: skip
+    return np.clip(value - reach, least, most), np.clip(value + reach, least, most)
 
 
 def _detail(
@@ -348,7 +356,7 @@ def _detail(
     undefined = np.full(len(rows.keys), np.nan)
     low, high = (undefined, undefined) if ends is None else ends
     # Where every draw gives the same value, an interval would say nothing.
-    low, high = (np.where(low == high, np.nan, end) for end in (low, high))
+    low, high = (np.where(high - low < 1e-12, np.nan, end) for end in (low, high))
     counts = {name: _finite(values) for name, values in rows.counts.items()}
     return Detail(
         name=rows.name,

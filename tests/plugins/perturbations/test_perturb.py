@@ -18,10 +18,12 @@ from PIL import Image
 
 import harness
 from harness.errors import PluginError, SampleError, UserError
+from harness.evaluation.images import open_images
 from harness.runs.sample_record import read_samples
-from harness.samples import Box, Sample
+from harness.samples import Box, ImageRef, Sample
 from harness.samples.images import LoadedImage
 from harness.samples.perturbed import perturbed, refuse_moved
+from harness.samples.roots import data_root
 from harness.samples.views import View, apply_view
 from harness.specs.variants import Variant, variants_of
 
@@ -134,6 +136,64 @@ def test_what_a_plugin_returns_wrongly_is_one_message(
     monkeypatch.setattr("harness.samples.perturbed.load_target", lambda _: lambda *_: given)
     with pytest.raises(PluginError, match=r"perturbation 'flip' returned .* from show, not "):
         shown("flip")
+
+
+def in_box(image: Image.Image, box: tuple[int, int, int, int]) -> list[int]:
+    """Return the colours within a box, sorted."""
+    return sorted(np.asarray(image.crop(box)).reshape(-1).tolist())
+
+
+def test_patches_of_what_boxes_mark_stay_within_them() -> None:
+    """Each box keeps its pixels and all else is as it was; without boxes all of the image moves."""
+    boxes = Box("a", 8, 6, 24, 30), Box("b", 30, 0, 64, 48)
+    sample = Sample("s", (), None, "c", boxes=boxes)
+    image, same = perturbed(loaded(), sample, "patches", 3)
+    assert [(box.x1, box.y1) for box in same] == [(8, 6), (30, 0)]
+    outside = np.ones((48, 64), bool)
+    for left, top, right, bottom in ((8, 6, 24, 30), (30, 0, 64, 48)):
+        area = left, top, right, bottom
+        assert in_box(image.pixels, area) == in_box(picture(), area)
+        assert image.pixels.crop(area).tobytes() != picture().crop(area).tobytes()
+        outside[top:bottom, left:right] = False
+    assert (values(image.pixels)[outside] == values(picture())[outside]).all()
+    unmarked, _ = perturbed(loaded(), sample, "patches", 3, marked=False)
+    assert (values(unmarked.pixels)[outside] != values(picture())[outside]).any()
+
+
+def test_a_view_that_cuts_out_a_box_shows_its_own_patches(tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.png")
+    root = data_root(tmp_path)
+    sample = Sample("s", (ImageRef("a.png", root),), None, "c", boxes=(BOX,))
+    shown = [
+        open_images([sample], view)[0].shown[0].pixels
+        for view in (View(crop=True, margin=0), View(crop=True, margin=0, perturbed=("patches", 2)))
+    ]
+    assert shown[0].tobytes() != shown[1].tobytes()
+    assert sorted(shown[0].tobytes()) == sorted(shown[1].tobytes())
+    full = [View(perturbed=("patches", 2)), View(perturbed=("flip", 1))]
+    outside = Sample("s", sample.images, None, "c", boxes=(Box("x", 90, 90, 99, 99),))
+    assert [open_images([outside], view)[0].error for view in full] == [None, None]
+
+
+@pytest.mark.parametrize("box", [
+    Box("p", 40, 20, 64, 48), Box("p", 80, 40, 128, 96, size=(128, 96)),
+    Box("p", 0.625, 20 / 48, 1, 1, unit="relative"), Box("p", 40, 20, 90, 70),
+])  # fmt: skip
+def test_nothing_is_left_of_a_person_at_the_edge_of_any_copy(box: Box) -> None:
+    """At the edge, on a copy of another size, in shares, and reaching beyond the image."""
+    inside = np.zeros((48, 64), bool)
+    inside[20:, 40:] = True
+    sample = Sample("s", (), None, "c", boxes=(box,))
+    removed, kept = (
+        perturbed(loaded(), sample, kind, 1)[0] for kind in ("no_person", "no_background")
+    )
+    assert (values(removed.pixels)[inside] == 127).all()
+    assert (values(removed.pixels)[~inside] == values(picture())[~inside]).all()
+    assert (values(kept.pixels)[inside] == values(picture())[inside]).all()
+    flipped, (moved,) = perturbed(loaded(), sample, "flip", 1)
+    again = perturbed(flipped, Sample("s", (), None, "c", boxes=(moved,)), "no_person", 1)[0]
+    assert (values(again.pixels)[:, ::-1][inside] == 127).all()
+    assert (values(again.pixels)[:, ::-1][~inside] == values(picture())[~inside]).all()
 
 
 def test_backgrounds_and_people_are_told_apart_by_the_samples_boxes() -> None:

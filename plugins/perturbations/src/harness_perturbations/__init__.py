@@ -20,7 +20,7 @@ _SUMMARIES = {
     "contrast": "Less contrast, as in ImageNet-C.",
     "pixelate": "Fewer pixels, as in ImageNet-C.",
     "crop": "A random part of the image; boxes move with it.",
-    "patches": "Square patches in another order.",
+    "patches": "Patches of a grid in another order; within each box that the question marks.",
     "grey": "Greyscale.",
     "flip": "Left and right exchanged; boxes move with the image.",
     "background_blur": "Blur outside the sample's boxes.",

@@ -109,19 +109,35 @@ def crop(
     return image.crop((left, top, left + width, top + height)), moved
 
 
-@in_place
-def patches(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
-    """Put the patches of a grid in another order; what does not divide is left at the edge."""
-    side = PATCHES[level - 1]
-    width, height = image.width // side, image.height // side
-    if not width or not height:
-        return image
+def patches(
+    image: Image.Image, boxes: Sequence[Corners], level: int, random: np.random.Generator
+) -> Shown:
+    """Put the patches of a grid in another order; what does not divide is left at the edge.
+
+    Each box has a grid of its own, and the image has one where there is no box: what a box marks,
+    or a view cuts out, keeps its pixels.
+    """
     shuffled = image.copy()
-    cells = [(column * width, row * height) for row in range(side) for column in range(side)]
-    for (left, top), target in zip(cells, random.permutation(len(cells)), strict=True):
-        x, y = cells[int(target)]
-        shuffled.paste(image.crop((x, y, x + width, y + height)), (left, top))
-    return shuffled
+    for left, top, right, bottom in _pixels(image, boxes) or [(0, 0, image.width, image.height)]:
+        _shuffle(shuffled, (left, top, right, bottom), PATCHES[level - 1], random)
+    return shuffled, boxes
+
+
+def _shuffle(
+    image: Image.Image, area: tuple[int, int, int, int], side: int, random: np.random.Generator
+) -> None:
+    """Put the patches of an area, ``side`` by ``side``, in another order."""
+    left, top, right, bottom = area
+    width, height = (right - left) // side, (bottom - top) // side
+    if not width or not height:
+        return
+    cells = [
+        (left + column * width, top + row * height) for row in range(side) for column in range(side)
+    ]
+    before = image.copy()
+    for cell, source in zip(cells, random.permutation(len(cells)), strict=True):
+        x, y = cells[int(source)]
+        image.paste(before.crop((x, y, x + width, y + height)), cell)
 
 
 @in_place
@@ -137,7 +153,11 @@ def flip(
     """Exchange left and right, of boxes too."""
     del level, random
     width = image.width
-    return ImageOps.mirror(image), [(width - x2, y1, width - x1, y2) for x1, y1, x2, y2 in boxes]
+    # A corner on the last column stands for the image's edge, as in `_pixels`.
+    moved = [
+        (0.0 if x2 >= width - 1 else width - x2, y1, width - x1, y2) for x1, y1, x2, y2 in boxes
+    ]
+    return ImageOps.mirror(image), moved
 
 
 def background_blur(
@@ -171,9 +191,26 @@ def _inside(image: Image.Image, boxes: Sequence[Corners]) -> Image.Image:
     """Return a mask that is white within boxes; a pixel that a box touches is within it."""
     mask = Image.new("L", image.size, 0)
     draw = ImageDraw.Draw(mask)
-    for x1, y1, x2, y2 in boxes:
-        draw.rectangle((int(x1), int(y1), int(np.ceil(x2)) - 1, int(np.ceil(y2)) - 1), fill=255)
+    for left, top, right, bottom in _pixels(image, boxes):
+        draw.rectangle((left, top, right - 1, bottom - 1), fill=255)
     return mask
+
+
+def _pixels(image: Image.Image, boxes: Sequence[Corners]) -> list[tuple[int, int, int, int]]:
+    """Return the pixels that boxes touch: from the first corner up to the second.
+
+    Corners come clipped to the last column and row; one there stands for the image's edge.
+    """
+    width, height = image.size
+    return [
+        (
+            int(x1),
+            int(y1),
+            width if x2 >= width - 1 else int(np.ceil(x2)),
+            height if y2 >= height - 1 else int(np.ceil(y2)),
+        )
+        for x1, y1, x2, y2 in boxes
+    ]
 
 
 def _image(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Image.Image:

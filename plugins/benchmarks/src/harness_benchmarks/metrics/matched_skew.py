@@ -72,6 +72,7 @@ DESCRIPTORS = (
         target="harness_benchmarks.metrics.matched_skew:MatchedMaxSkew",
         summary="MaxSkew with every concept assigned to the same share of images.",
         direction="zero",
+        version=2,
         options=(*_RANKED, _SHARE),
         needs_target=False,
     ),
@@ -80,6 +81,7 @@ DESCRIPTORS = (
         target="harness_benchmarks.metrics.matched_skew:MatchedMinSkew",
         summary="MinSkew with every concept assigned to the same share of images.",
         direction="zero",
+        version=2,
         options=(*_RANKED, _SHARE),
         needs_target=False,
     ),
@@ -88,6 +90,7 @@ DESCRIPTORS = (
         target="harness_benchmarks.metrics.matched_skew:SkewArea",
         summary="Mean over thresholds of the size of the skew, highest over values.",
         direction="lower",
+        version=2,
         options=_RANKED,
         needs_target=False,
     ),
@@ -96,6 +99,7 @@ DESCRIPTORS = (
         target="harness_benchmarks.metrics.matched_skew:AucGap",
         summary="Chance above one half that a value is ranked before others, highest over values.",
         direction="lower",
+        version=2,
         options=tuple(held for held in _RANKED if held.name not in _UNUSED),
         needs_target=False,
     ),
@@ -277,6 +281,7 @@ class _Ranking(Settled):
 
     rate = ""
     counts: RankedCounts
+    assigns = False
 
     def skew_of(self, asked: Floats, assigned: Floats) -> Floats:
         """Return skews; NaN where an attribute has one value, which has no other beside it."""
@@ -314,6 +319,7 @@ class _Matched(_Ranking):
     table = "matched skew"
     rate = "share"
     metric: MatchedMinSkew
+    assigns = True
 
     def assigned(self, totals: Floats) -> Floats:
         """Return the images assigned at the metric's share."""
@@ -389,8 +395,8 @@ class _Area(_Ranking):
         """Return 0 and no end for each component."""
         import numpy as np
 
-        most = super().bounds()[1]
-        return np.zeros(most.shape), np.full(most.shape, np.inf)
+        shape = self._greatest().shape
+        return np.zeros(shape), np.full(shape, np.inf)
 
     def range(self) -> Range:
         """Return that a size is not negative."""
@@ -433,7 +439,7 @@ class _Ranked(_Ranking):
         """Return minus one half and one half for each component."""
         import numpy as np
 
-        shape = super().bounds()[1].shape
+        shape = self._greatest().shape
         return np.full(shape, -0.5), np.full(shape, 0.5)
 
     def range(self) -> Range:

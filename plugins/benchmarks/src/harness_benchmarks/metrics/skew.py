@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.stats.types import Codes, Floats, Label
     from numpy.typing import NDArray
 
+_REACH = 3.0  # standard errors that a simultaneous band of some dozens of cells reaches
 DESIRED = Option(
     name="desired",
     default="pool",
@@ -81,6 +82,7 @@ DESCRIPTORS = (
         target="harness_benchmarks.metrics.skew:MinSkew",
         summary="Mean over concepts of the lowest Skew@C over attribute values.",
         direction="zero",
+        version=2,
         options=SKEW_OPTIONS,
         needs_target=False,
     ),
@@ -89,6 +91,7 @@ DESCRIPTORS = (
         target="harness_benchmarks.metrics.skew:MaxSkew",
         summary="Mean over concepts of the highest Skew@C over attribute values.",
         direction="zero",
+        version=2,
         options=SKEW_OPTIONS,
         needs_target=False,
     ),
@@ -322,11 +325,13 @@ class Settled:
     Attributes:
         table: What its tables are called by.
         rate: What they call the share of images that are assigned; empty where none are.
+        assigns: Whether some images are assigned to a concept and others are not.
         kinds: Places of the values of each attribute, or combination of them, among the parts.
     """
 
     table = "skew"
     rate = "yes_rate"
+    assigns = True
 
     def __init__(  # noqa: PLR0913, PLR0917  what a rule, the counts and the data say
         self, counts: SkewCounts, parts: Sequence[Label], totals: Floats, rule: Rule,
@@ -343,6 +348,16 @@ class Settled:
         self.kinds = [np.array(places) for places in kinds.values()]
         self._asked, self._assigned = counts.asked(totals), self.assigned(totals)
         self._counting = self.counting(totals)
+        self._unseen = np.zeros(self._assigned[1:].shape, dtype=bool)
+        for places in self.kinds:
+            of_value = self._assigned[places]
+            k, present = of_value.sum(axis=0), self._asked[places] > 0
+            alone = (of_value == 0) | (of_value == k)
+            # Where everybody is asked and assigned, or there is one value, the skew is 0 for sure.
+            varies = (k > 0) & (present.sum(axis=0) > 1) & (k < self._asked[places].sum(axis=0))
+            self._unseen[places - 1] = alone & present & varies & (rule.zero != "zero")
+        if not rule.keeps:
+            self._unseen[:] = False
 
     def assigned(self, totals: Floats) -> Floats:
         """Return images assigned to each concept, ``(..., parts, concepts)``."""
@@ -384,10 +399,38 @@ class Settled:
         return mean_there(self.metric.pick(self._by_concept(components)))
 
     def bounds(self) -> tuple[Floats, Floats]:
-        """Return what each skew can be among these people: at most all that is assigned is one's.
+        """Return what each skew can be among these people, ``(concepts x values,)`` each.
 
-        No share is too small where images are many, so there is no least skew.
+        At most all that is assigned is one's, and no share is too small where images are many.
+        For what is :attr:`unseen`, Wilson's interval of no success among the images assigned, at
+        the reach of a band, limits the share of a value that is never assigned, and of all others
+        where one alone is; the skew of the former is at least what the rule gives for no image.
         """
+        import numpy as np
+
+        least = np.full(self._assigned[1:].shape, -np.inf)
+        most = self._greatest().reshape(least.T.shape).T.copy()
+        skews, asked = self.skew_of(self._asked, self._assigned), self._asked[1:]
+        never = self._assigned[1:] == 0
+        for places in (places - 1 for places in self.kinds):
+            k = self._assigned[places + 1].sum(axis=0)
+            share = ratio(np.full(k.shape, _REACH**2), k + _REACH**2)
+            desired = self._rule.shares(asked[places])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                seldom, mostly = np.log(share / desired), np.log((1 - share) / desired)
+            low, high = skews[places], np.fmax(np.fmin(seldom, most[places]), skews[places])
+            unseen = self._unseen[places]
+            least[places] = np.where(unseen, np.where(never[places], low, mostly), -np.inf)
+            most[places] = np.where(unseen & never[places], high, most[places])
+        return least.T.reshape(-1), most.T.reshape(-1)
+
+    @property
+    def unseen(self) -> NDArray[np.bool_]:
+        """Which components no draw varies: a value has none or all of what is assigned."""
+        return self._unseen.T.reshape(-1) & self.assigns
+
+    def _greatest(self) -> Floats:
+        """Return the greatest that each skew can be, ``(concepts x values,)``."""
         import numpy as np
 
         least = np.zeros((len(self._parts) - 1, self._asked.shape[-1]))
@@ -395,14 +438,14 @@ class Settled:
             least[places - 1] = self._rule.shares(self._asked[places])
         most = np.full(least.size, np.inf)
         np.log(least.T.reshape(-1), out=most, where=least.T.reshape(-1) > 0)
-        most = np.abs(most)  # p_hat is at most 1, so ln(p_hat / p) is at most -ln(p)
-        return np.full(most.shape, -np.inf), most
+        greatest: Floats = np.abs(most)  # p_hat is at most 1, so ln(p_hat / p) is at most -ln(p)
+        return greatest
 
     def range(self) -> Range:
         """Return where the extreme lies: one value has at least its share, one at most."""
         import numpy as np
 
-        most = self.bounds()[1]
+        most = self._greatest()
         greatest = float(np.max(most[np.isfinite(most)], initial=0.0))
         if self.metric.extreme == "high":
             return 0.0, greatest
@@ -427,8 +470,10 @@ class Settled:
         return [
             Rows(f"{self.table} by attribute", [dict(part) for part in parts],
                  mean_there(np.swapaxes(by_concept, -1, -2)), self._with_rate(by_value)),
-            Rows(f"min {self.table} by concept", named, lowest(by_concept), overall),
-            Rows(f"max {self.table} by concept", named, highest(by_concept), overall),
+            Rows(f"min {self.table} by concept", named, lowest(by_concept), overall,
+                 simultaneous=True),
+            Rows(f"max {self.table} by concept", named, highest(by_concept), overall,
+                 simultaneous=True),
             Rows(f"{self.table} by concept and attribute", pairs, components,
                  self._with_rate(cells), simultaneous=True),
         ]  # fmt: skip
