@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_benchmarks.metrics.skew import Rule
+from harness_benchmarks.skew_rule import Rule
 
 from tests import made
 
