@@ -227,6 +227,17 @@ def test_what_it_does_not_answer_is_failed(endpoint: Start, ask: Ask) -> None:
     assert not fake.bodies
 
 
+@pytest.mark.parametrize("scores", ["label", "first_token"])
+def test_texts_that_the_prompt_does_not_show_are_not_asked_for(
+    scores: str, endpoint: Start, ask: Ask
+) -> None:
+    fake, answerer = endpoint(lambda _: chat("x"), scores=scores)
+    (found,) = ask(answerer, Choose(("a man rides", "a man walks"), match=True))
+    assert isinstance(found, Failed)
+    assert "whole texts that the prompt does not show" in found.message
+    assert not fake.bodies
+
+
 def test_a_tasks_temperature_goes_before_the_options(endpoint: Start, ask: Ask) -> None:
     fake, answerer = endpoint(lambda _: chat("x"), temperature=0.5)
     ask(answerer, Generate(3, (), 1.25), Generate(3))

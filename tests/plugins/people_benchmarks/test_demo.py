@@ -9,9 +9,11 @@ import pytest
 from harness_people_benchmarks.demo.contents import BENCHMARKS
 from harness_people_benchmarks.demo.source import DemoPeople
 
+import harness
 from harness.config.data import source_of
 from harness.config.tasks import installed_catalog
 from harness.plugins import plugins
+from harness.specs import ChooseSpec
 
 
 def digest(root: Path) -> str:
@@ -47,6 +49,19 @@ def test_every_task_of_the_groups_has_drawn_data() -> None:
     for group in ("bias_all", "people_all", "encoders_all"):
         for task in catalog.group(group).tasks:
             assert source_of(catalog.task(task).data.benchmark, "demo_world") is not None, task
+
+
+def test_equal_scores_are_never_right_where_one_option_always_is() -> None:
+    """The first option wins a tie: a model that is blind to the image must not win with it."""
+    looked_at = []
+    for name in ("sb_bench", "vl_checklist", "vlbiasbench_closed", "fairface_attributes"):
+        task = harness.load_task(name)
+        spec = task.spec
+        targets = {str(sample.target) for sample in task.samples()}
+        if isinstance(spec.ask, ChooseSpec) and spec.main_metric.id == "accuracy":
+            looked_at.append(name)
+            assert len(targets) > 1 or targets != {spec.labels[0]}, name
+    assert "vl_checklist" in looked_at
 
 
 @pytest.mark.parametrize("benchmark", ["genderbias_vl", "pope"])
