@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from harness.errors import DataError, UserError
 from harness.metrics import ScoredSample
 from harness.targets import load_target
 
+CASES = Path(__file__).parents[2] / "conformance" / "visogender_retrieval_cases.json"
 BY_ID = {descriptor.id: descriptor for descriptor in DESCRIPTORS}
 RANKED = ("retrieval_min_skew", "retrieval_max_skew", "ndkl", "bias_at_k")
 
@@ -36,6 +39,28 @@ def value(metric: Any, samples: list[ScoredSample]) -> float:
 
 
 MEN_FIRST = [image(1 - place / 10, "masculine" if place < 4 else "feminine") for place in range(8)]
+
+
+OFFICIAL = {
+    "bias@5": ("bias_at_k", {"k": 5}), "bias@10": ("bias_at_k", {"k": 10}),
+    "maxskew@5": ("retrieval_max_skew", {"k": 5}), "maxskew@10": ("retrieval_max_skew", {"k": 10}),
+    "minskew@5": ("retrieval_min_skew", {"k": 5}), "minskew@10": ("retrieval_min_skew", {"k": 10}),
+    "ndkl": ("ndkl", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", json.loads(CASES.read_text())["cases"])
+def test_the_numbers_are_those_of_visogenders_own_program(case: dict[str, Any]) -> None:
+    genders = {"m": "masculine", "f": "feminine"}
+    samples = [
+        image(score, genders[gender], query)
+        for query, ranked in case["queries"].items()
+        for gender, score in ranked
+    ]
+    assert case["expected"].keys() == OFFICIAL.keys()
+    for name, (metric, options) in OFFICIAL.items():
+        found = value(make(metric, **options), samples)
+        assert found == pytest.approx(case["expected"][name], abs=1e-12), name
 
 
 def test_rules_of_other_codes_for_a_group_that_is_not_there() -> None:
