@@ -294,6 +294,21 @@ def test_an_address_opens_the_same_view_again(page: Page, site: Path) -> None:
     assert page.run(TILE_NAMES) == ["1", "3"]
 
 
+def test_a_link_followed_on_its_own_page_is_shown(page: Page, site: Path) -> None:
+    path = samples_page(site)
+    page.open(path, "#a=1&view=gallery&outcome=w&sample=3")
+    page.until("document.getElementById('sample-title')?.textContent === 'Sample 3'")
+    assert page.run(STATUS) == "2 of 6 samples"
+    page.run("location.hash = '#outcome=w'")
+    page.until("document.getElementById('sample').hidden")
+    page.until("!document.getElementById('list').hidden")
+    assert page.run("document.getElementById('view').value") == ""
+    assert page.run("document.getElementById('a').value") == "0"
+    page.run("location.hash = '#sample=1'")
+    page.until("document.getElementById('sample-title')?.textContent === 'Sample 1'")
+    assert page.run(STATUS) == "6 of 6 samples"
+
+
 def test_a_number_of_the_confusion_table_opens_its_samples(page: Page, site: Path) -> None:
     path = next(p for p in site.glob("evaluations/*other*.html"))
     page.open(path)

@@ -84,8 +84,8 @@ function remember() {
 
 function recall() {
   const state = new URLSearchParams(location.hash.slice(1));
-  for (const name of Object.keys(FIELDS)) {
-    const value = state.get(name);
+  for (const [name, usual] of Object.entries(FIELDS)) {
+    const value = state.get(name) ?? usual;
     if ([...byId(name).options].some((held) => held.value === value)) byId(name).value = value;
   }
   byId("differ").checked = state.get("differ") === "1";
@@ -372,7 +372,6 @@ async function start() {
   index.slices.forEach((slice, number) => {
     slice.values.forEach((value, place) => byId("slice").append(option(`${number}:${place}`, `${slice.name}: ${value}`)));
   });
-  const wanted = recall();
   byId("sample").addEventListener("keydown", (event) => {
     if (event.key === "Escape") shut();
     else if (event.key === "ArrowLeft") guarded(beside)(-1);
@@ -385,6 +384,15 @@ async function start() {
   byId("after").addEventListener("click", () => guarded(page)(Number(byId("page").value) + 1));
   byId("page").addEventListener("change", () => guarded(page)(Number(byId("page").value)));
   controls.hidden = false;
+  // A link to this page that is followed on this page itself loads nothing anew.
+  window.addEventListener("hashchange", guarded(follow));
+  await follow();
+}
+
+async function follow() {
+  const wanted = recall();
+  byId("sample").hidden = true;
+  opened = null;
   await filter(wanted.page);
   const place = Number(wanted.sample);
   if (wanted.sample && Number.isInteger(place) && place >= 0 && place < index.size) await sample(place);
