@@ -370,9 +370,12 @@ def _configured(
     catalog = installed_catalog()
     names = catalog.expand(names)
     spec_options = task_options(options.get("spec_options") or {}, names)
-    changes = given(Changes, options)
+    changes, ignored = given(Changes, options), tuple[str, ...]()
+    if not configured.descriptor.is_asked and (flags := ", ".join(changes.flags())):
+        ignored = (f"{configured.descriptor.id} is asked nothing: {flags} has no effect",)
+        changes = Changes()
     specs = changes.apply(catalog.task(name, spec_options.get(name, {})) for name in names)
-    notes = (*unused(options.get("data") or {}, specs), *changes.without_effect(specs))
+    notes = (*ignored, *unused(options.get("data") or {}, specs), *changes.without_effect(specs))
     if configured.reasoning != AUTO and not all(map(writes, specs)):
         notes += ("-o reasoning changes no choice here but those that are answered in words",)
     if isinstance(model, ObjectModel) and model.identity is None:

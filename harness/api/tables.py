@@ -114,7 +114,9 @@ def leaderboard(
     records = _records(entries, loaded, on_skipped, strict, intersect or robustness)
     installed = InstalledTasks()
     chosen = installed.chosen(tasks, records)
-    if chosen is None and loaded is None:
+    if loaded is not None:
+        installed.refuse_typos(loaded, records)
+    elif chosen is None:
         records = installed.ordered(records)
     if intersect:
         records = function("intersected")(records)

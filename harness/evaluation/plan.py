@@ -146,8 +146,12 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
         UserError: data missing, a sample id asked for that is not there, no sample at all.
         DataError: annotations that cannot be read, or two samples with one id.
     """
-    check_metrics(task.spec)
-    parts = task.parts()
+    try:
+        check_metrics(task.spec)
+        parts = task.parts()
+    except UserError as error:
+        error.where = error.where or str(task.spec.source or task.id)
+        raise
     narrowed = selection.narrowed(task)
     digest = hashlib.sha256()
     blocks, hashes = array("q"), array("q")

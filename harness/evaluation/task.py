@@ -51,6 +51,12 @@ class Task:
     @cached_property
     def located(self) -> Located:
         """Where the evaluated split lies, and the train split for few-shot examples."""
+        reader, data = find("reader", self.spec.data.reader, plugins().readers()), self.spec.data
+        named = {"split": data.split, "train_split": data.train_split}
+        for key, split in {**named, **{f"counts.{split}": split for split in data.counts}}.items():
+            if split is not None and reader.splits and split not in reader.splits:
+                where = f"{self.spec.source or self.id}: data.{key}"
+                raise unknown(f"split of reader {reader.id!r}", split, reader.splits, where=where)
         splits: tuple[str, ...] = (self.spec.data.split,)
         if self.spec.prompt.shots and self.spec.data.train_split:
             splits = (*splits, self.spec.data.train_split)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from harness.descriptors import Json
 from harness.errors import UserError
@@ -41,6 +41,12 @@ class Changes:
             UserError: a prompt that a task cannot take.
         """
         return [self._applied(spec) for spec in specs]
+
+    def flags(self) -> list[str]:
+        """Return what was given, as flags of the command line."""
+        return [
+            _flag(field.name) for field in fields(self) if getattr(self, field.name) is not None
+        ]
 
     def without_effect(self, specs: Sequence[TaskSpec]) -> list[str]:
         """Return in words which changes cannot be made to which tasks, whose others take them.

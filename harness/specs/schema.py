@@ -116,7 +116,7 @@ def _message(error: ValidationError) -> tuple[str, str]:
     if error.validator == "enum":
         return f"is {_shown(value)}", nearest(str(value), [str(item) for item in limit])
     messages = {
-        "pattern": f"is {_shown(value)}: {_PATTERN}",
+        "pattern": f"is {_shown(value)}: {rule.get('$comment', _PATTERN)}",
         "minLength": "is empty",
         "maxLength": f"is longer than {limit} characters",
         "minItems": f"needs at least {limit} item{'' if limit == 1 else 's'}",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, UserError, each_once
+from harness.errors import HarnessError, UserError, each_once, near, unknown
 from harness.plugins import plugins
 from harness.runs.record import EvaluationRecord
 
 if TYPE_CHECKING:
     from harness.specs.catalog import Catalog
+    from harness.tables.layout import Layout
 
 
 class InstalledTasks:
@@ -83,6 +84,17 @@ class InstalledTasks:
         if not chosen:
             raise UserError(f"no finished evaluation of {', '.join(tasks)}", fix="harness run ...")
         return chosen
+
+    def refuse_typos(self, layout: Layout, records: Sequence[EvaluationRecord]) -> None:
+        """Check that a layout's tasks, if neither installed nor recorded, resemble none that is.
+
+        Raises:
+            UserError: one does.
+        """
+        known = {*self.catalog.entries, *(record.task for record in records)}
+        for column in layout.columns:
+            if column.task not in known and near(column.task, known):
+                raise unknown("task", column.task, known, where=f"layout {layout.id!r}: columns")
 
 
 def listed(names: str | Iterable[str] | None) -> list[str]:

@@ -231,7 +231,7 @@ def test_map_is_the_same_in_any_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     metric = make("map")
     prepared = metric.prepare(rank_samples(rows))
     whole = metric.value(prepared, weights)
-    monkeypatch.setattr("harness.metrics.average_precision._CELLS", 200)
+    monkeypatch.setattr("harness_benchmarks.metrics.average_precision._CELLS", 200)
     np.testing.assert_array_equal(metric.value(prepared, weights), whole)
 
 

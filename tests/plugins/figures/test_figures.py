@@ -257,3 +257,29 @@ def test_pages_of_an_evaluation_show_what_it_has() -> None:
     assert figures["skew"].plot.caption
     plain = make.page_figures("evaluation", record())
     assert [figure.id for figure in plain] == ["forest"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "flag", "value"),
+    [
+        ("forest", "x", "raf_db"),
+        ("forest", "y", "raf_db"),
+        ("forest", "model", "null"),
+        ("loss", "tasks", "raf_db"),
+        ("loss", "metric", "accuracy"),
+        ("loss", "duplicates", "newest"),
+    ],
+)
+def test_a_flag_that_a_figure_does_not_read_is_refused(
+    tmp_path: Path, kind: str, flag: str, value: str
+) -> None:
+    write(tmp_path / "one", answers({1: "anger"}))
+    training = tmp_path / "trained"
+    training.mkdir()
+    (training / "train.json").write_text('{"marks": [], "epochs": [{"curve": [[1, 0.5]]}]}')
+    place, out = tmp_path / "one" if kind == "forest" else training, tmp_path / "f.svg"
+    done = CliRunner().invoke(plot, [kind, str(place), "--out", str(out), f"--{flag}", value])
+    assert f"--{flag}: the figure {kind!r} does not depend on it" in str(done.exception)
+    assert not out.exists()
+    arguments: dict[str, Any] = {"tasks": "raf_db"} if kind == "forest" else {}
+    assert harness.plot(kind, out, place, **arguments) == out

@@ -204,3 +204,19 @@ def test_a_page_keeps_what_a_person_wrote(tmp_path: Path) -> None:
     page.write_text("# Another page\n")
     with pytest.raises(UserError, match="no marker for the study's tables"):
         write_page(held, found, page, {"generic": 10})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("{preset: demo}", "{preset: dmo}", "unknown preset of model 'socialfusion' 'dmo'"),
+        ("{preset: demo}", "{pres: demo}", "unknown option of model 'socialfusion' 'pres'"),
+        ("seeds:", "training: {device: cpuu}\nseeds:", '"cpuu": auto, cpu, cuda, cuda:1 or mps'),
+    ],
+)
+def test_a_name_that_means_nothing_is_refused_at_its_line(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    with pytest.raises(UserError, match=r"small\.yaml:[0-9]+:[0-9]+") as raised:
+        study(tmp_path, STUDY.replace(old, new))
+    assert said in str(raised.value)

@@ -127,7 +127,7 @@ def test_parts_need_a_trained_connector_or_the_users_word(built: Path) -> None:
     with pytest.raises(UserError, match="not both"):
         SocialFusion({**parts, "path": "x"})
     changes: dict[str, Json] = {
-        "encoder_layer": 0, "merge": 2, "connector": "attention", "queries": 1, "lora_rank": 5,
+        "encoder_layer": 0, "merge": 2, "connector": "attention", "queries": 1,
     }  # fmt: skip
     for name, value in changes.items():
         with pytest.raises(UserError, match=f"leave out path, or {name}"):

@@ -163,6 +163,11 @@ def test_recipes_over_several_data_have_a_row_for_each() -> None:
             "did you mean 'Base'",
         ),
         ("tasks: [raf_db]}", "tasks: [raf_db], form: opn}", 7, "unknown form of 'raf_db'"),
+        ("{rate: 0.5}", "{rate: 0.5, form: opn}", 5, "unknown form of 'raf_db' 'opn'"),
+        ("limit: 8}", "limit: 8, form: opn}", 18, "unknown form of 'raf_db' 'opn'"),
+        ("limit: 8}", "limit: 8, device: cpuu}", 18, '"cpuu": auto, cpu, cuda, cuda:1 or mps'),
+        ("{limit: 5}", "{limit: 5, device: gpu}", 19, '"gpu": auto, cpu, cuda, cuda:1 or mps'),
+        ("limit: 8}", "limit: 8, validate: raf_db}", 18, '"raf_db": TASK:METRIC'),
         ("tasks: [raf_db]}", "tasks: [raf_db], options: {raf_db.x: 1}}", 7, "'x'"),
         ("tasks: [raf_db]}", "tasks: [raf_db], options: {pisc.x: 1}}", 7, "unknown task of this"),
     ],
@@ -188,3 +193,11 @@ def test_the_name_of_a_command_is_no_study(capsys: pytest.CaptureFixture[str]) -
     said = capsys.readouterr().err
     assert "'reproductions' is a command of its own, not a study" in said
     assert "fix: harness reproductions --fill 'a page.md'" in said
+
+
+@pytest.mark.parametrize("flags", [["--on", "processes"], ["-e", "workers=2"], ["--dry-run"]])
+def test_flags_without_a_study_are_refused(
+    flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(main, ["study", *flags]) == 2
+    assert "give the name of a study" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from harness_training.settings import LEARNING_RATE, TrainingSettings, learning_
 import harness
 from harness.cli.main import invoke, main
 from harness.config.settings import load_settings
+from harness.errors import UserError
 from harness.evaluation.model import configure_model
 from harness.models import Runtime
 from harness.packages import packaged
@@ -131,3 +132,22 @@ def test_a_descriptor_says_what_models_of_transformers_train() -> None:
     from harness_hf_vlm.shared import SharedModel
 
     assert SharedModel.trains == plugins().models()["hf_vlm"].trains
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"train_parts": "connector", "lora": LoraSettings(rank=4)}, "--lora-rank: no adapter"),
+        ({"train_parts": "full", "lora": LoraSettings(dropout=0.1)}, "--lora-dropout: no adapter"),
+        ({"settings": TrainingSettings(validate_limit=3)}, "--validate-limit: no validation"),
+        ({"settings": TrainingSettings(schedule="constant", warmup=0.2)}, "--warmup: the schedule"),
+    ],
+)
+def test_what_is_chosen_of_something_that_a_training_lacks_is_refused(
+    faces: Path, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        harness.plan_training(
+            "llava", "ft", "raf_db", options=MODELS["llava"], data={"raf_db": faces}, **options
+        )
+    assert str(raised.value).startswith(said)

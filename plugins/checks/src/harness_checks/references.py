@@ -126,11 +126,16 @@ def _reader(
     if reader is None:
         yield _unknown(document, ("data", "reader"), "reader", spec.data.reader, readers)
         return
-    for key, split in (("split", spec.data.split), ("train_split", spec.data.train_split)):
+    splits: list[tuple[At, str | None]] = [
+        (("split",), spec.data.split),
+        (("train_split",), spec.data.train_split),
+        *((("counts", split), split) for split in spec.data.counts),
+    ]
+    for path, split in splits:
         if split is not None and reader.splits and split not in reader.splits:
             yield UserError(
                 f"reader {reader.id!r} has no split {split!r}",
-                where=document.where(("data", key)),
+                where=document.where(("data", *path), "key" if len(path) > 1 else "value"),
                 fix=nearest(split, reader.splits),
             )
     yield from _options(document, ("data", "options"), reader.options, spec.data.options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.api.records import OnSkipped, newest_of, several, warn
 from harness.arguments import checked
@@ -15,6 +15,8 @@ from harness.figures.save import ENDINGS
 from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_whole
+
+_CHOICES = ("tasks", "metric", "model", "x", "y", "duplicates")
 
 
 @checked
@@ -60,11 +62,39 @@ def plot(
         return newest_of(named, on_skipped or warn, details=details)[0]
 
     descriptor = find("figure", kind, plugins().figures())
-    request = FigureRequest(kind, named, evaluations, tasks, metric, model, x, y, duplicates)
+    request = _Watched(kind, named, evaluations, tasks, metric, model, x, y, duplicates)
     figure = make_figure(descriptor, request)
+    _refuse_unread(request)
     content = figure.content(out.suffix, note=_note_of_marks(figure.plot.marks))
     write_whole(out, [content])
     return out
+
+
+class _Watched(FigureRequest):
+    """A request that knows which of its fields were read."""
+
+    def __getattribute__(self, name: str) -> Any:
+        """Return an attribute, and remember that it was read."""
+        if name in _CHOICES:
+            vars(self).setdefault("read", set()).add(name)
+        return super().__getattribute__(name)
+
+
+def _refuse_unread(request: _Watched) -> None:
+    """Check that the figure's maker looked at all that was chosen for it.
+
+    Raises:
+        UserError: something would have been ignored.
+    """
+    read: set[str] = set(vars(request).get("read", ()))
+    usual = {name: "fail" if name == "duplicates" else None for name in _CHOICES}
+    for name in _CHOICES:
+        if name not in read and getattr(request, name) != usual[name]:
+            raise UserError(
+                f"the figure {request.kind!r} does not depend on it",
+                where=f"--{name}",
+                fix=f"leave --{name} out",
+            )
 
 
 def _note_of_marks(marks: Iterable[str]) -> str:

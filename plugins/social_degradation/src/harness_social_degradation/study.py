@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.config.tasks import installed_catalog
-from harness.descriptors import Json
+from harness.descriptors import Json, ModelDescriptor, parse_options
 from harness.errors import UserError, unknown
 from harness.plugins import missing, plugins
 from harness.specs.schema import schema_problems
@@ -106,6 +106,7 @@ def read_degradation(document: Document) -> DegradationStudy:
     if model not in plugins().models():
         where = document.where(("model", "model"))
         raise missing("model", model, plugins().models(), where=where)
+    _check_options(document, plugins().models()[model], dict(raw["model"].get("options", {})))
     names = _Names(document)
     continued = tuple(
         Continued(
@@ -139,6 +140,23 @@ def read_degradation(document: Document) -> DegradationStudy:
         transfer=_compared(document, names, raw.get("transfer"), labels),
         text="" if document.path is None else document.path.read_text("utf-8"),
     )
+
+
+def _check_options(document: Document, model: ModelDescriptor, options: dict[str, Json]) -> None:
+    """Check the names and values of a model's options.
+
+    Raises:
+        UserError: at the options: one that the model does not have, or a value it cannot have.
+    """
+    path = ("model", "options")
+    preset = options.pop("preset", None)
+    if preset is not None and str(preset) not in model.presets:
+        where = document.where((*path, "preset"))
+        raise unknown(f"preset of model {model.id!r}", str(preset), model.presets, where=where)
+    try:
+        parse_options(model.options, options, owner=f"model {model.id!r}")
+    except UserError as error:
+        raise UserError(error.message, where=document.where(path), fix=error.fix) from None
 
 
 def _compared(document: Document, names: _Names, raw: Any, labels: list[str]) -> Compared | None:

@@ -44,9 +44,8 @@ if TYPE_CHECKING:
 _OF_SAVED = (
     "encoder", "language_model", "encoder_revision", "encoder_layer", "encoder_norm",
     "language_model_revision", "connector", "connector_layers", "hidden", "queries", "merge",
-    "lora_rank", "lora_alpha", "lora_targets", "weights", "untrained", "seed",
+    "weights", "untrained", "seed",
 )  # fmt: skip
-_OF_TRAINING = {"lora_rank", "lora_alpha", "lora_targets"}
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
 
 
@@ -108,12 +107,7 @@ class SocialFusion:
 
     def unused(self, want: Choose | Generate | Embed) -> list[str]:
         """See :class:`harness.models.contract.TellsUnused`."""
-        adapters = [
-            f"{option.name} (adapters of this shape are made by a training)"
-            for option in OPTIONS
-            if option.name in _OF_TRAINING and self._options[option.name] != option.default
-        ]
-        return [*unused_in(self._options, want), *adapters]
+        return unused_in(self._options, want)
 
     def weight_bytes(self, runtime: Runtime) -> int:
         """Return the bytes of the loaded weights that lie in folders.

@@ -62,27 +62,6 @@ OPTIONS: tuple[Option, ...] = (
         help="Merge k x k neighbouring patch tokens.",
     ),
     Option(
-        name="lora_rank",
-        type="int",
-        least=1,
-        most=8_192,
-        default=16,
-        help="Rank of the adapters (training).",
-    ),
-    Option(
-        name="lora_alpha",
-        type="int",
-        least=1,
-        most=65_536,
-        default=32,
-        help="Scale of the adapters (training).",
-    ),
-    Option(
-        name="lora_targets",
-        default="all-linear",
-        help="Adapted layers, comma-separated names (training).",
-    ),
-    Option(
         name="prompt_format",
         choices=tuple(FORMATS),
         help="How turns become text; unset: the saved model's, else plain.",

@@ -153,15 +153,6 @@ def settings_of(options: Mapping[str, Any]) -> FusionSettings:
     )
 
 
-def lora_of(options: Mapping[str, Any]) -> LoraSettings:
-    """Return the adapters that parsed options name."""
-    return LoraSettings(
-        rank=options["lora_rank"],
-        alpha=options["lora_alpha"],
-        targets=options["lora_targets"],
-    )
-
-
 def as_plain(value: object) -> Json:
     """Return settings as plain data."""
     plain: Json = asdict(value)  # type: ignore[call-overload]

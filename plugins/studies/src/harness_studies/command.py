@@ -85,7 +85,7 @@ def study(  # noqa: PLR0913  one parameter for each flag
 
     names = study_names()
     if study is None:
-        if out or results or page or dry_run:
+        if out or results or page or dry_run or on or executor_options:
             raise UserError(
                 "give the name of a study", fix=f"harness study NAME; {nearest('', names)}"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -113,14 +113,19 @@ class _Reader:
         by_task = task_options(entry.get("options", {}), list(tasks))
         for name, options in by_task.items():
             self._placed(partial(self._catalog.task, name, options), ("data", at, "options"))
-        if form := entry.get("form"):
-            for name in tasks:
-                forms = (*self._catalog.task(name).training, OWN)
-                if form not in forms:
-                    where = self._document.where(("data", at, "form"))
-                    raise unknown(f"form of {name!r}", form, forms, where=where)
+        form = entry.get("form")
+        self._forms(form, tasks, ("data", at, "form"))
         options, paths = entry.get("options", {}), entry.get("paths", {})
         return StudyData(entry["label"], tuple(tasks), options, form, paths)
+
+    def _forms(self, form: str | None, tasks: Iterable[str], path: Path_) -> None:
+        """Check that each of the tasks can be trained on in a form."""
+        if not form:
+            return
+        for name in tasks:
+            forms = (*self._catalog.task(name).training, OWN)
+            if form not in forms:
+                raise unknown(f"form of {name!r}", form, forms, where=self._document.where(path))
 
     def _recipe(
         self, at: int, entry: Mapping[str, Any], data: tuple[StudyData, ...]
@@ -214,6 +219,11 @@ class _Reader:
                     raise unknown(f"{of} of this study", name, known_names, where=where)
         for at, model in enumerate(study.models):
             trials = [trial for trial in trials_of(study) if trial.model is model]
+            own = "form" in model.training
+            form_path = ("models", at, "training", "form") if own else ("training", "form")
+            form = {**study.training, **model.training}.get("form")
+            for trained in dict.fromkeys(trial.data.tasks for trial in trials if trial.data):
+                self._forms(form, trained, form_path)
             if not any(trial.tasks for trial in trials):
                 raise UserError(f"{model.label!r} has no row with a task",
                                 where=self._document.where(("models", at)))  # fmt: skip

@@ -19,10 +19,10 @@ from harness.specs import fingerprint
 from harness_training.checkpoint import open_trained
 from harness_training.guard import Guarded, check_pool
 from harness_training.pairs_plan import added_parts, require_kind, with_all_pairs
-from harness_training.parts import AUTO, FULL, WORDS, LoraSettings, named_parts
+from harness_training.parts import AUTO, FULL, LORA, WORDS, LoraSettings, named_parts
 from harness_training.pool import Pool, make_pool
 from harness_training.processes import how_many
-from harness_training.settings import TrainingSettings, learning_rate
+from harness_training.settings import TrainingSettings, learning_rate, trained_parts
 from harness_training.validation import Validation, plan_validation
 
 
@@ -99,6 +99,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     if parts not in WORDS:
         named_parts(parts, (*FULL, *added), "--train-parts")
     lora = lora or LoraSettings()
+    _refuse_unused(settings, lora, subject.descriptor, parts)
     settings, rate_notes = _with_rate(settings, subject.descriptor, parts)
     _refuse_decay(settings)
     about: dict[str, Json] = {
@@ -166,10 +167,38 @@ def _with_rate(
     return replace(settings, learning_rate=rate), [] if named else [note]
 
 
+def _refuse_unused(
+    settings: TrainingSettings, lora: LoraSettings, model: ModelDescriptor, parts: str
+) -> None:
+    """Refuse what was chosen of something that this training does not have.
+
+    Raises:
+        UserError: a shape of adapters that do not train, a warm-up that the schedule has not.
+    """
+    trained = trained_parts(model.trains, parts)
+    for name, value in asdict(lora).items():
+        if LORA not in trained and value != getattr(LoraSettings(), name):
+            raise UserError(
+                f"no adapter trains: the parts are {', '.join(trained) or parts}",
+                where=f"--lora-{name}",
+                fix="leave it out, or --train-parts lora",
+            )
+    if settings.schedule == "constant" and settings.warmup != TrainingSettings().warmup:
+        raise UserError(
+            "the schedule 'constant' has no warm-up",
+            where="--warmup",
+            fix="--schedule constant_with_warmup",
+        )
+
+
 def _validation(task: Task | None, settings: TrainingSettings) -> Validation | None:
     if settings.hold_out and task is None:
         raise UserError(
             "samples are held out, but no validation is set", fix="--validate TASK:METRIC"
+        )
+    if settings.validate_limit is not None and task is None:
+        raise UserError(
+            "no validation is set", where="--validate-limit", fix="--validate TASK:METRIC"
         )
     return None if task is None else plan_validation(task, settings)
 

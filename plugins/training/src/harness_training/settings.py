@@ -97,6 +97,13 @@ def present_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {former.get(name, name): value for name, value in settings.items()}
 
 
+def trained_parts(trains: tuple[str, ...], parts: str) -> tuple[str, ...]:
+    """Return the names of the parts that ``--train-parts`` means; arguments as below."""
+    if parts in {AUTO, "full"}:
+        return trains if parts == AUTO else FULL
+    return tuple(part.strip() for part in parts.split(","))
+
+
 def learning_rate(
     rates: Mapping[str, float], trains: tuple[str, ...], parts: str
 ) -> tuple[float, bool]:
@@ -107,6 +114,5 @@ def learning_rate(
         trains: Its ``trains``: the parts that ``auto`` stands for.
         parts: As for ``harness train --train-parts``.
     """
-    named = trains if parts == AUTO else FULL if parts == "full" else parts.split(",")
-    named_rates = [rates[part.strip()] for part in named if part.strip() in rates]
+    named_rates = [rates[part] for part in trained_parts(trains, parts) if part in rates]
     return (min(named_rates), True) if named_rates else (LEARNING_RATE, False)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from harness.descriptors import Json, MetricDescriptor
 from harness.errors import DataError
-from harness.metrics.average_precision import DESCRIPTORS as ONE_LABEL
-from harness.metrics.average_precision import MeanAveragePrecision
 from harness.metrics.classes import Classes, ratio
+from harness_benchmarks.metrics.average_precision import DESCRIPTORS as ONE_LABEL
+from harness_benchmarks.metrics.average_precision import MeanAveragePrecision
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,15 +19,14 @@ from harness.metrics.classes import (
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
-
     from harness.metrics.contract import ScoredSample
     from harness.stats.types import Floats
+    from numpy.typing import NDArray
 
 DESCRIPTORS = (
     MetricDescriptor(
         id="map",
-        target="harness.metrics.average_precision:MeanAveragePrecision",
+        target="harness_benchmarks.metrics.average_precision:MeanAveragePrecision",
         summary="Mean over classes of average precision, each class against the rest.",
         version=3,
         options=(
