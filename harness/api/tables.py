@@ -114,10 +114,7 @@ def leaderboard(
     records = _records(entries, loaded, on_skipped, strict, intersect or robustness)
     installed = InstalledTasks()
     chosen = installed.chosen(tasks, records)
-    if loaded is not None:
-        installed.refuse_typos(loaded, records)
-    elif chosen is None:
-        records = installed.ordered(records)
+    records = installed.arranged(records, chosen, loaded)
     if intersect:
         records = function("intersected")(records)
     if robustness:

@@ -364,7 +364,7 @@ def _job(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Job:
         find("metric", metric.id, plugins().metrics()).needs_image_size
         for metric in task.spec.metrics
     )
-    opens = opens or needs_size(task.spec)
+    opens = needs_size(task.spec) or opens  # the extractor is made, whatever the model sees
     opening = partial(open_image, max_pixels=terms.max_pixels)
     shots = cache(lambda: open_shots(task, few_shot, images=opens, opening=opening))
     numbers: dict[str, Json] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.descriptors import Json
-from harness.errors import UserError, nearest
+from harness.errors import UserError, nearest, unknown
 from harness.requests.request import has_text
 from harness.specs.entries import conditions, entry_values, is_reference
 from harness.specs.templates import Template, TemplateProblem, compile_template
@@ -146,7 +146,6 @@ def _listed(raw: Any, path: At) -> list[Any]:
 
 def _entries(document: Document, raw: Any, at: At) -> Iterator[UserError]:
     """Values that are there twice under one choice, and conditions on what an option cannot be."""
-    options: Mapping[str, Any] = raw.get("options", {})
     listed: set[tuple[str, str]] = set()
     for index, entry in enumerate(_listed(raw, at)):
         path: At = (*at, index)
@@ -155,15 +154,19 @@ def _entries(document: Document, raw: Any, at: At) -> Iterator[UserError]:
             if (value, str(under)) in listed or (value, "{}") in listed:
                 yield UserError(f"the label {value!r} is listed twice", where=document.where(path))
             listed.add((value, str(under)))
-        for name, required in under.items():
-            choices = options.get(name, {}).get("choices")
-            for choice in required if choices is not None else ():
-                if not _among(choice, choices):
-                    yield UserError(
-                        f"{choice!r} is not among the choices of {name!r}",
-                        where=document.where((*path, "when", name)),
-                        fix=nearest(str(choice), [str(one) for one in choices]),
-                    )
+        yield from _when(document, raw, path, under)
+
+
+def _when(document: Document, raw: Any, at: At, under: Mapping[str, Any]) -> Iterator[UserError]:
+    for name, required in under.items():
+        choices = raw.get("options", {}).get(name, {}).get("choices")
+        for choice in required if choices is not None else ():
+            if not _among(choice, choices):
+                yield UserError(
+                    f"{choice!r} is not among the choices of {name!r}",
+                    where=document.where((*at, "when", name)),
+                    fix=nearest(str(choice), [str(one) for one in choices]),
+                )
 
 
 def _view(document: Document, raw: Any) -> Iterator[UserError]:
@@ -188,6 +191,13 @@ def _data(document: Document, raw: Any) -> Iterator[UserError]:
             where=document.where(("data", "options", name), "key"),
             fix=handed[name],
         )
+    for split, counts in raw["data"].get("counts", {}).items():
+        yield from _when(document, raw, ("data", "counts", split), conditions(counts))
+    values = [value for entry in _listed(raw, EACH) for value in entry_values(entry)]
+    for name in raw["data"].get("each", {}).get("texts", {}) if values else ():
+        if name not in values:
+            where = document.where(("data", "each", "texts", name), "key")
+            yield unknown("value of data.each", name, values, where=where)
     if raw["prompt"].get("shots", 0) and "train_split" not in raw["data"]:
         yield UserError(
             "few-shot examples come from the train split, and this spec has none",

@@ -52,25 +52,34 @@ def refuse_unrenderable(spec: TaskSpec, sample: Sample, lacking: set[str], known
     """
     try:
         build_turns(replace(spec, prompt=replace(spec.prompt, shots=0)), sample, ())
+        options_as_sent(spec, sample)
+        texts_to_embed(spec, sample)
     except SampleError as error:
         where, name = f"{spec.id}: sample {sample.id!r}", next(iter(sorted(lacking)), None)
         if name is None:
             raise UserError(error.message, where=where) from None
         reader = find("reader", spec.data.reader, plugins().readers())
+        part = "the prompt" if name in spec.prompt.system + spec.question else "an option's text"
         fix = nearest(name, known) if known else "no sample has fields"
         if any(option.name == "fields" for option in reader.options):
             fix += f"; data.options.fields of the spec makes fields of columns: fields: [{name}]"
         raise UserError(
-            f"the prompt uses the field {name!r}, which no sample has", where=where, fix=fix
+            f"{part} uses the field {name!r}, which no sample has",
+            where=where,
+            fix=fix,
         ) from None
 
 
 def prompt_fields(spec: TaskSpec) -> set[str]:
-    """Return the fields that a task's prompt names, and its reader must bring."""
-    templates = (template_of(spec.prompt.system, f"{spec.id}: prompt.system"), _question(spec))
+    """Return the fields that a task's prompt and options name, and its reader must bring."""
+    templates = [template_of(spec.prompt.system, f"{spec.id}: prompt.system"), _question(spec)]
+    if isinstance(spec.ask, ChooseSpec):
+        templates.append(template_of(spec.ask.text, f"{spec.id}: ask.choose.text"))
+    elif isinstance(spec.ask, EmbedSpec):
+        templates += [template_of(text, f"{spec.id}: ask.embed.texts") for text in spec.ask.texts]
     names = {name for template in templates for name in template.fields}
     each = spec.data.each
-    return names - {"options"} - ({each.field, f"{each.field}_text"} if each else set())
+    return names - {"options", "label"} - ({each.field, f"{each.field}_text"} if each else set())
 
 
 def lists_options(spec: TaskSpec) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError, nearest
+from harness.errors import UserError, near, nearest, unknown
 from harness.plugins import plugins
 
 if TYPE_CHECKING:
@@ -159,7 +159,11 @@ def left_out(kinds: str, specs: Sequence[TaskSpec]) -> list[str]:
         kinds: As :func:`variants_of` takes them.
         specs: Tasks of the run.
     """
-    notes = []
+    notes, installed = [], plugins().perturbations()
+    for spec in specs if kinds else ():
+        for name in spec.changed_by:
+            if name not in installed and near(name, installed):
+                raise unknown("perturbation", name, installed, where=f"{spec.id}: changed_by")
     for kind, _, levels in _kinds(kinds):
         names = [spec.id for spec in specs if levels and kind in spec.changed_by]
         if names:

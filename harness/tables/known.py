@@ -85,16 +85,21 @@ class InstalledTasks:
             raise UserError(f"no finished evaluation of {', '.join(tasks)}", fix="harness run ...")
         return chosen
 
-    def refuse_typos(self, layout: Layout, records: Sequence[EvaluationRecord]) -> None:
-        """Check that a layout's tasks, if neither installed nor recorded, resemble none that is.
+    def arranged(
+        self, records: list[EvaluationRecord], chosen: list[str] | None, layout: Layout | None
+    ) -> list[EvaluationRecord]:
+        """Return records in order, unless what is chosen or a layout arranges them.
 
         Raises:
-            UserError: one does.
+            UserError: a layout's task is neither installed nor recorded, and resembles one.
         """
+        if layout is None:
+            return self.ordered(records) if chosen is None else records
         known = {*self.catalog.entries, *(record.task for record in records)}
         for column in layout.columns:
             if column.task not in known and near(column.task, known):
                 raise unknown("task", column.task, known, where=f"layout {layout.id!r}: columns")
+        return records
 
 
 def listed(names: str | Iterable[str] | None) -> list[str]:

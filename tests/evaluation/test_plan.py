@@ -175,3 +175,10 @@ def test_a_right_answer_that_is_none_of_the_options_is_refused() -> None:
         plan_task(fewer, Selection())
     assert repr(targets[0]) in error.value.message
     assert f"such answers: {targets.count(targets[0])})" in error.value.message
+
+
+def test_an_options_text_that_names_a_field_of_no_sample_is_refused(faces: Faces) -> None:
+    task = harness.load_task("raf_db", data=faces(9))
+    spec = replace(task.spec, ask=replace(task.spec.ask, text="{{ label }} {{ foo }}"))
+    with pytest.raises(UserError, match="an option's text uses the field 'foo', which no sample"):
+        plan_task(replace(task, spec=spec), Selection())

@@ -19,11 +19,13 @@ from harness.errors import (
     PluginError,
     UserError,
     error_text,
+    near,
     nearest,
     show_traceback,
     traceback_hint,
+    unknown,
 )
-from harness.plugins import contract_of, missing
+from harness.plugins import contract_of, missing, plugins
 from harness.specs.checks import template_texts
 from harness.specs.loader import with_options
 from harness.specs.spec import GenerateSpec, TaskSpec
@@ -75,6 +77,11 @@ def _choices(document: Document) -> Iterator[dict[str, Json]]:
 
 def _of(document: Document, spec: TaskSpec, installed: Installed) -> Iterator[HarnessError]:
     yield from _reader(document, spec, installed.readers())
+    for index, name in enumerate(spec.changed_by):
+        perturbations = plugins().perturbations()  # of another plugin, it need not be installed
+        if name not in perturbations and near(name, perturbations):
+            where = document.where(("changed_by", index))
+            yield unknown("perturbation", name, perturbations, where=where)
     for index, metric in enumerate(spec.metrics):
         path: At = ("metrics", index)
         descriptor = installed.metrics().get(metric.id)

@@ -99,9 +99,8 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     if parts not in WORDS:
         named_parts(parts, (*FULL, *added), "--train-parts")
     lora = lora or LoraSettings()
-    _refuse_unused(settings, lora, subject.descriptor, parts)
     settings, rate_notes = _with_rate(settings, subject.descriptor, parts)
-    _refuse_decay(settings)
+    _refuse_unused(settings, lora, subject.descriptor, parts)
     about: dict[str, Json] = {
         "model": subject.record(tasks[0]),
         "recipe": {"id": recipe, "options": recipe_options},
@@ -175,6 +174,7 @@ def _refuse_unused(
     Raises:
         UserError: a shape of adapters that do not train, a warm-up that the schedule has not.
     """
+    _refuse_decay(settings)
     trained = trained_parts(model.trains, parts)
     for name, value in asdict(lora).items():
         if LORA not in trained and value != getattr(LoraSettings(), name):
