@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from harness_site.browse import FAILED, first_looks, outcome
+from harness_site.build import put
 from harness_site.files import as_script, slug
 from hypothesis import given
 from hypothesis import strategies as st
@@ -294,6 +296,35 @@ def test_a_folder_that_is_no_site_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds something that is not a site"):
         built(results, [results])
     assert len(survey(results)[0]) == 3
+
+
+def test_builds_at_once_into_one_folder_all_end_with_a_whole_site(tmp_path: Path) -> None:
+    results = evaluations(tmp_path / "results")
+    wanted = contents(built(tmp_path / "alone", [results]))
+    with ThreadPoolExecutor(8) as pool:
+        sites = [pool.submit(built, tmp_path / "out", [results]) for _ in range(8)]
+    assert [site.exception() for site in sites] == [None] * 8
+    assert contents(tmp_path / "out") == wanted
+    assert {path.name for path in tmp_path.iterdir()} == {"alone", "out", "results"}
+
+
+def test_what_came_into_the_folder_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "part").mkdir()
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("x")
+    with pytest.raises(UserError, match="holds something that is not a site"):
+        put(tmp_path / "part", out)
+    assert (out / "mine.txt").read_text() == "x"
+
+
+def test_a_site_that_a_link_leads_to_is_replaced_where_it_lies(tmp_path: Path) -> None:
+    results = evaluations(tmp_path / "results")
+    built(tmp_path / "real", [results])
+    (tmp_path / "link").symlink_to("real")
+    built(tmp_path / "link", [results])
+    assert (tmp_path / "link").is_symlink()
+    assert contents(tmp_path / "real") == contents(tmp_path / "link")
 
 
 def test_without_evaluations_there_is_no_site(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -25,6 +27,7 @@ from harness_site.questions import Questions, Sources
 
 SIGN = "harness-site.json"
 FORMAT = 1
+_ATTEMPTS = 100  # to put a site in its place while others put theirs
 
 
 def is_site(folder: Path) -> bool:
@@ -53,9 +56,9 @@ def build_site(
     """
     if not records:
         raise UserError("there is no finished evaluation to show", fix="harness run ... makes them")
-    if out.exists() and not is_site(out) and (not out.is_dir() or any(out.iterdir())):
-        raise UserError("holds something that is not a site", where=out, fix="give an empty folder")
-    part = out.with_name(f".{out.name}.{token_hex(6)}.part")
+    _refuse_other(out)
+    place = out.resolve()  # where a link leads
+    part = place.with_name(f".{place.name}.{token_hex(6)}.part")
     try:
         part.mkdir(parents=True)
         marks = sorted({mark for one in records for mark in one.marks})
@@ -66,13 +69,39 @@ def build_site(
             write_planes(site, planes, records, options, drawn=drawn)
         if analyses:
             write_analyses(site, analyses, drawn=drawn)
-        _cleared(out)
-        part.replace(out)
+        put(part, place)
     except OSError as error:
         raise UserError(f"cannot be written: {reason_of(error)}", where=out) from None
     finally:
         _cleared(part)
     return out / "index.html"
+
+
+def _refuse_other(out: Path) -> None:
+    """Check that a folder is empty, not there, or holds a site.
+
+    Raises:
+        UserError: it holds something else.
+    """
+    if out.exists() and not is_site(out) and (not out.is_dir() or any(out.iterdir())):
+        raise UserError("holds something that is not a site", where=out, fix="give an empty folder")
+
+
+def put(part: Path, out: Path) -> None:
+    """Put a whole site where another may stand, which others may replace at the same time."""
+    for attempt in range(_ATTEMPTS):
+        aside = out.with_name(f".{out.name}.{token_hex(6)}.old")
+        _refuse_other(out)
+        with suppress(FileNotFoundError):
+            out.replace(aside)
+        _cleared(aside)
+        try:
+            part.replace(out)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST} or attempt + 1 == _ATTEMPTS:
+                raise
+        else:
+            return
 
 
 def _cleared(folder: Path) -> None:
