@@ -17,38 +17,46 @@ if TYPE_CHECKING:
     from PIL import Image
 
 IMAGES = 60
-SAMPLINGS = ("random", "popular", "adversarial")
+KINDS = ("random", "popular", "adversarial")
+SAMPLINGS = tuple(f"{source}{kind}" for source in ("", "aokvqa_", "gqa_") for kind in KINDS)
 _FIRST = 200_001
 
 
 def files(seed: int) -> Iterator[tuple[PurePosixPath, str | Image.Image]]:
-    """Yield the three lists of questions, then the images."""
+    """Yield the nine lists of questions, then the images.
+
+    Those named after A-OKVQA and GQA hold other draws of the same world, as the release has them:
+    one array of JSON for each.
+    """
     objects = {number: _things(seed, number) for number in range(IMAGES)}
     names = sorted({name for there in objects.values() for name in there})
     often = sorted(
         names, key=lambda name: (-sum(name in there for there in objects.values()), name)
     )
     for sampling in SAMPLINGS:
-        lines = []
+        source, _, kind = sampling.rpartition("_")
+        questions = []
         for number, in_image in objects.items():
             rng = stream(seed, "pope", sampling, number)
             present = sorted(in_image)
-            absent = _absent(rng, sampling, in_image, (names, often), objects)
+            absent = _absent(rng, kind, in_image, (names, often), objects)
             for at, (name, label) in enumerate(
                 [(one, "yes") for one in present] + [(one, "no") for one in absent]
             ):
                 article = "an" if name[0] in "aeiou" else "a"
-                lines.append(
-                    json.dumps(
-                        {
-                            "question_id": number * 10 + at,
-                            "image": _name(number),
-                            "text": f"Is there {article} {name} in the image?",
-                            "label": label,
-                        }
-                    )
+                questions.append(
+                    {
+                        "question_id": number * 10 + at,
+                        "image": _name(number),
+                        "text": f"Is there {article} {name} in the image?",
+                        "label": label,
+                    }
                 )
-        yield PurePosixPath(f"coco_pope_{sampling}.json"), "\n".join(lines) + "\n"
+        if source:
+            yield PurePosixPath(f"{source}_pope_seem_{kind}.json"), json.dumps(questions, indent=4)
+        else:
+            lines = "\n".join(map(json.dumps, questions))
+            yield PurePosixPath(f"coco_pope_{kind}.json"), lines + "\n"
     for number in range(IMAGES):
         rng = stream(seed, "pope table", number)
         yield PurePosixPath("val2014", _name(number)), draw_table(rng).image
@@ -65,16 +73,16 @@ def _things(seed: int, number: int) -> set[str]:
 
 def _absent(
     rng: random.Random,
-    sampling: str,
+    kind: str,
     present: set[str],
     names: tuple[list[str], list[str]],
     objects: dict[int, set[str]],
 ) -> list[str]:
     """Return as many things that are not there: any, frequent ones, or frequent neighbours."""
     every, often = ([name for name in listed if name not in present] for listed in names)
-    if sampling == "random":
+    if kind == "random":
         return rng.sample(every, len(present))
-    if sampling == "popular":
+    if kind == "popular":
         return often[: len(present)]
     beside = {name: sum(name in one and bool(one & present) for one in objects.values())
               for name in every}  # fmt: skip
