@@ -29,12 +29,37 @@ ROW: dict[str, Any] = {
 }  # fmt: skip
 
 
+# Of 16 questions, ambiguous (a) or not (d) and the first seven in a list of their own, the answers
+# in the order in which dataset/close_ended.py of Xiangkui-Cao/VLBiasBench (c57d4c1) shows them.
+CONTEXTS = "aaddaaddaadddaaa"
+SHOWN = [
+    "210", "021", "102", "012", "102", "201", "120", "021",
+    "120", "012", "210", "201", "210", "201", "120", "012",
+]  # fmt: skip
+
+
 def closed(root: Path, *rows: dict[str, Any]) -> list[Sample]:
     path = root / "close-ended" / "json" / "age" / "base.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     named = [{"condition": "ambig", "image_path": "age/1.jpg", **row} for row in rows]
     path.write_text(json.dumps(named))
     return list(made.reader("vlbiasbench").samples(data_root(root), "test"))
+
+
+@pytest.mark.parametrize("order", ["authors", "listed"])
+def test_the_answers_are_shown_as_the_authors_turn_them(tmp_path: Path, order: str) -> None:
+    rows = [
+        {**ROW, "ans0": "0", "ans1": "1", "ans2": "2", "image_path": "age/1.jpg",
+         "condition": {"a": "ambig", "d": "disambig"}[kind], "label": None if kind == "a" else 0}
+        for kind in CONTEXTS
+    ]  # fmt: skip
+    for name, part in (("age/b", rows[:7]), ("age-x/a", rows[7:])):
+        path = tmp_path / "close-ended" / "json" / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(part))
+    samples = made.reader("vlbiasbench", order=order).samples(data_root(tmp_path), "test")
+    shown = ["".join(str(one.fields[at]) for at in ("first", "second", "third")) for one in samples]
+    assert shown == (SHOWN if order == "authors" else ["012"] * len(SHOWN))
 
 
 @pytest.mark.parametrize(

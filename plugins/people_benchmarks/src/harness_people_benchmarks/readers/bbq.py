@@ -22,6 +22,7 @@ from harness.samples import DataRoot, Group, ImageRef, Sample
 from harness_benchmarks.readers.passed_over import Repeats
 
 ANSWERS = ("ans0", "ans1", "ans2")
+AMBIGUOUS = "ambiguous"
 CONTEXTS = {
     "ambig": "ambiguous", "ambiguous": "ambiguous",
     "disambig": "disambiguated", "disambiguated": "disambiguated",
@@ -93,12 +94,14 @@ class VlBiasBench:
     """Reader of VLBiasBench's close-ended part: ``close-ended/json/TYPE/*.json``.
 
     Args:
-        options: ``right`` (key of the right answer's number in disambiguated contexts), ``unit``
-            (``image``).
+        options: ``right`` (key of the right answer's number in disambiguated contexts), ``order``
+            of the answers in the fields ``first``, ``second`` and ``third`` (``authors``: as
+            :func:`authors_order` has it; ``listed``), ``unit`` (``image``).
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         self._right = str(options["right"])
+        self._turns = records.choice(options, "order", ("authors", "listed")) == "authors"
         records.choice(options, "unit", ("image",))
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
@@ -107,14 +110,14 @@ class VlBiasBench:
         folder = _closed(root)
         files = [
             f"{folder}json/{path}"
-            for path in sorted(root.sub(f"{folder}json").walk())
+            for path in sorted(root.sub(f"{folder}json").walk(), key=lambda path: path.split("/"))
             if path.endswith(".json") and path.count("/") == 1
         ] if root.is_dir(f"{folder}json") else []  # fmt: skip
         return files or [f"{folder}json/age/base.json"]
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield questions by list; images are named within ``close-ended/images``."""
-        folder = _closed(root)
+        folder, number, ambiguous = _closed(root), 0, 0
         for path in self.annotations(root, split):
             repeats = Repeats()
             kind, stem = path.removeprefix(f"{folder}json/").removesuffix(".json").split("/")
@@ -129,7 +132,30 @@ class VlBiasBench:
                 image = ImageRef(f"{folder}images/{name}", root)
                 sample = _sample(values, (f"{kind}/{stem}#{index}", name), image, where)
                 again = repeats.notes(name, *map(str, sample.fields.values()))
-                yield replace(sample, notes={**sample.notes, **again}) if again else sample
+                order = authors_order(number, ambiguous) if self._turns else ANSWERS
+                number, ambiguous = number + 1, ambiguous + (sample.fields["context"] == AMBIGUOUS)
+                shown = {
+                    place: sample.fields[answer]
+                    for place, answer in zip(("first", "second", "third"), order, strict=True)
+                }
+                yield replace(
+                    sample, fields={**sample.fields, **shown}, notes={**sample.notes, **again}
+                )
+
+
+def authors_order(number: int, ambiguous: int) -> tuple[str, ...]:
+    """Return the order in which VLBiasBench's ``close_ended.py`` shows the answers.
+
+    The one that names nobody moves on with each question whose context is ambiguous, and the other
+    two change places with every question.
+
+    Args:
+        number: Of the question, over all lists from 0.
+        ambiguous: Questions before it whose context is ambiguous.
+    """
+    people = ["ans0", "ans1"] if number % 2 else ["ans1", "ans0"]
+    people.insert(ambiguous % 3, _LAST)
+    return tuple(people)
 
 
 def _closed(root: DataRoot) -> str:

@@ -54,6 +54,13 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 default="label",
                 help="Key of the right answer's number in disambiguated contexts.",
             ),
+            Option(
+                name="order",
+                default="authors",
+                choices=("authors", "listed"),
+                help="Order in which the prompt shows the answers: as the authors' code turns "
+                "them, or as listed.",
+            ),
             unit("image"),
         ),
         splits=("test",),
