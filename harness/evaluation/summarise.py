@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -90,7 +92,7 @@ def summarise(
     values = tuple(collector.overall(frame, seed) for collector in collectors)
     for collector, value in zip(collectors, values, strict=True):
         notes |= _of_metric(collector, value, samples - errors, labelled=samples > unlabelled)
-    notes |= _without_values(slices, samples - errors)
+    notes |= _without_values(slices, samples - errors) | _alike(slices)
     by_slices = [by_slice(counted, collectors, frame, seed) for counted in slices]
     counts = Counts(
         samples, samples - errors, errors, unparsed, refusals, frame.number, unlabelled, cut,
@@ -123,6 +125,31 @@ def _of_metric(
 def _without_values(slices: Iterable[SliceCounts], scored: int) -> dict[str, int]:
     empty = [counted.name for counted in slices if scored and not counted.values]
     return {f"samples, of which none has the group {name!r}": scored for name in empty}
+
+
+def _alike(slices: Iterable[SliceCounts]) -> dict[str, int]:
+    """Return groups that are written almost alike, and so counted apart, with their samples."""
+    notes: dict[str, int] = {}
+    for counted in slices:
+        spellings: dict[str, list[str]] = {}
+        for value in sorted(counted.values):
+            spellings.setdefault(_seen(value), []).append(value)
+        for values in spellings.values():
+            if len(values) > 1:
+                named = ", ".join(ascii(value[:40]) for value in values[:4])
+                note = (
+                    f"samples of groups of {counted.name!r} that are written almost alike, {named}"
+                )
+                notes[note] = sum(counted.values[value].n for value in values)
+    return notes
+
+
+def _seen(value: str) -> str:
+    """Return a number as such; of a text all but its case, its blanks, and what nobody sees."""
+    plain = unicodedata.normalize("NFKC", value).casefold()
+    if re.fullmatch(r" *[+-]?[0-9]{1,15}(\.[0-9]{0,15})? *", plain):
+        return str(float(plain))
+    return "".join(sign for sign in plain if unicodedata.category(sign) not in {"Cf", "Zs"})
 
 
 def _remarks(record: SampleRecord) -> Iterator[str]:

@@ -489,3 +489,31 @@ def test_answers_by_a_tie_and_with_reasoning_in_them_are_counted() -> None:
         TIED: 1,
         "answers read with the reasoning in them (<think> ... </think>)": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("values", "alike"),
+    [
+        (("x", "x "), 2),
+        (("x y", "x\u00a0y"), 2),
+        (("caf\u00e9", "cafe\u0301"), 2),
+        (("x", "x\u200f"), 2),
+        (("Female", "female", "male"), 2),
+        (("0", "0.0", "1"), 2),
+        (("F", "M"), 0),
+        (("1", "10"), 0),
+        (("South Asian", "East Asian"), 0),
+    ],
+)
+def test_groups_that_are_written_almost_alike_are_counted(
+    values: tuple[str, ...], alike: int
+) -> None:
+    accuracy = MetricSpec(id="accuracy", column="A", direction="higher", main=True)
+    task = spec(accuracy, slices=("g",), labels=("yes", "no"))
+    records = [
+        record(str(place), str(place), "yes", target="yes", groups={"g": [value, "drawn"]})
+        for place, value in enumerate(values)
+    ]
+    notes = summarise(task, [records]).counts.notes
+    counts = [count for note, count in notes.items() if "written almost alike" in note]
+    assert counts == ([alike] if alike else [])
