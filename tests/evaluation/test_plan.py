@@ -179,6 +179,7 @@ def test_a_right_answer_that_is_none_of_the_options_is_refused() -> None:
 
 def test_an_options_text_that_names_a_field_of_no_sample_is_refused(faces: Faces) -> None:
     task = harness.load_task("raf_db", data=faces(9))
+    assert isinstance(task.spec.ask, ChooseSpec)
     spec = replace(task.spec, ask=replace(task.spec.ask, text="{{ label }} {{ foo }}"))
     with pytest.raises(UserError, match="an option's text uses the field 'foo', which no sample"):
         plan_task(replace(task, spec=spec), Selection())

@@ -297,3 +297,17 @@ def test_a_field_that_a_route_would_drop_is_refused() -> None:
     Bodies("tiny", extra={"chat_template_kwargs": {"x": 1}, "top_p": 0.5}).refuse_fields()
     with pytest.raises(UserError, match="SGLang's /generate would not get 'cache_salt'"):
         Bodies("tiny", extra={"cache_salt": "x"}).refuse_fields()
+
+
+def test_a_model_that_answers_under_another_name_is_told(endpoint: Start, ask: Ask) -> None:
+    def named(name: Any) -> Callable[[Body], Reply]:
+        return lambda _: Reply({**chat("x").body, "model": name})
+
+    for same in ("tiny", None, 7, ""):
+        _, answerer = endpoint(named(same))
+        ask(answerer, Generate(3))
+        assert answerer.notes() == []
+    _, answerer = endpoint(named("tiny-2024-08-06"))
+    ask(answerer, Generate(3), Generate(3))
+    said = "asked for 'tiny', the endpoint says that 'tiny-2024-08-06' answered"
+    assert answerer.notes() == [said]

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from harness.engine.tokenize import PromptError, require_text
-from harness.errors import HarnessError
+from harness.errors import HarnessError, one_line
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
 
 from harness_openai_api.bodies import Bodies
@@ -44,6 +44,7 @@ _ERRORS = _GONE | {
     "server_error", "timeout", "endpoint_cut", "not_json", "bad_answer", "refused", "no_logprobs",
 }  # fmt: skip
 _BACK = "when it is back, the same command continues where this one stopped"
+_NAME, _MOST_NAMES = 80, 3  # characters of a model's name, and names, that are told
 _MOST_BLOCKS = 2  # in which nothing but errors came
 
 _Read = TypeVar("_Read")
@@ -76,6 +77,7 @@ class EndpointAnswerer:
         self._scorer: TrieScorer | GenerateScorer | None = None
         self._concurrency, self._budget = concurrency, budget
         self._errors = self._blocks_lost = 0  # in a row
+        self._others: set[str] = set()  # names of models that answered
         self._portal: BlockingPortal | None = None
         self._held = ExitStack()
 
@@ -141,6 +143,13 @@ class EndpointAnswerer:
                 f"{self._errors} requests: {problem}",
                 fix=f"{_BACK}; --retry-errors repeats the requests that failed",
             )
+
+    def notes(self) -> list[str]:
+        """Return under which other names the endpoint answered."""
+        return [
+            f"asked for {self._bodies.model!r}, the endpoint says that {name!r} answered"
+            for name in sorted(self._others)[:_MOST_NAMES]
+        ]
 
     def close(self) -> None:
         """Close every connection."""
@@ -244,4 +253,10 @@ class EndpointAnswerer:
         return joint_scores(prompt, with_options, options)
 
     async def _ask(self, body: dict[str, object], read: Callable[[dict[str, Any]], _Read]) -> _Read:
-        return await self._client.post("/chat/completions", body, read)
+        def read_named(reply: dict[str, Any]) -> _Read:
+            answer, name = read(reply), reply.get("model")
+            if isinstance(name, str) and name and name != self._bodies.model:
+                self._others.add(self._client.secret.out_of_message(one_line(name, _NAME)))
+            return answer
+
+        return await self._client.post("/chat/completions", body, read_named)
