@@ -150,7 +150,7 @@ def authors_order(number: int, ambiguous: int) -> tuple[str, ...]:
     two change places with every question.
 
     Args:
-        number: Of the question, over all lists from 0.
+        number: Number of the question, counted from 0 over all lists.
         ambiguous: Questions before it whose context is ambiguous.
     """
     people = ["ans0", "ans1"] if number % 2 else ["ans1", "ans0"]
