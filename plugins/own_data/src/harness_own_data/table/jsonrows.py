@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from harness.errors import DataError, UserError, quoted
 from harness.jsonfiles import parse_json
@@ -116,12 +116,58 @@ class JsonList(_Objects):
                 fix="write [{...}, {...}], or one object per line: rows under a key (as in COCO's "
                 "files) as a list of their own",
             )
+        bounded = _Bounded(self.root)
         try:
-            for index, record in elements(self.root, self.name):
+            for index, record in elements(cast("DataRoot", bounded), self.name):
+                bounded.row = index + 2
                 yield index + 1, self._object(record, index + 1)
         except DataError as error:
             error.fix = error.fix or _MEND
             raise
+
+
+class _Bounded:
+    """A data root whose file ends in an error where one row is too long to be one.
+
+    Attributes:
+        row: Number of the row that is read.
+    """
+
+    def __init__(self, root: DataRoot) -> None:
+        self._root, self.row = root, 1
+        self._read = self._before = 0
+        self._counted = 1
+        self._name = ""
+
+    def where(self, name: str) -> str:
+        """Return where a file lies, for messages."""
+        return self._root.where(name)
+
+    def open(self, name: str) -> _Bounded:
+        """Open the file; there is one at a time."""
+        self._file, self._name = self._root.open(name), name
+        return self
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes.
+
+        Raises:
+            DataError: so many were read since the last row that this one is none.
+        """
+        if self.row != self._counted:
+            self._counted, self._before = self.row, self._read
+        if self._read - self._before > MAX_ROW:
+            raise DataError(
+                f"a row of over {MAX_ROW >> 20} MiB", where=f"{self.where(self._name)}: row {self.row}",
+                fix="large images lie in files of their own",
+            )  # fmt: skip
+        data = self._file.read(size)
+        self._read += len(data)
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 def _first_key(root: DataRoot, name: str) -> str:
