@@ -115,7 +115,10 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
             group = f"{part.slice} = {part.value} ({part.n} samples, labelled by {part.source})"
             measured += [(f"{metric.column}, {group}", metric) for metric in part.metrics]
         for title, metric in measured:
-            facts[title] = "--" if metric.value is None else f"{metric.value * metric.scale:g}"
+            ends = metric.interval and [metric.interval.low, metric.interval.high]
+            bounds = ", ".join(f"{end * metric.scale:.4g}" for end in ends or ())
+            number = "--" if metric.value is None else f"{metric.value * metric.scale:g}"
+            facts[title] = f"{number} [{bounds}]" if bounds else number
     for key, value in facts.items():
         if value not in {None, ""}:
             click.echo(clean(f"{key:14} {value}"))

@@ -216,13 +216,19 @@ class Table:
         reported: Published numbers beside the measured ones.
     """
 
-    columns: tuple[Column, ...] = field(repr=False)
-    sections: tuple[Section, ...] = field(repr=False)
+    columns: tuple[Column, ...]
+    sections: tuple[Section, ...]
     notes: tuple[str, ...]
     title: str = ""
     caption: str = ""
     reported: tuple[Reported, ...] = ()
     looks: TableStyle = field(default_factory=TableStyle)
+
+    def __repr__(self) -> str:
+        """Return the table as plain text, which a console shows."""
+        from harness.tables.formats import plain
+
+        return plain(self)
 
     def to_pandas(self) -> Any:
         """Return a ``pandas.DataFrame`` with a row for each number that was measured here.

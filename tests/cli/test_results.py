@@ -85,8 +85,10 @@ def test_an_evaluation_says_what_it_is(capsys: Capture) -> None:
         name = (
             f"Accuracy, {part.slice} = {part.value} ({part.n} samples, labelled by {part.source})"
         )
-        value = part.metrics[0].value
-        assert f"{name} {'--' if value is None else f'{100 * value:g}'}\n" in out
+        value, ends = part.metrics[0].value, part.metrics[0].interval
+        assert value is not None
+        assert ends is not None
+        assert f"{name} {100 * value:g} [{100 * ends.low:.4g}, {100 * ends.high:.4g}]\n" in out
     code, out, _ = results(capsys, "show", "raf_db/begun", "--json")
     assert json.loads(out)["record"]["model"] == "looker"
 

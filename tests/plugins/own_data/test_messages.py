@@ -67,3 +67,16 @@ def test_a_file_that_is_misspelt_has_its_nearest(tmp_path: Path) -> None:
     options = {"file": {"test": "labels.csv", "train": "label.csv"}, "unit": "sample"}
     reader = TableReader(parse_options(OPTIONS, options, owner="table"))
     assert reader.annotations(data_root(tmp_path), "train") == ["label.csv"]
+
+
+def test_a_row_of_a_list_that_is_too_long_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness_own_data.table.jsonrows.MAX_ROW", 1 << 20)
+    rows = [{"label": "a"}, {"label": "x" * (8 << 20)}]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    said = refused(tmp_path, file="rows.json", target="label")
+    assert "rows.json: row 2: a row of over 1 MiB" in said
+    (tmp_path / "rows.json").write_text(json.dumps([{"label": "a" * 1000}] * 5000))
+    read = make_reader("table", {"file": "rows.json", "target": "label"}, "sample", ())
+    assert sum(1 for _ in read.samples(data_root(tmp_path), "test")) == 5000

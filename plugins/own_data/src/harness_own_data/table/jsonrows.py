@@ -158,9 +158,10 @@ class _Bounded:
             self._counted, self._before = self.row, self._read
         if self._read - self._before > MAX_ROW:
             raise DataError(
-                f"a row of over {MAX_ROW >> 20} MiB", where=f"{self.where(self._name)}: row {self.row}",
+                f"a row of over {MAX_ROW >> 20} MiB",
+                where=f"{self.where(self._name)}: row {self.row}",
                 fix="large images lie in files of their own",
-            )  # fmt: skip
+            )
         data = self._file.read(size)
         self._read += len(data)
         return data
