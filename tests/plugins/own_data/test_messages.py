@@ -64,7 +64,10 @@ def test_a_file_that_is_misspelt_has_its_nearest(tmp_path: Path) -> None:
     assert "there is no file 'label.csv' (data.options.file)" in said
     assert "did you mean 'labels.csv'?" in said
     # A split that is yet to be fetched is no misspelt one.
-    options = {"file": {"test": "labels.csv", "train": "label.csv"}, "unit": "sample"}
+    options: dict[str, Any] = {
+        "file": {"test": "labels.csv", "train": "label.csv"},
+        "unit": "sample",
+    }
     reader = TableReader(parse_options(OPTIONS, options, owner="table"))
     assert reader.annotations(data_root(tmp_path), "train") == ["label.csv"]
 
