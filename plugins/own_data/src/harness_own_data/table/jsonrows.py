@@ -152,7 +152,7 @@ class _Bounded:
         """Return the next bytes.
 
         Raises:
-            DataError: so many were read since the last row that this one is none.
+            DataError: the row that is read is longer than a row may be.
         """
         if self.row != self._counted:
             self._counted, self._before = self.row, self._read
