@@ -3,7 +3,8 @@
 Wanted: 20 runs of 10,000 samples in at most 60 seconds; the first page, and the first page of the
 sample browser, with all they load under 300 KB, also with 100,000 samples. Prompts and images
 are left out: they cost what the task's reader costs, once a task. With ``--browser``, headless
-Chromium opens the sample browser, filters, and opens a sample; seconds are wall clock.
+Chromium opens the sample browser, filters, shows the gallery, and opens a sample; seconds are
+wall clock.
 
 Examples:
     python benchmarks/site.py --runs 20 --samples 10000
@@ -125,8 +126,12 @@ def looked_at(page: Path, home: Path) -> dict[str, float]:
             "document.getElementById('differ').checked = true;" + change.format("b", "1"),
             "!document.getElementById('head-b').hidden",
         ),
+        "gallery": (
+            change.format("view", "gallery"),
+            "!!document.querySelector('#gallery button')",
+        ),
         "open a sample": (
-            "document.querySelector('#list button').click()",
+            "document.querySelector('#gallery button').click()",
             "document.activeElement.id === 'sample'",
         ),
     }
