@@ -6,6 +6,7 @@ output, ``if``, ``for``, comparisons and the filters below.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -325,6 +326,14 @@ def _private(node: Any) -> tuple[str, str]:
     return "", ""
 
 
+def _single_braces(node: Any) -> tuple[str, str]:
+    if match := _SINGLE.search(node.data):
+        name = match[1]
+        fix = f"{{{{ {name} }}}} for the field, or {{{{ '{{{name}}}' }}}} for the text itself"
+        return f"'{{{name}}}' would be sent as it stands", fix
+    return "", ""
+
+
 def _bracket(node: Any) -> tuple[str, str]:
     index = node.arg
     if not isinstance(index, nodes.Const | nodes.Neg | nodes.Name):
@@ -354,6 +363,7 @@ def _loop(node: Any) -> tuple[str, str]:
     return "", ""
 
 
+_SINGLE = re.compile(r"(?<![\w\\}$])\{ ?([A-Za-z_]\w*) ?\}(?!\})")  # but not of LaTeX: \frac{a}{b}
 _REFUSALS: tuple[tuple[Any, Callable[[Any], tuple[str, str]]], ...] = (
     (nodes.Name, _private),
     (nodes.Getattr, _private),
@@ -361,4 +371,5 @@ _REFUSALS: tuple[tuple[Any, Callable[[Any], tuple[str, str]]], ...] = (
     (nodes.Filter, _filter),
     (nodes.Test, _test),
     (nodes.For, _loop),
+    (nodes.TemplateData, _single_braces),
 )

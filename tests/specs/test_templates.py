@@ -127,3 +127,27 @@ def test_text_without_marks_is_written_as_it_is(text: str) -> None:
 def test_no_filter_of_jinja_is_left() -> None:
     for name in ("attr", "map", "format", "xmlattr", "pprint", "tojson", "safe"):
         assert name not in FILTERS
+
+
+@pytest.mark.parametrize("text", ["Who is {name}?", "{ name }", "a {{ b }} {name}: c", "({name})"])
+def test_a_field_in_single_braces_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"'\{name\}' would be sent as it stands") as raised:
+        compile_template(text)
+    assert "{{ name }} for the field" in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ '{name}' }}",
+        '{"label": "x"}',
+        r"\frac{a}{b}",
+        "${name}",
+        "{1}",
+        "{}",
+        "{a, b}",
+        "{{ a }}",
+    ],
+)
+def test_other_braces_are_text(text: str) -> None:
+    assert compile_template(text).render(a="x")

@@ -21,7 +21,7 @@ from harness.specs.loader import with_options
 from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer
 from harness.specs.yaml_loader import Document, Key
 
-_NAMED = re.compile(r"\b(?:answer|ask|data|metrics|prompt|slices)(?:\.\w+)+")
+_NAMED = re.compile(r"^unit$|\b(?:answer|ask|data|metrics|prompt|slices)(?:\.\w+)+")
 _QUOTED = re.compile(r"'([^']+)'")
 
 At = tuple[Key, ...]

@@ -55,8 +55,8 @@ class TableReader:
         if self._map.cluster is None and self._unit not in {"image", "sample"}:
             raise DataError(
                 f"the unit {self._unit!r} needs a column that holds it",
-                where="data.options",
-                fix="cluster: COLUMN; or unit: image, or unit: sample",
+                where="unit",
+                fix="name it under data.options: cluster: COLUMN; or unit: image, or unit: sample",
             )
         self._opened: dict[tuple[str, str], list[Any]] = {}
 
