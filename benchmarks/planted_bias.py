@@ -44,6 +44,7 @@ NAMES = {
     "auc_gap": "AUC gap",
 }
 COVERED = ("matched_max_skew", "auc_gap")
+SELDOM = 5
 
 
 def answers(  # noqa: PLR0913  what a model and a world are made of
@@ -144,7 +145,10 @@ def rank_correlations(models: int) -> dict[str, dict[str, float]]:
 
 
 def coverage(trials: int, people: int = 400, concepts: int = 3) -> dict[str, dict[str, float]]:
-    """Return how often intervals hold the population's value."""
+    """Return how often intervals hold the population's value.
+
+    A value is seldom assigned where some concept is, to fewer than :data:`SELDOM` of its people.
+    """
     shares: dict[str, dict[str, float]] = {}
     for name, rare in product(COVERED, (False, True)):
         row = shares.setdefault(f"{NAMES[name]}, {'a rare group' if rare else 'equal groups'}", {})
@@ -152,19 +156,31 @@ def coverage(trials: int, people: int = 400, concepts: int = 3) -> dict[str, dic
             model = partial(answers, bias, 0.3, concepts=concepts, rare=rare)
             large = list(model(people=60_000, random=np.random.default_rng(9)))
             truth, tables = measured_points(name, large)
-            hits, single = 0, [0, 0]
+            hits, single = 0, {"": [0, 0], ", seldom assigned": [0, 0]}
             for trial in range(trials):
                 samples = list(model(people=people, random=np.random.default_rng(trial + 10)))
                 value, details = measured(name, samples)
                 assert value.interval is not None
                 hits += value.interval.low <= truth <= value.interval.high
                 by_value = next(one for one in details if one.name.endswith(" by attribute"))
+                cells = next(one for one in details if one.name.endswith(" and attribute"))
                 for line in by_value.rows:
-                    if line.low is not None and line.high is not None:
-                        single[0] += line.low <= tables[line.key["group"]] <= line.high
-                        single[1] += 1
+                    if line.low is None or line.high is None:
+                        continue
+                    counts = [
+                        cell.counts.get("k")
+                        for cell in cells.rows
+                        if cell.key["group"] == line.key["group"]
+                    ]
+                    seldom = any(count is not None and count < SELDOM for count in counts)
+                    counted = single[", seldom assigned" if seldom else ""]
+                    counted[0] += line.low <= tables[line.key["group"]] <= line.high
+                    counted[1] += 1
             row[f"band of the extreme, bias {bias:g}"] = hits / trials
-            row[f"interval of one value, bias {bias:g}"] = single[0] / max(1, single[1])
+            for kind, (held, number) in single.items():
+                if number:
+                    row[f"interval of one value{kind}, bias {bias:g}"] = held / number
+                    row[f"intervals of one value{kind}, bias {bias:g}"] = number
             print(name, bias, row, flush=True)
     return shares
 

@@ -308,7 +308,9 @@ def _of_click(error: click.ClickException) -> UserError:
         )
     group = None if context is None else context.command
     if isinstance(group, click.Group) and "such command" in text:
-        fix = nearest(text.split("'")[1], group.commands)
+        name = text.split("'")[1]
+        own = name in plugins().commands()
+        fix = f"harness {name} --help" if own else nearest(name, group.commands)
     if "extra argument" in text and context is not None and "tasks" in context.params:
         fix = f"join names with a comma and no blank, such as --tasks A,B; {fix}"
     elif "extra argument" in text and context is not None and "results" in context.params:

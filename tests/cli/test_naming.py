@@ -135,3 +135,8 @@ def test_a_folder_of_results_that_is_no_flag_is_explained(capsys: Capture) -> No
 def test_a_missing_folder_of_results_is_said_to_be_missing(capsys: Capture) -> None:
     assert invoke(main, ["results", "list", "--results", "nowhere"]) == 2
     assert "it is missing" in capsys.readouterr().err
+
+
+def test_a_command_that_is_typed_below_another_is_named(capsys: Capture) -> None:
+    assert invoke(main, ["data", "quality", "made", "--reference", "real"]) == 2
+    assert "fix: harness quality --help\n" in capsys.readouterr().err

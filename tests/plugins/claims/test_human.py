@@ -161,6 +161,29 @@ def test_intervals_hold_the_populations_human_number() -> None:
     assert 0.92 <= hits / trials <= 0.98
 
 
+def test_what_has_no_skew_says_why_when_answers_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    class Always:
+        id = "always"
+        identity: Any = {"name": "always"}
+
+        def answer(self, requests: Any) -> list[str]:
+            return ["yes" for _ in requests]
+
+    harness.run(Always(), "scounter", profile="demo", limit=24, results="results")
+    for options, note in (
+        ([], "concepts whose answers are all tied, which rank nobody: "),
+        (["--metric-option", "attributes=shoes"], "attributes that no image has a value of: 1"),
+    ):
+        words = ["results", "--metrics", "auc_gap", *options]
+        shown = CliRunner().invoke(rescore_command, words, catch_exceptions=False).stdout
+        assert "undefined" in shown
+        assert f"always, SCounter: {note}" in shown
+
+
 def test_answers_are_read_again_with_other_metrics(gaze: EvaluationRecord) -> None:
     found = rescore(gaze, ["l2_avg", "l2_min"])
     mine = {one.id: one.value for one in gaze.metrics}

@@ -201,3 +201,20 @@ def test_flags_without_a_study_are_refused(
 ) -> None:
     assert invoke(main, ["study", *flags]) == 2
     assert "give the name of a study" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (["--metrics", "auc_gap"], "harness rescore --metrics auc_gap"),
+        (["--metrics=auc_gap", "--results", "r"], "harness rescore r --metrics auc_gap"),
+        (["--metrics"], "harness rescore --metrics ID,ID"),
+    ],
+)
+def test_metrics_of_kept_answers_are_another_command_s(
+    words: list[str], fix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(main, ["study", "asd_main_demo", *words]) == 2
+    said = capsys.readouterr().err
+    assert "others are computed from the answers that it keeps" in said
+    assert f"fix: {fix}\n" in said

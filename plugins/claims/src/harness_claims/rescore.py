@@ -63,9 +63,9 @@ def rescore(
         frame.add(sample)
         for collector in collectors:
             collector.add(sample)
-    for collector in collectors:
-        notes |= collector.notes()
     values = tuple(collector.overall(frame, seed) for collector in collectors)
+    for collector in collectors:  # a comparison of groups knows them once it is made
+        notes |= collector.notes()
     model = ", ".join(filter(None, (record.title, record.variant)))
     return Rescored(record.task, record.task_title, model, values, notes, tuple(record.marks))
 

@@ -281,7 +281,7 @@ class _Reader:
                 raise UserError(
                     f"the attribute {name!r} has no values",
                     where=self._key("attributes", name),
-                    fix=f"write values with their words below it, such as {name}: {{young: young}}",
+                    fix=f"write values with their words below it: {name}: {{VALUE: its words}}",
                 )
             if name in RESERVED:
                 raise UserError(

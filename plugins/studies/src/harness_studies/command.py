@@ -22,14 +22,25 @@ if TYPE_CHECKING:
 
 
 class _StudyCommand(click.Command):
-    """Says which command is meant where the name of a command stands in place of a study's."""
+    """Says which command is meant where a study's name is that of one, or --metrics is given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments.
 
         Raises:
-            UserError: the first names a command.
+            UserError: the first names a command, or one asks for other metrics.
         """
+        asked = [at for at, word in enumerate(args) if word.split("=")[0] == "--metrics"]
+        if asked:
+            name, _, ids = args[asked[0]].partition("=")
+            ids = ids or next(iter(args[asked[0] + 1 :]), "ID,ID")
+            folder = [args[at + 1] for at, word in enumerate(args[:-1]) if word == "--results"]
+            raise UserError(
+                "a study computes the metrics of its tasks; others are computed from the answers "
+                "that it keeps",
+                where=name,
+                fix=shlex.join(["harness", "rescore", *folder, "--metrics", ids]),
+            )
         if args and args[0] in plugins().commands():
             raise UserError(
                 f"{args[0]!r} is a command of its own, not a study",
