@@ -20,7 +20,7 @@ from harness_counterfactuals.filtering import make_filters
 from harness_counterfactuals.manifest import About, Row
 from PIL import Image
 
-from harness.descriptors import parse_options
+from harness.descriptors import Json, parse_options
 
 WANTED_BYTES, RACES = 1e9, ("White", "Black", "Asian", "Indian", "Latino", "Middle Eastern")
 ENCODER = "package:harness_demo_world/weights/encoder"
@@ -66,7 +66,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--images", type=int, default=60_000)
     sets = parser.parse_args().images // len(RACES)
-    given = {"near_duplicates": {}, "similarity": {"encoder": ENCODER, "least": -1.0}}
+    given: dict[str, dict[str, Json]] = {
+        "near_duplicates": {},
+        "similarity": {"encoder": ENCODER, "least": -1.0},
+    }
     chosen = [
         (name, parse_options(filters()[name].options, options, owner=name))
         for name, options in given.items()
