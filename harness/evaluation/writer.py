@@ -39,6 +39,7 @@ from harness.runs.superseded import PLAN, set_aside
 from harness.specs import TaskSpec
 from harness.specs.resolve import resolved
 
+_MANY = 10_000  # samples whose metrics and intervals take long enough to say so
 _LOOKS, _APART = 50, 0.2  # how often a segment is looked at, seconds between
 
 Progress = Callable[[int], None]
@@ -226,6 +227,8 @@ class EvaluationWriter:
         if len(journal.done) != len(job.plan.blocks):
             raise HarnessError("the journal is missing blocks of the plan", where=job.directory)
         spec = job.plan.task.spec
+        if job.plan.samples >= _MANY:
+            self._say(f"{spec.name}: computing metrics and intervals, which takes a while")
         directory = job.directory
         with open_whole(directory / SAMPLES) as file:
             blocks = _written(_blocks_of_plan(job, journal), file)

@@ -114,3 +114,12 @@ def test_each_shipped_model_says_which_tasks_use_an_option(
     (text,) = made.unused(does_not)
     assert text.startswith(f"{list(options)[-1]} (")
     assert factory({**usual, next(iter(options)): "x"}).unused(does_not) == []
+
+
+def test_a_long_summary_is_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "raf_db: computing metrics and intervals, which takes a while"
+    for most, count in ((4, 0), (3, 1)):
+        monkeypatch.setattr("harness.evaluation.writer._MANY", most)
+        told = Told()
+        harness.run("null", "raf_db", results=tmp_path / str(most), limit=3, reporter=told)
+        assert told.notes.count(said) == count
