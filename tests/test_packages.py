@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from importlib.metadata import distributions
+from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 import harness
 from harness import packages, plugins
 from harness.descriptors import CommandDescriptor, ModelDescriptor, ModelType
 from harness.errors import PluginError
 
+ROOT = Path(__file__).parents[1]
 OURS = "social-harness-"
 KINDS = {
     "model": "models",
@@ -131,3 +136,28 @@ def test_the_model_that_fits_most_narrowly_reads_a_checkpoint() -> None:
 def test_models_that_train_are_listed_the_installed_first() -> None:
     assert packages.offering("train", {"mine": model("mine")})[0] == "mine"
     assert "llava" in packages.offering("train", {})
+
+
+def test_the_readme_names_every_wheel_that_brings_pytorch() -> None:
+    base = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    needs = {"social-harness": list(base["dependencies"])}
+    for file in sorted(ROOT.glob("plugins/*/pyproject.toml")):
+        project = tomllib.loads(file.read_text("utf-8"))["project"]
+        needs[project["name"]] = list(project["dependencies"])
+
+    def brings(requirement: str) -> bool:
+        found = Requirement(requirement)
+        if found.name in {"torch", "open_clip_torch", "transformers", "diffusers"}:
+            return True
+        extras = base["optional-dependencies"] if found.name == "social-harness" else {}
+        inner = [one for extra in found.extras for one in extras[extra]]
+        return any(map(brings, [*needs.get(found.name, ()), *inner]))
+
+    heavy = {
+        name.removeprefix("social-harness-").replace("-", "_")
+        for name, listed in needs.items()
+        if any(map(brings, listed))
+    }
+    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    sentence = text.partition("Without those of ")[2].partition(" no PyTorch is installed")[0]
+    assert set(re.findall(r"`(\w+)`", sentence)) == heavy
