@@ -103,6 +103,12 @@ def test_a_slice_that_no_sample_has_is_said(capsys: Capture) -> None:
 
 
 def test_data_that_are_not_there_are_said(capsys: Capture) -> None:
-    code, _, err = validated(capsys, "file: labels.csv", "file: labelz.csv")
+    code, _, err = validated(capsys, "file: labels.csv", "file: of_the_second_year.csv")
     assert (code, err.count("\n")) == (0, 1)
-    assert "its data were not read: there is no labelz.csv" in err
+    assert "its data were not read: there is no of_the_second_year.csv" in err
+
+
+def test_a_file_that_is_missing_beside_one_of_nearly_its_name_is_refused(capsys: Capture) -> None:
+    code, out, err = validated(capsys, "file: labels.csv", "file: labelz.csv")
+    assert code == 2
+    assert "did you mean 'labels.csv'?" in out + err

@@ -130,10 +130,10 @@ def two_concepts(faces: Path, tmp_path: Path) -> Path:
     return root
 
 
-def wish(built: Path, root: Path, out: str, recipe: str) -> list[str]:
+def wish(built: Path, root: Path, out: str, recipe: str, *more: str) -> list[str]:
     return flags(
         built, root, out, "--recipe", recipe, "--tasks", "scounter", "--data", f"scounter={root}",
-        "--limit", "24", "--epochs", "1",
+        "--limit", "24", "--epochs", "1", *more,
     )  # fmt: skip
 
 
@@ -156,13 +156,13 @@ def test_dpo_trains_and_writes_what_it_rejected(
 def test_a_killed_training_ends_in_the_same_weights(
     built: Path, two_concepts: Path, tmp_path: Path, recipe: str
 ) -> None:
-    more = (*wish(built, two_concepts, "killed", recipe), "--epochs", "2")
-    pairs = ("-r", "pairs=set") if recipe == "dpo" else ()
-    command = [sys.executable, str(HERE / "kill.py"), "6", *more, *pairs]
+    more = ("--epochs", "2", *(("-r", "pairs=set") if recipe == "dpo" else ()))
+    killed = wish(built, two_concepts, "killed", recipe, *more)
+    command = [sys.executable, str(HERE / "kill.py"), "6", *killed]
     assert subprocess.run(command, check=False, capture_output=True).returncode == -9
     assert not (tmp_path / "killed" / "train.json").exists()
-    assert train(*more, *pairs) == 0
-    assert train(*wish(built, two_concepts, "whole", recipe), "--epochs", "2", *pairs) == 0
+    assert train(*killed) == 0
+    assert train(*wish(built, two_concepts, "whole", recipe, *more)) == 0
     assert hashes(tmp_path / "killed") == hashes(tmp_path / "whole")
 
 

@@ -26,11 +26,12 @@ ONCE = (
 
 
 def flags(built: Path, faces: Path, out: str, *more: str) -> list[str]:
-    return [
+    usual = (
         "train", "--model", "socialfusion", "-o", f"path={built / 'saved'}", "--recipe", "ft",
         "--tasks", "raf_db", "--data", f"raf_db={faces}", "--epochs", "2", "--batch-size", "4",
-        "--micro-batch", "2", "--save-every", "2", "--lora-dropout", "0.1", "--out", out, *more,
-    ]  # fmt: skip
+        "--micro-batch", "2", "--save-every", "2", "--lora-dropout", "0.1", "--out", out,
+    )  # fmt: skip
+    return last_of((*usual, *more), *ONCE)
 
 
 def train(*arguments: str) -> int:
