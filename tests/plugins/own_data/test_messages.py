@@ -83,3 +83,17 @@ def test_a_row_of_a_list_that_is_too_long_is_not_read_to_its_end(
     (tmp_path / "rows.json").write_text(json.dumps([{"label": "a" * 1000}] * 5000))
     read = make_reader("table", {"file": "rows.json", "target": "label"}, "sample", ())
     assert sum(1 for _ in read.samples(data_root(tmp_path), "test")) == 5000
+
+
+def test_a_cell_of_parquet_that_is_too_long_is_refused_by_its_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("harness_own_data.table.columnar.MAX_ROW", 1 << 20)
+    for kind in (pa.string(), pa.large_string()):
+        cells = pa.array(["a", "x" * (2 << 20)], kind)
+        pq.write_table(pa.table({"label": cells, "fine": ["a", "b"]}), tmp_path / "rows.parquet")
+        said = refused(tmp_path, file="rows.parquet", target="label")
+        assert "rows.parquet: row 2: a cell of over 1 MiB in the column 'label'" in said
+        read = make_reader("table", {"file": "rows.parquet", "target": "fine"}, "sample", ())
+        assert sum(1 for _ in read.samples(data_root(tmp_path), "test")) == 2

@@ -15,7 +15,7 @@ from harness.errors import DataError, SampleError, short
 from harness.readers import parquet, records
 from harness.samples import DataRoot
 
-from harness_own_data.table.rows import COUNT, Row, count_of
+from harness_own_data.table.rows import COUNT, MAX_ROW, Row, count_of
 
 _ROWS = 4096
 _DEEPEST = 4  # fields within one another that a column's name joins
@@ -98,10 +98,18 @@ class _Columnar:
             for index, name in enumerate(names)
             if pa.types.is_floating(self._fields[name][1].type)
         ]
+        texts = [index for index, name in enumerate(names) if _is_text(self._fields[name][1].type)]
         for row, values in enumerate(self._values(names)):
             cells = list(values)
-            for position, texts in classes.items():
-                cells[position] = _class(cells[position], texts)
+            for position in texts:
+                if cells[position] is not None and len(cells[position]) > MAX_ROW:
+                    raise DataError(
+                        f"a cell of over {MAX_ROW >> 20} MiB in the column {names[position]!r}",
+                        where=f"{self.root.where(self.name)}: row {row + 1}",
+                        fix="leave the column out of the spec, or shorten the cell",
+                    )
+            for position, labels in classes.items():
+                cells[position] = _class(cells[position], labels)
             for position in floats:
                 if cells[position] != cells[position]:
                     cells[position] = None
@@ -172,6 +180,10 @@ def _is_struct_with(kind: Any, name: str) -> bool:
 def _are_images(kind: Any) -> bool:
     is_binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
     return bool(is_binary or _is_struct_with(kind, "bytes"))
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _is_list(kind: Any) -> bool:
