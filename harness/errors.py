@@ -268,10 +268,16 @@ class SampleError(HarnessError):
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
-    """Return ``did you mean 'x'?`` for the nearest known names, or all of a short list."""
+    """Return ``did you mean 'x'?`` for the nearest known names, or all of a short list.
+
+    A name that is part of others means one of them: ``csv`` of ``samples_csv``.
+    """
     names = sorted(candidates)
     if close := near(name, names):
         return close
+    part = name.casefold()
+    if holding := [one for one in names if len(part) > 2 and part in one.casefold()]:
+        return _did_you_mean(holding[:3])
     if not names:
         return "there is none"
     shortened = [short(one, _LONGEST_NAME) for one in names[:20]]
@@ -285,7 +291,11 @@ def near(name: str, candidates: Iterable[str]) -> str:
     names = sorted(candidates)
     close = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.6)
     close = close or [one for one in names if one.casefold() == name.casefold()]
-    return "did you mean " + " or ".join(map(quoted, close)) + "?" if close else ""
+    return _did_you_mean(close) if close else ""
+
+
+def _did_you_mean(names: Iterable[str]) -> str:
+    return "did you mean " + " or ".join(map(quoted, names)) + "?"
 
 
 def unknown(kind: str, name: str, names: Iterable[str], *, where: str | None = None) -> UserError:

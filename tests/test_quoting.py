@@ -47,5 +47,7 @@ def test_a_long_name_is_compared_and_quoted_in_short() -> None:
 
 def test_names_that_are_offered_are_short() -> None:
     long = "x" * 100_000
+    assert nearest("csv", ["card", "samples_csv"]) == "did you mean 'samples_csv'?"
+    assert nearest("cs", ["card", "samples_csv"]) == "known: card, samples_csv"
     assert len(nearest("NEG", ["POS", long])) < 200
     assert len(nearest(f"{long}y", [long])) < 200
