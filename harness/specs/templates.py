@@ -263,7 +263,7 @@ def compile_template(text: str, where: str = "") -> Template:
         raise TemplateProblem(f"over {MAX_TEXT} characters", where=where, line=1)
     try:
         tree = _environment().parse(text)
-        fields, options = _check(tree, where)
+        fields, options = _check(tree, where, raw="endraw" in text)
         compiled = _environment().from_string(tree)
     except TemplateSyntaxError as error:
         raise TemplateProblem(
@@ -275,15 +275,20 @@ def compile_template(text: str, where: str = "") -> Template:
     return Template(text, where, fields, options, compiled)
 
 
-def _check(tree: nodes.Template, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Refuse every node that is not allowed; return the fields and the named options read."""
+def _check(
+    tree: nodes.Template, where: str, *, raw: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Refuse every node that is not allowed; return the fields and the named options read.
+
+    Where the author marks text as ``raw``, single braces are meant.
+    """
     read: dict[str, None] = {}
     options: dict[str, None] = {}
     stack: list[tuple[nodes.Node, int, frozenset[str]]] = [(tree, 0, frozenset())]
     while stack:
         node, loops, bound = stack.pop()
         line = node.lineno or 1
-        problem, fix = _problem(node)
+        problem, fix = ("", "") if raw and isinstance(node, nodes.TemplateData) else _problem(node)
         if isinstance(node, nodes.For):
             loops += 1
             if loops > MAX_LOOPS:
@@ -363,7 +368,8 @@ def _loop(node: Any) -> tuple[str, str]:
     return "", ""
 
 
-_SINGLE = re.compile(r"(?<![\w\\}$])\{ ?([A-Za-z_]\w*) ?\}(?!\})")  # but not of LaTeX: \frac{a}{b}
+# A name in single braces, but not LaTeX such as \frac{a}{b}, x^{n} or \sqrt[3]{x}.
+_SINGLE = re.compile(r"(?<![\w\\}$^\]])\{ ?([A-Za-z_]\w*) ?\}(?!\})")
 _REFUSALS: tuple[tuple[Any, Callable[[Any], tuple[str, str]]], ...] = (
     (nodes.Name, _private),
     (nodes.Getattr, _private),

@@ -72,6 +72,18 @@ def test_a_file_that_is_misspelt_has_its_nearest(tmp_path: Path) -> None:
     assert reader.annotations(data_root(tmp_path), "train") == ["label.csv"]
 
 
+@pytest.mark.parametrize(
+    "file", [["part1.csv", "part2.csv"], {"test": ["part2.csv"], "val": ["part1.csv"]}]
+)
+def test_a_part_that_is_yet_to_be_fetched_is_no_misspelt_one(
+    tmp_path: Path, file: list[str] | dict[str, list[str]]
+) -> None:
+    (tmp_path / "part1.csv").write_text("label\na\n")
+    options: dict[str, Any] = {"file": file, "unit": "sample"}
+    reader = TableReader(parse_options(OPTIONS, options, owner="table"))
+    assert "part2.csv" in reader.annotations(data_root(tmp_path), "test")
+
+
 def test_a_row_of_a_list_that_is_too_long_is_not_read_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

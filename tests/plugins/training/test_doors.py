@@ -151,3 +151,11 @@ def test_what_is_chosen_of_something_that_a_training_lacks_is_refused(
             "llava", "ft", "raf_db", options=MODELS["llava"], data={"raf_db": faces}, **options
         )
     assert str(raised.value).startswith(said)
+
+
+def test_a_constant_schedule_may_say_that_it_has_no_warmup(faces: Path) -> None:
+    settings = TrainingSettings(schedule="constant", warmup=0)
+    plan = harness.plan_training(
+        "llava", "ft", "raf_db", options=MODELS["llava"], data={"raf_db": faces}, settings=settings
+    )
+    assert plan.settings.warmup == 0

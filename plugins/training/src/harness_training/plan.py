@@ -183,7 +183,7 @@ def _refuse_unused(
                 where=f"--lora-{name}",
                 fix="leave it out, or --train-parts lora",
             )
-    if settings.schedule == "constant" and settings.warmup != TrainingSettings().warmup:
+    if settings.schedule == "constant" and settings.warmup not in {0, TrainingSettings().warmup}:
         raise UserError(
             "the schedule 'constant' has no warm-up",
             where="--warmup",

@@ -74,10 +74,11 @@ class TableFiles:
     def _refuse_misspelt(self, root: DataRoot, names: Sequence[str]) -> None:
         """Refuse a file that is missing beside one of nearly its name; others are data to get."""
         entries = self.file.values() if isinstance(self.file, Mapping) else ()
+        named = {*names, *(str(one) for entry in entries for one in (entry if isinstance(entry, list) else [entry]))}
         for name in names:
             if root.is_file(name) or root.is_dir(name):
                 continue
-            others = [other for other in root.list() if _format(other) and other not in entries]
+            others = [other for other in root.list() if _format(other) and other not in named]
             if close := near(name, others):
                 raise DataError(
                     f"there is no file {quoted(name)} (data.options.file)", where=root, fix=close
