@@ -98,7 +98,10 @@ class InstalledTasks:
         known = {*self.catalog.entries, *(record.task for record in records)}
         for column in layout.columns:
             if column.task not in known and near(column.task, known):
-                raise unknown("task", column.task, known, where=f"layout {layout.id!r}: columns")
+                where = f"layout {layout.id!r}: columns"
+                error = unknown("task", column.task, known, where=where)
+                error.fix += "; a spec of your own: --include FILE"
+                raise error
         return records
 
 

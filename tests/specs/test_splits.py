@@ -62,8 +62,9 @@ def test_a_layouts_task_that_resembles_a_known_one_is_refused(spec: Path) -> Non
     layout = spec.with_name("layout.yaml")
     text = "leaderboard: mine\ntitle: Mine\ncolumns: [{task: raf_bd}, {task: raf_db}]\n"
     layout.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match="unknown task 'raf_bd'"):
+    with pytest.raises(UserError, match="unknown task 'raf_bd'") as raised:
         harness.leaderboard("results", layout=layout)
+    assert raised.value.fix == "did you mean 'raf_db'?; a spec of your own: --include FILE"
     layout.write_text(text.replace("raf_bd", "somebody_elses"), encoding="utf-8")
     assert len(harness.leaderboard("results", layout=layout).columns) == 2
 

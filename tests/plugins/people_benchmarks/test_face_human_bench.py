@@ -140,10 +140,12 @@ def test_a_part_without_samples_does_not_count() -> None:
 
 @pytest.mark.parametrize("levels", [None, "", "face//a", 3])
 def test_a_sample_without_levels_is_refused(levels: Any) -> None:
-    with pytest.raises(UserError, match="no way to a part"):
+    with pytest.raises(UserError, match="no way to a part|no such field") as raised:
         made.metric("nested_accuracy").statistics(
             ScoredSample("s", "c", "A", "A", fields={"levels": levels})
         )
+    assert ("there is no such field" in str(raised.value)) == (levels is None)
+    assert "as in face/age" in raised.value.fix
 
 
 def test_a_part_that_is_also_a_level_is_refused() -> None:

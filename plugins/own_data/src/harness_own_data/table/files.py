@@ -74,7 +74,9 @@ class TableFiles:
     def _refuse_misspelt(self, root: DataRoot, names: Sequence[str]) -> None:
         """Refuse a file that is missing beside one of nearly its name; others are data to get."""
         entries = self.file.values() if isinstance(self.file, Mapping) else ()
-        named = {*names, *(str(one) for entry in entries for one in (entry if isinstance(entry, list) else [entry]))}
+        named = set(names)
+        for entry in entries:
+            named.update(map(str, entry if isinstance(entry, list) else [entry]))
         for name in names:
             if root.is_file(name) or root.is_dir(name):
                 continue

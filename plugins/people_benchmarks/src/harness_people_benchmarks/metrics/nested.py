@@ -62,9 +62,11 @@ class NestedAccuracy:
         """
         levels = sample.fields.get(self._field)
         if not isinstance(levels, str) or not all(levels.split("/")):
+            no_way = f"{quoted(levels)} is no way to a part"
             raise UserError(
-                f"{quoted(levels)} is no way to a part, such as 'face/age'",
+                "there is no such field" if levels is None else no_way,
                 where=f"sample {quoted(sample.id)}, field {self._field!r}",
+                fix="levels divided by slashes, as in face/age; the option levels names the field",
             )
         part = self._part(tuple(levels.split("/")), sample.id)
         return {2 * part: float(sample.answer == sample.target), 2 * part + 1: 1.0}
