@@ -183,3 +183,12 @@ def test_an_options_text_that_names_a_field_of_no_sample_is_refused(faces: Faces
     spec = replace(task.spec, ask=replace(task.spec.ask, text="{{ label }} {{ foo }}"))
     with pytest.raises(UserError, match="an option's text uses the field 'foo', which no sample"):
         plan_task(replace(task, spec=spec), Selection())
+
+
+def test_a_metric_whose_field_is_not_kept_says_to_keep_it(faces: Faces) -> None:
+    task = harness.load_task("raf_db", data=faces(9))
+    metric = replace(task.spec.metrics[0], id="nested_accuracy", options={"levels": "levels"})
+    spec = replace(task.spec, metrics=(metric,), data=replace(task.spec.data, keep=()))
+    with pytest.raises(UserError, match="reads the field 'levels'") as raised:
+        plan_task(replace(task, spec=spec), Selection())
+    assert raised.value.fix == "add levels to data.keep"

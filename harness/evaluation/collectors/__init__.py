@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from harness.descriptors import Json
-from harness.errors import PluginError, UserError, nearest
+from harness.errors import PluginError, UserError, near
 from harness.evaluation.collectors.base import Collector, Shared
 from harness.evaluation.collectors.groups import GroupCollector
 from harness.evaluation.collectors.ranks import RankCollector
@@ -74,7 +74,7 @@ def check_metrics(spec: TaskSpec) -> None:
             raise UserError(
                 f"the metric {metric.id!r} reads the field {name!r}, which the spec does not keep",
                 where=f"task {spec.id!r}",
-                fix=nearest(name, spec.data.keep) or f"add {name} to data.keep",
+                fix=near(name, spec.data.keep) or f"add {name} to data.keep",
             )
 
 

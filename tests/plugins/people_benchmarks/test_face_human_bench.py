@@ -140,7 +140,7 @@ def test_a_part_without_samples_does_not_count() -> None:
 
 @pytest.mark.parametrize("levels", [None, "", "face//a", 3])
 def test_a_sample_without_levels_is_refused(levels: Any) -> None:
-    with pytest.raises(UserError, match="no way to a part|no such field") as raised:
+    with pytest.raises(UserError, match=r"no way to a part|no such field") as raised:
         made.metric("nested_accuracy").statistics(
             ScoredSample("s", "c", "A", "A", fields={"levels": levels})
         )
