@@ -134,13 +134,21 @@ class RunResult:
 
     @property
     def metrics(self) -> dict[str, dict[str, MetricValue]]:
-        """Value and interval of each metric by its id, by task; a variant's task bears its name."""
-        return {
-            f"{record.task}, {record.variant}" if record.variant else record.task: {
-                metric.id: metric for metric in record.metrics
-            }
-            for record in self.records
-        }
+        """Value and interval of each metric by its id, by task; a variant's task bears its name.
+
+        Raises:
+            UserError: several models answered a task, so that its name would mean one of them.
+        """
+        by_task: dict[str, dict[str, MetricValue]] = {}
+        for record in self.records:
+            name = f"{record.task}, {record.variant}" if record.variant else record.task
+            if name in by_task:
+                raise UserError(
+                    f"several models answered {name!r}, and metrics go by task",
+                    fix=".records has one record of each model and task, with its metrics",
+                )
+            by_task[name] = {metric.id: metric for metric in record.metrics}
+        return by_task
 
     def table(self) -> Table:
         """Return the table that ``harness run`` prints."""

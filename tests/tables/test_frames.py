@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import harness
-from harness.errors import PluginError
+from harness.errors import PluginError, UserError
 from harness.evaluation.run import RunResult
 from harness.tables.frames import one_type, to_pandas, to_polars
 
@@ -27,6 +27,13 @@ def test_a_result_gives_samples_metrics_and_a_frame(result: RunResult) -> None:
     right = frame["equal"].mean()
     assert result.metrics["raf_db"]["accuracy"].value == pytest.approx(right)
     assert frame.groupby("group_gender")["equal"].count().sum() <= len(samples)
+
+
+def test_metrics_of_several_models_are_not_one_of_them(tmp_path: Path) -> None:
+    result = harness.run(["random", "null"], "raf_db", results=tmp_path, limit=8, profile="demo")
+    assert [record.model for record in result.records] == ["random", "null"]
+    with pytest.raises(UserError, match="several models answered 'raf_db'"):
+        _ = result.metrics
 
 
 def test_a_table_gives_a_row_for_each_number(result: RunResult) -> None:
