@@ -31,14 +31,14 @@ KINDS = {one.id: one for one in harness_perturbations()}
 BOX = Box("head", 8, 6, 24, 30)
 
 
-def picture(width: int = 64, height: int = 48) -> Image.Image:
+def drawing(width: int = 64, height: int = 48) -> Image.Image:
     random = np.random.default_rng(0)
     values = random.integers(60, 190, size=(height, width, 3), dtype=np.uint8)
     return Image.fromarray(values, "RGB")
 
 
 def loaded() -> LoadedImage:
-    return LoadedImage(picture(), "sha", "key", 64, 48)
+    return LoadedImage(drawing(), "sha", "key", 64, 48)
 
 
 def shown(kind: str, level: int = 1, *, sample: str = "s") -> tuple[LoadedImage, tuple[Box, ...]]:
@@ -56,7 +56,7 @@ def values(image: Image.Image) -> Any:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_changes_pixels_and_their_key(kind: str) -> None:
     image, boxes = shown(kind)
-    assert image.pixels.tobytes() != picture().tobytes()
+    assert image.pixels.tobytes() != drawing().tobytes()
     assert image.pixels.mode == "RGB"
     assert image.sha256 == "sha"
     assert len(image.key) == 64
@@ -66,14 +66,14 @@ def test_every_kind_changes_pixels_and_their_key(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["noise", "blur", "jpeg", "brightness", "contrast", "pixelate"])
 def test_a_higher_level_changes_more(kind: str) -> None:
     changes = [
-        float(np.abs(values(pixels(kind, level)) - values(picture())).mean())
+        float(np.abs(values(pixels(kind, level)) - values(drawing())).mean())
         for level in range(1, 6)
     ]
     assert changes == sorted(changes)
 
 
 def test_levels_are_those_of_imagenet_c() -> None:
-    before = values(picture())
+    before = values(drawing())
     assert np.std(values(pixels("noise")) - before) / 255 == pytest.approx(NOISE[0], rel=0.03)
     assert np.std(values(pixels("contrast", 5))) / np.std(before) == pytest.approx(
         CONTRAST[4], rel=0.2
@@ -93,13 +93,13 @@ def test_noise_is_the_samples_own_and_the_same_in_every_run() -> None:
 def test_patches_keep_every_pixel_and_a_flip_twice_is_none() -> None:
     counts = [
         np.bincount(np.asarray(one).reshape(-1), minlength=256)
-        for one in (picture(), pixels("patches", 3))
+        for one in (drawing(), pixels("patches", 3))
     ]
     assert (counts[0] == counts[1]).all()
     random = np.random.default_rng(0)
-    once, boxes = functions.flip(picture(), [(8, 6, 24, 30)], 1, random)
+    once, boxes = functions.flip(drawing(), [(8, 6, 24, 30)], 1, random)
     twice, again = functions.flip(once, boxes, 1, random)
-    assert (twice.tobytes(), again) == (picture().tobytes(), [(8, 6, 24, 30)])
+    assert (twice.tobytes(), again) == (drawing().tobytes(), [(8, 6, 24, 30)])
     small = Image.new("RGB", (3, 3))
     assert functions.patches(small, [], 5, random)[0].size == (3, 3)
 
@@ -118,16 +118,16 @@ def test_boxes_stand_round_what_they_stood_round(kind: str) -> None:
     left, top, right, bottom = (int(one) for one in (box.x1, box.y1, box.x2, box.y2))
     inside = values(image.pixels)[max(0, top) : bottom, max(0, left) : right]
     height, width = inside.shape[:2]
-    assert (inside == values(picture())[30 - height : 30, 24 - width : 24]).all()
+    assert (inside == values(drawing())[30 - height : 30, 24 - width : 24]).all()
 
 
 @pytest.mark.parametrize(
     "given",
     [
-        None, [], "text", picture(), (picture(),), (picture().convert("L"), ()), (picture(), None),
-        (picture(), 3), (picture(), ()), (picture(), [None]), (picture(), [(1, 2, 3)]),
-        (picture(), [(0, 0, float("nan"), 5)]), (picture(), [(9, 0, 2, 5)]),
-        (picture(), [("a", "b", "c", "d")]), (picture(), [(0, 0, 1, 1)] * 2),
+        None, [], "text", drawing(), (drawing(),), (drawing().convert("L"), ()), (drawing(), None),
+        (drawing(), 3), (drawing(), ()), (drawing(), [None]), (drawing(), [(1, 2, 3)]),
+        (drawing(), [(0, 0, float("nan"), 5)]), (drawing(), [(9, 0, 2, 5)]),
+        (drawing(), [("a", "b", "c", "d")]), (drawing(), [(0, 0, 1, 1)] * 2),
     ],
 )  # fmt: skip
 def test_what_a_plugin_returns_wrongly_is_one_message(
@@ -152,16 +152,16 @@ def test_patches_of_what_boxes_mark_stay_within_them() -> None:
     outside = np.ones((48, 64), bool)
     for left, top, right, bottom in ((8, 6, 24, 30), (30, 0, 64, 48)):
         area = left, top, right, bottom
-        assert in_box(image.pixels, area) == in_box(picture(), area)
-        assert image.pixels.crop(area).tobytes() != picture().crop(area).tobytes()
+        assert in_box(image.pixels, area) == in_box(drawing(), area)
+        assert image.pixels.crop(area).tobytes() != drawing().crop(area).tobytes()
         outside[top:bottom, left:right] = False
-    assert (values(image.pixels)[outside] == values(picture())[outside]).all()
+    assert (values(image.pixels)[outside] == values(drawing())[outside]).all()
     unmarked, _ = perturbed(loaded(), sample, "patches", 3, marked=False)
-    assert (values(unmarked.pixels)[outside] != values(picture())[outside]).any()
+    assert (values(unmarked.pixels)[outside] != values(drawing())[outside]).any()
 
 
 def test_a_view_that_cuts_out_a_box_shows_its_own_patches(tmp_path: Path) -> None:
-    picture().save(tmp_path / "a.png")
+    drawing().save(tmp_path / "a.png")
     root = data_root(tmp_path)
     sample = Sample("s", (ImageRef("a.png", root),), None, "c", boxes=(BOX,))
     shown = [
@@ -188,18 +188,18 @@ def test_nothing_is_left_of_a_person_at_the_edge_of_any_copy(box: Box) -> None:
         perturbed(loaded(), sample, kind, 1)[0] for kind in ("no_person", "no_background")
     )
     assert (values(removed.pixels)[inside] == 127).all()
-    assert (values(removed.pixels)[~inside] == values(picture())[~inside]).all()
-    assert (values(kept.pixels)[inside] == values(picture())[inside]).all()
+    assert (values(removed.pixels)[~inside] == values(drawing())[~inside]).all()
+    assert (values(kept.pixels)[inside] == values(drawing())[inside]).all()
     flipped, (moved,) = perturbed(loaded(), sample, "flip", 1)
     again = perturbed(flipped, Sample("s", (), None, "c", boxes=(moved,)), "no_person", 1)[0]
     assert (values(again.pixels)[:, ::-1][inside] == 127).all()
-    assert (values(again.pixels)[:, ::-1][~inside] == values(picture())[~inside]).all()
+    assert (values(again.pixels)[:, ::-1][~inside] == values(drawing())[~inside]).all()
 
 
 def test_backgrounds_and_people_are_told_apart_by_the_samples_boxes() -> None:
     inside = np.zeros((48, 64), bool)
     inside[6:30, 8:24] = True
-    before = values(picture())
+    before = values(drawing())
     for kind, same in (
         ("no_background", inside),
         ("no_person", ~inside),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.descriptors import Json, MetricDescriptor, Option
 from harness.errors import UserError, quoted
-from harness.metrics.classes import ratio
+from harness.metrics.classes import mean_of_classes, ratio
 
 if TYPE_CHECKING:
     from harness.metrics.contract import ScoredSample
@@ -100,6 +100,5 @@ def _mean(values: Mapping[tuple[str, ...], Floats]) -> Floats:
     below: dict[str, dict[tuple[str, ...], Floats]] = {}
     for levels, value in values.items():
         below.setdefault(levels[0], {})[levels[1:]] = value
-    means = np.stack([parts[()] if () in parts else _mean(parts) for parts in below.values()])
-    there = np.isfinite(means)
-    return ratio(np.where(there, means, 0.0).sum(axis=0), there.sum(axis=0).astype(np.float64))
+    means = [parts[()] if () in parts else _mean(parts) for parts in below.values()]
+    return mean_of_classes(np.stack(means, axis=-1), "leave_out")

@@ -24,7 +24,7 @@ from harness_benchmarks.readers.passed_over import Repeats
 ANSWERS = ("ans0", "ans1", "ans2")
 AMBIGUOUS = "ambiguous"
 CONTEXTS = {
-    "ambig": "ambiguous", "ambiguous": "ambiguous",
+    "ambig": AMBIGUOUS, "ambiguous": AMBIGUOUS,
     "disambig": "disambiguated", "disambiguated": "disambiguated",
 }  # fmt: skip
 _UNKNOWN = (
@@ -179,10 +179,10 @@ def _sample(values: Mapping[str, Any], ids: tuple[str, str], image: ImageRef, wh
     worded = _worded_unknown(answers)
     right = _right(values, context, worded or _LAST, where)
     # In an ambiguous context the right answer names nobody, however that is worded.
-    unknown = worded or (right if context == "ambiguous" else _LAST)
+    unknown = worded or (right if context == AMBIGUOUS else _LAST)
     biased = _biased(values, unknown)
     notes = {} if biased else {"questions that do not say which answer is the stereotype": 1}
-    if context == "ambiguous" and right != unknown:
+    if context == AMBIGUOUS and right != unknown:
         notes["ambiguous contexts whose right answer names somebody"] = 1
     category = records.as_text(records.member(values, "category", where), "category", where)
     return Sample(
@@ -232,7 +232,7 @@ def _worded_unknown(answers: Mapping[str, str]) -> str:
 def _right(values: Mapping[str, Any], context: str, unknown: str, where: str) -> str:
     label = values.get("label")
     if label is None:
-        if context == "ambiguous":
+        if context == AMBIGUOUS:
             return unknown
         raise DataError("the right answer of a disambiguated context is missing", where=where,
                         fix="name its key: --task-option TASK.right=KEY")  # fmt: skip

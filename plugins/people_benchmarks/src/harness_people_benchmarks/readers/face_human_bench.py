@@ -9,6 +9,7 @@ images as its prepare_data.py writes them, below ``eval_data``. A split has 1,50
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from harness.descriptors import Json
@@ -113,19 +114,24 @@ class FaceHumanBench:
             for index, entry in elements(root, path, "data"):
                 where = f"{root.where(path)}[{index}]"
                 versions = _versions(records.member(entry, "image", where), where)
+                question, options, answer = _asked(entry, where)
                 for version in versions:
                     name = f"{ability}#{index}" + (f"/{version}" if len(versions) > 1 else "")
-                    rotation = id_number(name) if self._rotates else 0
-                    question = _question(entry, rotation, where)
+                    first = id_number(name) % len(options) if self._rotates else 0
+                    rotated = [*options[first:], *options[:first]]
                     image = ImageRef(versions[version], root)
                     yield Sample(
                         id=name,
                         images=(image,),
-                        target=question.pop("answer"),
+                        target=LETTERS[(answer - first) % len(options)],
                         cluster=next(iter(versions.values())),
-                        fields={**question, "levels": f"{_LEVELS[ability]}/{ability}/{version}"},
+                        fields={
+                            "question": question,
+                            **dict(zip_longest(LETTERS, rotated, fillvalue="")),
+                            "levels": f"{_LEVELS[ability]}/{ability}/{version}",
+                        },
                         groups=_groups(ability, version),
-                        notes=repeats.notes(image.name, *_question(entry, 0, where).values()),
+                        notes=repeats.notes(image.name, question, *options, LETTERS[answer]),
                     )
 
 
@@ -143,29 +149,18 @@ def _groups(ability: str, version: str) -> dict[str, Group]:
     }
 
 
-def _question(entry: Any, rotation: int, where: str) -> dict[str, str]:
-    """Return a question, its options by letter and the letter of its answer.
-
-    Args:
-        entry: As the list has it.
-        rotation: The option that stands first; beyond the last it starts anew.
-        where: Names the entry in messages.
-    """
+def _asked(entry: Any, where: str) -> tuple[str, list[str], int]:
+    """Return a question, its options as the list has them, and the place of the right one."""
     qa = records.as_mapping(records.member(entry, "QA", where), "QA", where)
-    options = records.as_list(records.member(qa, "options", where), "options", where)
-    number = len(options)
+    listed = records.as_list(records.member(qa, "options", where), "options", where)
+    number = len(listed)
     if not 2 <= number <= len(LETTERS):
         raise DataError(f"the question has {number} options, not 2 to {len(LETTERS)}", where=where)
     answer = records.as_whole(records.member(qa, "answer", where), "answer", where)
     if not 0 <= answer < number:
         raise DataError(f"the answer {answer} is not one of {number} options", where=where)
     question = records.as_text(records.member(qa, "question", where), "question", where)
-    first = rotation % number
-    rotated = [*options[first:], *options[:first]]
-    texts = dict.fromkeys(LETTERS, "")
-    for letter, option in zip(LETTERS, rotated, strict=False):
-        texts[letter] = _option(option, where)
-    return {"question": question, **texts, "answer": LETTERS[(answer - first) % number]}
+    return question, [_option(option, where) for option in listed], answer
 
 
 def _option(option: Any, where: str) -> str:
