@@ -12,7 +12,7 @@ from harness.models import Runtime
 from harness.models.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.requests import Choose, Embed, Generate
 
-from harness_open_clip.options import OPTIONS, unused_templates
+from harness_open_clip.options import OPTIONS, TEMPLATES, unused_templates
 from harness_open_clip.sources import Encoder, find_encoder
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ class DualEncoder:
 
     def unused(self, want: Choose | Generate | Embed) -> list[str]:
         """See :class:`harness.models.contract.TellsUnused`."""
-        usual = next(option.default for option in OPTIONS if option.name == "templates")
-        return unused_templates(want, "templates", given=self._options["templates"] != usual)
+        return unused_templates(want, TEMPLATES, self._options["templates"])
 
     def load(self, runtime: Runtime) -> DualEncoderAnswerer:
         """Load the weights."""

@@ -13,7 +13,7 @@ from harness.models import Runtime
 from harness.models.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.requests import Choose, Embed, Generate
 
-from harness_open_clip.options import MATCHING_OPTIONS, unused_templates
+from harness_open_clip.options import MATCHING_OPTIONS, TEMPLATE, unused_templates
 
 if TYPE_CHECKING:
     from harness.engine.checkpoints import Checkpoint
@@ -62,8 +62,7 @@ class MatchingModel:
 
     def unused(self, want: Choose | Generate | Embed) -> list[str]:
         """See :class:`harness.models.contract.TellsUnused`."""
-        usual = next(option.default for option in MATCHING_OPTIONS if option.name == "template")
-        return unused_templates(want, "template", given=self._template != usual)
+        return unused_templates(want, TEMPLATE, self._template)
 
     def load(self, runtime: Runtime) -> MatchingAnswerer:
         """Load the weights."""

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 FORMATS = ("open_clip", "transformers")
 
+TEMPLATES = Option(
+    name="templates",
+    default="a photo of {}",
+    help="Sentences around an option, separated by |, or imagenet for the 80 of CLIP; their "
+    "unit vectors are averaged.",
+)
+TEMPLATE = Option(
+    name="template",
+    default="a photo of {}",
+    help="Sentence around an option of a choice; whole texts of a matching task need none.",
+)
 OPTIONS: tuple[Option, ...] = (
     Option(
         name="path",
@@ -27,12 +38,7 @@ OPTIONS: tuple[Option, ...] = (
         choices=("auto", *FORMATS),
         help="Layout of the checkpoint; auto: open_clip's where open_clip_config.json is.",
     ),
-    Option(
-        name="templates",
-        default="a photo of {}",
-        help="Sentences around an option, separated by |, or imagenet for the 80 of CLIP; their "
-        "unit vectors are averaged.",
-    ),
+    TEMPLATES,
 )
 
 _HUB = {
@@ -60,11 +66,7 @@ PRESET_MARKS: Mapping[str, tuple[str, ...]] = {"demo": ("demo",)}
 MATCHING_OPTIONS: tuple[Option, ...] = (
     Option(name="path", type="path", help="A folder or a hub id, in transformers' format."),
     Option(name="revision", help="Branch, tag or commit on the hub."),
-    Option(
-        name="template",
-        default="a photo of {}",
-        help="Sentence around an option of a choice; whole texts of a matching task need none.",
-    ),
+    TEMPLATE,
 )
 MATCHING_PRESETS: Mapping[str, Mapping[str, Json]] = {
     "blip-itm-base": {"path": "Salesforce/blip-itm-base-coco"},
@@ -74,14 +76,14 @@ MATCHING_PRESETS: Mapping[str, Mapping[str, Json]] = {
 }
 
 
-def unused_templates(want: object, name: str, *, given: bool) -> list[str]:
+def unused_templates(want: object, option: Option, value: Json) -> list[str]:
     """Return the option of sentences around options where it is given and none is used.
 
     Args:
         want: What a task asks for.
-        name: The option's.
-        given: Whether it differs from the default.
+        option: The one of the sentences.
+        value: What it was given; its default counts as nothing.
     """
-    if not given or (isinstance(want, Choose) and not want.match):
+    if value == option.default or (isinstance(want, Choose) and not want.match):
         return []
-    return [f"{name} (texts are taken whole)"]
+    return [f"{option.name} (texts are taken whole)"]
