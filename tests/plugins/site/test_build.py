@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
@@ -8,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from harness_site.browse import FAILED, first_looks, outcome
-from harness_site.build import put
+from harness_site.build import SIGN, put, refuse_other
 from harness_site.files import as_script, slug
 from hypothesis import given
 from hypothesis import strategies as st
@@ -306,6 +307,34 @@ def test_builds_at_once_into_one_folder_all_end_with_a_whole_site(tmp_path: Path
     assert [site.exception() for site in sites] == [None] * 8
     assert contents(tmp_path / "out") == wanted
     assert {path.name for path in tmp_path.iterdir()} == {"alone", "out", "results"}
+
+
+def test_a_folder_that_another_build_takes_away_while_it_is_listed_is_listed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    for site in (out, tmp_path / "next"):
+        site.mkdir()
+        (site / SIGN).write_text("{}")
+        (site / "index.html").write_text("")
+    whole = os.listdir
+
+    def half_removed(folder: int) -> list[str]:
+        monkeypatch.setattr(os, "listdir", whole)
+        names = whole(folder)
+        out.replace(tmp_path / "old")
+        (tmp_path / "next").replace(out)
+        return [name for name in names if name != SIGN]
+
+    monkeypatch.setattr(os, "listdir", half_removed)
+    refuse_other(out)
+    assert not (tmp_path / "next").exists()
+
+
+def test_a_pipe_in_the_place_of_a_site_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "out")
+    with pytest.raises(UserError, match="holds something that is not a site"):
+        refuse_other(tmp_path / "out")
 
 
 def test_what_came_into_the_folder_meanwhile_is_left_alone(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -56,10 +58,10 @@ def build_site(
     """
     if not records:
         raise UserError("there is no finished evaluation to show", fix="harness run ... makes them")
-    _refuse_other(out)
     place = out.resolve()  # where a link leads
     part = place.with_name(f".{place.name}.{token_hex(6)}.part")
     try:
+        refuse_other(out)
         part.mkdir(parents=True)
         marks = sorted({mark for one in records for mark in one.marks})
         planes = planes_of(records, options)
@@ -77,21 +79,49 @@ def build_site(
     return out / "index.html"
 
 
-def _refuse_other(out: Path) -> None:
+def refuse_other(out: Path) -> None:
     """Check that a folder is empty, not there, or holds a site.
 
     Raises:
-        UserError: it holds something else.
+        UserError: it holds something else, or cannot be read.
     """
-    if out.exists() and not is_site(out) and (not out.is_dir() or any(out.iterdir())):
+    names: list[str] | None = None
+    try:
+        while names is None:
+            names = _names(out)
+    except OSError as error:
+        raise UserError(f"cannot be read: {reason_of(error)}", where=out) from None
+    if names and SIGN not in names:
         raise UserError("holds something that is not a site", where=out, fix="give an empty folder")
+
+
+def _names(out: Path) -> list[str] | None:
+    """List what stands in a place; None where another build put its site there meanwhile.
+
+    A folder is emptied only after it was moved aside: one that stands there before and after it
+    is listed was listed whole.
+    """
+    try:
+        listed = os.open(out, os.O_RDONLY | os.O_NONBLOCK)  # a pipe is not waited for
+    except FileNotFoundError:
+        return []
+    try:
+        if not stat.S_ISDIR(os.fstat(listed).st_mode):
+            return [out.name]
+        names = os.listdir(listed)  # noqa: PTH208  of an open folder, which has no path
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(listed), out.stat()):
+                return names
+        return None
+    finally:
+        os.close(listed)
 
 
 def put(part: Path, out: Path) -> None:
     """Put a whole site where another may stand, which others may replace at the same time."""
     for attempt in range(_ATTEMPTS):
         aside = out.with_name(f".{out.name}.{token_hex(6)}.old")
-        _refuse_other(out)
+        refuse_other(out)
         with suppress(FileNotFoundError):
             out.replace(aside)
         _cleared(aside)

@@ -18,7 +18,7 @@ from harness.runs.journal import Journal
 from harness.runs.seal import SEAL
 from harness.runs.superseded import about_of
 
-from harness_site.build import is_site
+from harness_site.build import is_site, refuse_other
 from harness_site.serve import Pages, bound
 
 STATE, FOLLOWER = "/live-state.js", "/live.js"
@@ -158,10 +158,7 @@ def live_server(folder: Path, port: int, live: Live) -> ThreadingHTTPServer:
     Raises:
         UserError: the folder holds something else, or the port is taken.
     """
-    if folder.exists() and not is_site(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(
-            "holds something that is not a site", where=folder, fix="give an empty folder"
-        )
+    refuse_other(folder)
     return bound(port, partial(_LivePages, live, directory=str(folder)))
 
 
