@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -239,12 +241,17 @@ class _Counted:
             self._statistics.add_coded(*coded)
         for sample in samples if coded is None else ():
             self._statistics.add(self.counts.statistics(sample))
-        for sample in samples:
-            # Questions about one image follow each other and share its label.
-            if sample.source and sample.source == self._last[0]:
-                self._labels.again(self._last[1])
+        # Questions about one image follow each other and share its label.
+        for source, questions in groupby(samples, attrgetter("source")):
+            of_image = list(questions)
+            if not source:
+                for sample in of_image:
+                    self._labels.add(self.counts.label(sample))
+            elif source == self._last[0]:
+                self._labels.again(self._last[1], len(of_image))
             else:
-                self._last = sample.source, self._labels.add(self.counts.label(sample))
+                label = self.counts.label(of_image[0])
+                self._last = source, self._labels.add(label, len(of_image))
 
     def merge(self, other: _Counted) -> bool:
         """Give both the same positions, where they depend on the answers; whether they do."""
