@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any
 
@@ -33,7 +33,7 @@ from harness.stats.interval import Range
 from harness.stats.intervals import BAND, LEVEL, SYMMETRIC, Resampled, around, banded, bands_at
 from harness.stats.labelled import PERMUTATIONS, Labelled, Labels, chance
 from harness.stats.paired import paired_sums
-from harness.stats.rows import Matrix
+from harness.stats.rows import CHUNK_BYTES, Matrix
 from harness.stats.types import Floats
 
 
@@ -207,8 +207,15 @@ class GroupCollector(Collector):
             return np.concatenate([one.components(by_part) for one in settled], axis=-1)
 
         every = resampled(components, rows, seed=seed, jackknife=False)
+        # Some at a time: numbers of few parts take less time than the calls that compute them.
+        permutations = labelled.permuted(parts, PERMUTATIONS, seed)
+        step = max(1, min(PERMUTATIONS, CHUNK_BYTES // (8 * max(1, len(parts) * size))))
         permuted = np.concatenate(
-            [components(sums) for sums in labelled.permuted(parts, PERMUTATIONS, seed)]
+            [
+                components(np.stack(some))
+                for _ in range(0, PERMUTATIONS, step)
+                if (some := list(islice(permutations, step)))
+            ]
         )
         ends = np.cumsum([0, *(one.components(totals).shape[-1] for one in settled)])
         for compared, comparison, first, last in zip(

@@ -237,8 +237,10 @@ class RankedCounts(SkewCounts):
             through = np.cumsum(everybody, axis=-2)
             wanted = np.array(shares) * through[..., -1:, :]
             # The share of each bin above the threshold: 1 higher up, 0 below, a fraction at it.
-            taken = np.clip(ratio(wanted - (through - everybody), everybody), 0.0, 1.0)
-            assigned.append(np.matmul(bins, np.nan_to_num(taken)))
+            # In place, as there are as many as draws x bins x shares; an empty bin has nobody.
+            taken = wanted - (through - everybody)
+            taken /= np.where(everybody > 0, everybody, 1.0)
+            assigned.append(np.matmul(bins, np.clip(taken, 0.0, 1.0, out=taken)))
         return np.moveaxis(np.stack(assigned, axis=-1), -2, 0)
 
     def ranks(self, totals: Floats) -> NDArray[np.bool_]:

@@ -187,11 +187,8 @@ class SkewCounts:
 
         kinds = self.kinds_of(samples)
         concepts = [sample.fields.get(self._field) for sample in samples]
-        # What is no text is refused by `statistics`, and may have no hash.
-        if kinds is None or {*map(type, concepts)} != {str}:
+        if kinds is None or not self._known(concepts):
             return None
-        for name in dict.fromkeys(concepts):
-            self._concept_codes.setdefault(name, len(self._concept_codes))
         names = np.fromiter(map(self._concept_codes.__getitem__, concepts), np.int64, len(concepts))
         keys = (names * KINDS + kinds).tolist()
         codes = list(map(self._codes.get, keys))
@@ -202,6 +199,19 @@ class SkewCounts:
                     self._codes[keys[place]] = len(self._distinct) - 1
                 codes[place] = self._codes[keys[place]]
         return np.array(codes, dtype=np.int64), self._distinct
+
+    def _known(self, concepts: Sequence[Json]) -> bool:
+        """Number the concepts that are new; whether all are texts."""
+        try:
+            if all(map(self._concept_codes.__contains__, concepts)):
+                return True
+        except TypeError:  # what is no text is refused by `statistics`, and may have no hash
+            return False
+        if {*map(type, concepts)} != {str}:
+            return False
+        for name in dict.fromkeys(concepts):
+            self._concept_codes.setdefault(name, len(self._concept_codes))
+        return True
 
     def kinds_of(self, samples: Sequence[ScoredSample]) -> Codes | None:
         """Return what each sample's statistics depend on beside its concept, as a whole number.
