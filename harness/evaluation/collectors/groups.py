@@ -207,16 +207,11 @@ class GroupCollector(Collector):
             return np.concatenate([one.components(by_part) for one in settled], axis=-1)
 
         every = resampled(components, rows, seed=seed, jackknife=False)
-        # Some at a time: numbers of few parts take less time than the calls that compute them.
+        # Some at a time: of few numbers the calls take longer than the sums.
         permutations = labelled.permuted(parts, PERMUTATIONS, seed)
-        step = max(1, min(PERMUTATIONS, CHUNK_BYTES // (8 * max(1, len(parts) * size))))
-        permuted = np.concatenate(
-            [
-                components(np.stack(some))
-                for _ in range(0, PERMUTATIONS, step)
-                if (some := list(islice(permutations, step)))
-            ]
-        )
+        step = max(1, CHUNK_BYTES // (8 * max(1, len(parts) * size)))
+        batches = iter(lambda: list(islice(permutations, step)), [])
+        permuted = np.concatenate([components(np.stack(batch)) for batch in batches])
         ends = np.cumsum([0, *(one.components(totals).shape[-1] for one in settled)])
         for compared, comparison, first, last in zip(
             families, settled, ends[:-1], ends[1:], strict=True

@@ -169,11 +169,11 @@ class RankedCounts(SkewCounts):
         """Return each sample's bin, where all have log-probabilities of two options."""
         import numpy as np
 
-        scores = [sample.scores for sample in samples]
+        scores = [sample.scores for sample in samples if sample.scores]
         kinds = {sample.score_kind for sample in samples}
         if self.choice or kinds != {"logprob"} or 2 * _LIMIT / self._width >= KINDS:
             return None
-        if None in scores or {*map(len, scores)} != {2}:
+        if len(scores) < len(samples) or {*map(len, scores)} != {2}:
             return None
         flat = chain.from_iterable(scores)
         pairs = np.fromiter(flat, np.float64, 2 * len(scores)).reshape(-1, 2)
