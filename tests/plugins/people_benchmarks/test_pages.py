@@ -11,9 +11,10 @@ from harness.plugins import plugins
 from harness.specs.catalog import load_catalog
 
 PAGES = Path(__file__).parents[3] / "docs" / "benchmarks"
-GROUPS = (
-    "bias_all", "people_all", "encoders_all", "social_all", "fairness_all", "general_all", "papers_all",
-)  # fmt: skip
+GROUPS = [
+    f"{kind}_all"
+    for kind in ("bias", "people", "encoders", "social", "fairness", "general", "papers")
+]
 
 
 CATALOG = load_catalog(plugins().spec_folders())
