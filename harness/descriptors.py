@@ -277,7 +277,13 @@ class ExporterDescriptor(Descriptor):
     """An exchange format of evaluation records. Target: ``(records, out, options) -> paths``.
 
     The contract is :data:`harness.runs.exports.Exporter`.
+
+    Attributes:
+        reads: Fields of :class:`harness.runs.exports.ExportOptions` that it writes; others that a
+            user names are refused.
     """
+
+    reads: tuple[str, ...] = ("organization", "datasets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

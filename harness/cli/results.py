@@ -117,7 +117,9 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
         for title, metric in measured:
             ends = metric.interval and [metric.interval.low, metric.interval.high]
             bounds = ", ".join(f"{end * metric.scale:.4g}" for end in ends or ())
-            number = "--" if metric.value is None else f"{metric.value * metric.scale:g}"
+            number = f"undefined: {metric.undefined}"
+            if metric.value is not None:
+                number = f"{metric.value * metric.scale:g}"
             facts[title] = f"{number} [{bounds}]" if bounds else number
     for key, value in facts.items():
         if value not in {None, ""}:

@@ -16,7 +16,7 @@ from harness.evaluation.score import each_annotator, scored
 from harness.metrics import ScoredSample
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord, read_samples
-from harness.specs import MetricSpec, TaskSpec
+from harness.specs import TaskSpec
 from harness.specs.resolve import read_resolved
 from harness.stats.equivalence import equivalent, with_margin
 from harness.stats.intervals import warning
@@ -37,6 +37,7 @@ class Difference:
         first: Value in the first evaluation, on the samples that both have scored.
         second: In the second.
         mcnemar: Exact p value of McNemar's test, for a plain proportion of independent samples.
+        undefined: Why a value of the two is undefined; empty where both are there.
     """
 
     metric: str
@@ -51,6 +52,7 @@ class Difference:
     paired: Paired
     mcnemar: float | None = None
     options: Mapping[str, Json] = field(default_factory=dict)
+    undefined: str = ""
 
     @property
     def label(self) -> str:
@@ -302,14 +304,13 @@ class _Both:
     def _difference(
         self, first: Collector, second: Collector, parts: Parts, seed: int
     ) -> list[Difference]:
-        spec = first.spec
         if not len(self.frame.codes):
             undefined = Paired(None, None, None, None)
-            return [_named(spec, (), (float("nan"), float("nan")), undefined)]
+            return [_named(first, (), (float("nan"), float("nan")), undefined)]
         compared = first.paired(second, parts, self.frame, seed)
         # A metric of groups has a value over everything alone: the first part.
         values = [
-            _named(spec, part, (float(before), float(after)), paired)
+            _named(first, part, (float(before), float(after)), paired)
             for part, before, after, paired in zip(
                 parts.names, compared.first, compared.second, compared.paired, strict=False
             )
@@ -369,11 +370,13 @@ def _right(record: SampleRecord) -> float:
 
 
 def _named(
-    spec: MetricSpec, part: Label, values: tuple[float, float], paired: Paired
+    collector: Collector, part: Label, values: tuple[float, float], paired: Paired
 ) -> Difference:
+    spec = collector.spec
     before, after = (float(value) if np.isfinite(value) else None for value in values)
     name, value = part[0] if part else ("", "")
     return Difference(
         spec.id, spec.column, spec.direction, spec.scale, spec.main, name, value, before, after,
         paired, options=spec.options,
+        undefined=collector.reason() if before is None or after is None else "",
     )  # fmt: skip

@@ -36,9 +36,16 @@ class Summary:
     comparisons: tuple[GroupComparison, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return ``metrics.json``."""
+        """Return ``metrics.json``; a value that is there says no reason why it is not."""
         lists = ("metrics", "slices", "details", "comparisons")
-        return {name: [asdict(value) for value in getattr(self, name)] for name in lists}
+        made = {name: [asdict(value) for value in getattr(self, name)] for name in lists}
+        for value in [
+            *made["metrics"],
+            *(each for one in made["slices"] for each in one["metrics"]),
+        ]:
+            if not value["undefined"]:
+                del value["undefined"]
+        return made
 
 
 def summarise(

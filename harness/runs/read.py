@@ -211,7 +211,10 @@ def _metric(value: Mapping[str, Any]) -> MetricValue:
     if not isinstance(value["scale"], int | float):
         raise TypeError(f"{value['scale']!r} is no scale")
     low, high = value.get("range", (None, None))
-    return MetricValue(**{**value, **_sureness(value), "range": (low, high)})
+    reason = _text(
+        value.get("undefined", "" if value["value"] is not None else "its record does not say why")
+    )
+    return MetricValue(**{**value, **_sureness(value), "range": (low, high), "undefined": reason})
 
 
 def _sureness(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class MetricValue:
 
     Attributes:
         range: The possible range on these samples, as the metric declares it.
+        undefined: Why there is no value; empty where there is one.
     """
 
     id: str
@@ -44,6 +45,7 @@ class MetricValue:
     options: Mapping[str, Json] = field(default_factory=dict)
     chance: Chance | None = None
     range: Range = (None, None)
+    undefined: str = ""
 
 
 @dataclass(frozen=True, slots=True)

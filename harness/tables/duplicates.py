@@ -153,7 +153,8 @@ def _means(
 ) -> MetricValue:
     values = list(_values(records, value))
     if any(one is None or not math.isfinite(one) for one in values):
-        return replace(value, value=None, interval=None)  # a mean of some seeds is another number
+        # A mean of some seeds is another number.
+        return replace(value, value=None, interval=None, undefined="one of its seeds has no value")
     defined = [one for one in values if one is not None]
     spread = None if interval is None else interval(defined)
     if spread is not None:

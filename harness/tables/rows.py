@@ -228,6 +228,7 @@ def _cell(
         evaluation=record.fingerprint,
         seeds=placed.seeds,
         warning="" if interval is None else interval.warning,
+        undefined=value.undefined,
     )
 
 

@@ -112,6 +112,7 @@ class Cell:
         trend: Which way that difference goes, in the column's sense of better.
         seeds: Number of evaluations that a mean is taken over; 1 for a single evaluation.
         warning: What stands beside the interval, such as too few clusters.
+        undefined: Why there is no value; empty where there is one.
     """
 
     value: float | None
@@ -133,6 +134,7 @@ class Cell:
     trend: Trend = ""
     seeds: int = 1
     warning: str = ""
+    undefined: str = ""
 
 
 @dataclass(frozen=True, slots=True)

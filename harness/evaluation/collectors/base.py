@@ -129,6 +129,11 @@ class Collector(ABC):
         """Return what the metric leaves out of its value, and how often."""
         return {}
 
+    def reason(self) -> str:
+        """Say why the metric has no value, where it has none."""
+        said = getattr(self.metric, "undefined", "") or "; ".join(self.notes())
+        return said or "no sample gives it a value"
+
     def takes(self, sample: ScoredSample) -> bool:
         """Whether the metric sees a sample: most see none without a target."""
         return sample.target is not None or not self.needs_target
@@ -166,4 +171,5 @@ class Collector(ABC):
             options=dict(spec.options),
             chance=chance if defined else None,
             range=possible,
+            undefined="" if defined else self.reason(),
         )

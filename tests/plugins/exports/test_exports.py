@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -17,6 +17,7 @@ from harness.plugins import plugins
 from harness.runs.exports import ExportOptions
 from harness.runs.read import read_evaluation
 from harness.runs.seal import seal
+from harness.targets import load_target
 from tests.runs.sealed import answers, sample, write
 
 FORMATS = tuple(plugins().exporters())
@@ -28,7 +29,16 @@ def schema(name: str) -> Draft7Validator:
     return Draft7Validator(json.loads((SCHEMAS / name).read_text(encoding="utf-8")))
 
 
-def made(tmp_path: Path, form: str, options: ExportOptions = HUB, **changes: Any) -> list[Path]:
+def hub(form: str) -> ExportOptions:
+    """Return of the usual options those that a format writes."""
+    reads = plugins().exporters()[form].reads
+    return ExportOptions(**{name: getattr(HUB, name) for name in reads})
+
+
+def made(
+    tmp_path: Path, form: str, options: ExportOptions | None = None, **changes: Any
+) -> list[Path]:
+    options = hub(form) if options is None else options
     given = changes.pop("samples", answers({0: "anger", 1: None}))
     record = read_evaluation(write(tmp_path / "run", given, **changes))
     return write_records(form, [record], tmp_path / "out", options)
@@ -56,7 +66,7 @@ def test_the_same_record_gives_the_same_bytes(tmp_path: Path, form: str) -> None
     first, second = (
         {
             path.relative_to(tmp_path / out): path.read_bytes()
-            for path in write_records(form, [record], tmp_path / out, HUB)
+            for path in write_records(form, [record], tmp_path / out, hub(form))
         }
         for out in ("a", "b")
     )
@@ -80,11 +90,14 @@ def test_marks_travel(tmp_path: Path, form: str) -> None:
 def test_an_undefined_number_is_left_out_and_never_nan(tmp_path: Path, form: str) -> None:
     lost = [sample(str(n), "fear", None, error="gone") for n in range(3)]
     if form == "eval_results":  # it holds numbers alone, and an empty folder says nothing
-        with pytest.raises(UserError, match="Accuracy is undefined"):
+        with pytest.raises(UserError, match=r"Accuracy is undefined \(no sample gives it a"):
             made(tmp_path, form, samples=lost)
         return
-    for path in made(tmp_path, form, samples=lost):
-        assert not re.search(r"\bnan\b", content(path), re.IGNORECASE)
+    paths = made(tmp_path, form, samples=lost)
+    texts = [content(path) for path in paths]
+    assert not any(re.search(r"\bnan\b", text, re.IGNORECASE) for text in texts)
+    if not form.startswith("samples"):  # which hold no metrics
+        assert any("no sample gives it a value" in text for text in texts)
 
 
 @pytest.mark.parametrize("form", plugins().exporters())
@@ -96,8 +109,37 @@ def test_the_name_of_a_file_is_no_folder(tmp_path: Path, form: str) -> None:
             harness.export(folder, form, out)
         assert not out.exists()
     (tmp_path / "there.json").mkdir()  # whoever made it means it
-    hub = {"raf_db": "a/b"}
-    assert harness.export(folder, form, tmp_path / "there.json", datasets=hub)
+    datasets = hub(form).datasets
+    assert harness.export(folder, form, tmp_path / "there.json", datasets=datasets)
+
+
+class Asked(ExportOptions):
+    """Options that know which of them an exporter looked at."""
+
+    looked_at: ClassVar[set[str]] = set()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in {"organization", "datasets"}:
+            Asked.looked_at.add(name)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_format_says_which_options_it_writes_and_no_other_is_taken(
+    tmp_path: Path, form: str
+) -> None:
+    record = read_evaluation(write(tmp_path / "run", answers()))
+    exporter = load_target(plugins().exporters()[form])
+    Asked.looked_at.clear()
+    exporter([record], tmp_path / "out", Asked("My lab", {"raf_db": "owner/raf"}))
+    reads = plugins().exporters()[form].reads
+    assert Asked.looked_at == set(reads)
+    given = {"organization": "My lab", "datasets": {"raf_db": "owner/raf"}}
+    for name, flag in (("organization", "--organization"), ("datasets", "--dataset")):
+        if name not in reads:
+            with pytest.raises(UserError, match=f"{flag} is written by .*, not by {form}"):
+                harness.export(tmp_path / "run", form, tmp_path / "no", **{name: given[name]})  # type: ignore[arg-type]
+    assert not (tmp_path / "no").exists()
 
 
 def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:

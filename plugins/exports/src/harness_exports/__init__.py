@@ -18,6 +18,11 @@ _SUMMARIES = {
     "every_eval_ever": "Every Eval Ever 0.3: aggregate JSON and samples.",
     "card": "An evaluation card in Markdown.",
 }
+_READS = {
+    "eval_results": ("datasets",),
+    "every_eval_ever": ("organization",),
+    "card": ("organization",),
+}
 _SAMPLES = {"csv": "CSV", "jsonl": "JSON lines", "parquet": "Parquet"}
 
 
@@ -25,7 +30,12 @@ _SAMPLES = {"csv": "CSV", "jsonl": "JSON lines", "parquet": "Parquet"}
 def harness_exporters() -> Sequence[ExporterDescriptor]:
     """Offer the formats; none is imported."""
     exporters = [
-        ExporterDescriptor(id=name, target=f"harness_exports.{name}:export", summary=summary)
+        ExporterDescriptor(
+            id=name,
+            target=f"harness_exports.{name}:export",
+            summary=summary,
+            reads=_READS.get(name, ()),
+        )
         for name, summary in _SUMMARIES.items()
     ]
     exporters += [
@@ -33,6 +43,7 @@ def harness_exporters() -> Sequence[ExporterDescriptor]:
             id=f"samples_{kind}",
             target=f"harness_exports.samples:{kind}_samples",
             summary=f"A row for each sample, as {name}.",
+            reads=(),
         )
         for kind, name in _SAMPLES.items()
     ]

@@ -8,6 +8,7 @@ from shlex import quote
 
 from harness.api.records import OnSkipped, evaluation_at, newest_of, several, warn
 from harness.arguments import checked
+from harness.descriptors import ExporterDescriptor
 from harness.errors import UserError, reason_of, unknown
 from harness.plugins import contract_of, find, plugins
 from harness.runs.exports import Exporter, ExportOptions
@@ -68,6 +69,23 @@ def submission(
     return write_submission(directory, Path(out), allow_missing=allow_missing)
 
 
+def _refuse_unread(descriptor: ExporterDescriptor, options: ExportOptions) -> None:
+    """Refuse what a user says for the files and the format does not write.
+
+    Raises:
+        UserError: it names the flag, and the formats that write it.
+    """
+    flags = {"organization": "--organization", "datasets": "--dataset"}
+    usual = ExportOptions()
+    for name, flag in flags.items():
+        if name not in descriptor.reads and getattr(options, name) != getattr(usual, name):
+            reading = (one.id for one in plugins().exporters().values() if name in one.reads)
+            raise UserError(
+                f"{flag} is written by {', '.join(reading)}, not by {descriptor.id}",
+                fix=f"leave {flag} out",
+            )
+
+
 def write_records(
     form: str,
     records: Sequence[EvaluationRecord],
@@ -93,6 +111,7 @@ def write_records(
             "there is no finished evaluation to export", fix="harness run ... makes them"
         )
     options = options or ExportOptions()
+    _refuse_unread(descriptor, options)
     for task in options.datasets:
         if task not in (there := {record.task for record in records}):
             raise unknown("task among these evaluations", task, there, where="--dataset")

@@ -57,7 +57,7 @@ def _card(records: Sequence[EvaluationRecord], options: ExportOptions) -> Iterat
 
 def _value(value: MetricValue) -> str:
     if value.value is None:
-        return "undefined"
+        return escape_markdown(f"undefined: {value.undefined}")
     return f"{value.value * value.scale:.{1 if value.scale == 100 else 3}f}"
 
 

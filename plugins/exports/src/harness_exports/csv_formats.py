@@ -12,7 +12,7 @@ from harness.tables.table import UNSUPPORTED, Cell, Column, Table
 LONG = (
     "section", "group", "model", "task", "task_title", "metric", "heading", "direction", "source",
     "value", "low", "high", "level", "n", "clusters", "unparsed", "refusals", "errors", "seeds",
-    "rank", "tied", "delta", "marks", "evaluation",
+    "rank", "tied", "delta", "marks", "evaluation", "undefined",
 )  # fmt: skip
 
 Field = str | float | None
@@ -46,12 +46,15 @@ def _long(cell: Cell) -> list[Field]:
         cell.value if cell.supported else UNSUPPORTED,
         cell.low, cell.high, cell.level, cell.n, cell.clusters, cell.unparsed, cell.refusals,
         cell.errors, cell.seeds, cell.rank, "yes" if cell.tied else "", cell.delta,
-        " ".join(cell.marks), cell.evaluation,
+        " ".join(cell.marks), cell.evaluation, cell.undefined,
     ]  # fmt: skip
 
 
 def csv_wide(table: Table) -> str:
-    """Return one line for each row: of every column the value, its interval and its marks."""
+    """Return one line for each row: of every column the value, its interval and its marks.
+
+    A value that is not defined is a cell of words: why it is not.
+    """
     head = ["section", "group", "model"]
     for column in table.columns:
         name = f"{column.over} {column.label}"
@@ -74,7 +77,8 @@ def _wide(cell: Cell | None) -> list[Field]:
         return [None, None, None, ""]
     if not cell.supported:
         return [UNSUPPORTED, None, None, ""]
-    return [cell.value, cell.low, cell.high, " ".join(cell.marks)]
+    value = f"undefined: {cell.undefined}" if cell.undefined else cell.value
+    return [value, cell.low, cell.high, " ".join(cell.marks)]
 
 
 def _written(lines: Iterable[Iterable[Field]]) -> str:

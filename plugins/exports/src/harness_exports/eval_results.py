@@ -37,7 +37,8 @@ def export(records: Sequence[EvaluationRecord], out: Path, options: ExportOption
     for record in records:
         if record.main.value is None:
             raise UserError(
-                f"{record.main.column} is undefined, and the format holds numbers alone",
+                f"{record.main.column} is undefined ({record.main.undefined}), and the format "
+                "holds numbers alone",
                 where=record.directory,
                 fix="leave this evaluation out: name the others",
             )

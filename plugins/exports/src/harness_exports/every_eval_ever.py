@@ -82,6 +82,11 @@ def _write_lines(path: Path, lines: Iterator[dict[str, Any]]) -> tuple[int, str]
 
 def _aggregate(record: EvaluationRecord, spec: TaskSpec, options: ExportOptions) -> dict[str, Any]:
     moment = str(int(finished(record).timestamp()))
+    undefined = {
+        f"{name} is undefined": value.undefined
+        for name, value in metric_names(record).items()
+        if value.value is None
+    }
     return {
         "schema_version": SCHEMA,
         "evaluation_id": f"{record.task}/{record.model}/{moment}",
@@ -92,6 +97,7 @@ def _aggregate(record: EvaluationRecord, spec: TaskSpec, options: ExportOptions)
             "source_type": "evaluation_run",
             "source_organization_name": options.organization,
             "evaluator_relationship": "other",
+            **({"additional_details": undefined} if undefined else {}),
         },
         "eval_library": {"name": "social-harness", "version": version_of(record)},
         "model_info": {

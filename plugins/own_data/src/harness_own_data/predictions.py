@@ -265,8 +265,14 @@ def _object(data: bytes, where: str, *, first: bool) -> dict[str, Any]:
     stray = sorted(set(line) - _KEYS)
     if stray:
         raise UserError(f"unknown key {stray[0]!r}", where=where, fix=nearest(stray[0], _KEYS))
-    if not isinstance(line.get("id"), str):
-        raise UserError("'id' is missing or no text", where=where)
+    if "id" not in line:
+        raise UserError("'id' is missing", where=where, fix='"id": "SAMPLE"')
+    name = line["id"]
+    if isinstance(name, int) and not isinstance(name, bool):
+        line["id"] = str(name)  # a reader gives the ids of samples as texts, digits as they stand
+    elif not isinstance(name, str):
+        text = f"'id' should be a text or a whole number, not {quoted(name)}"
+        raise UserError(text, where=where, fix=f'"id": {json.dumps(str(name))}'[:100])
     return line
 
 
@@ -275,7 +281,8 @@ def _prediction(line: Mapping[str, Any], where: str) -> _Prediction:
     if answer is None and scores is None:
         raise UserError("neither 'answer' nor 'scores'", where=where)
     if answer is not None and not isinstance(answer, str):
-        raise UserError("'answer' should be a text", where=where)
+        raise UserError(f"'answer' should be a text, not {quoted(answer)}", where=where,
+                        fix=f'"answer": {json.dumps(str(answer))}'[:100])  # fmt: skip
     if scores is None:
         return _Prediction(answer, None, where)
     if isinstance(scores, list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -105,9 +106,10 @@ def _between(low: float | None, high: float | None, scale: float) -> str:
 def _metric(metric: MetricValue) -> dict[str, str]:
     interval, chance = metric.interval, metric.chance
     method = "" if interval is None else f"{100 * interval.level:g} %, {interval.method}"
+    why = f": {metric.undefined}" if metric.undefined else ""
     return {
         "name": metric.column,
-        "value": _number(metric.value, metric.scale),
+        "value": _number(metric.value, metric.scale) + why,
         "interval": "" if interval is None else _between(interval.low, interval.high, metric.scale),
         "method": "; ".join(filter(None, (method, interval.warning if interval else ""))),
         "chance": ""
@@ -117,12 +119,13 @@ def _metric(metric: MetricValue) -> dict[str, str]:
 
 
 def _worst_slices(record: EvaluationRecord) -> list[dict[str, Any]]:
-    """Return slice values, the worst in the headline metric first."""
+    """Return slice values, the worst in the headline metric first, those without a value last."""
     ranked = []
     for part in record.slices:
         for metric in part.metrics:
-            if metric.main and metric.value is not None:
-                badness = column_of(record, metric).badness(metric.value)
+            if metric.main:
+                value, column = metric.value, column_of(record, metric)
+                badness = -math.inf if value is None else column.badness(value)
                 ranked.append((-badness, part, _metric(metric)))
     ranked.sort(key=lambda one: (one[0], one[1].slice, one[1].value))
     return [
@@ -149,7 +152,8 @@ def _compared(comparisons: Sequence[GroupComparison]) -> dict[str, Any] | None:
     for comparison in comparisons:
         by_name = {one.name: one for one in comparison.measures}
         rows.append((comparison, [_measure(by_name.get(name)) for name in names]))
-    return {"names": names, "rows": rows}
+    undefined = any(value == "undefined" for _, listed in rows for value, _ in listed)
+    return {"names": names, "rows": rows, "undefined": undefined}
 
 
 def _measure(measure: Measure | None) -> tuple[str, str]:

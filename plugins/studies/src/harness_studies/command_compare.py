@@ -131,6 +131,10 @@ def _warn(differences: Iterable[Difference | SeedDifference]) -> None:
     warnings: dict[str, list[str]] = {}
     for difference in differences:
         interval, of_slice = difference.paired.interval, bool(getattr(difference, "slice", ""))
+        if difference.undefined:
+            warnings.setdefault(f"-- is undefined: {difference.undefined}", []).append(
+                difference.label
+            )
         if difference.paired.units == 1:
             warnings.setdefault("1 cluster alone: no test", []).append(difference.label)
         for warning in interval.warning.split("; ") if interval and interval.warning else ():

@@ -23,6 +23,7 @@ class SeedDifference:
     Attributes:
         paired: The interval and p value are Student's over the seeds' differences. They tell how
             trainings vary, on these samples; it holds for no other samples.
+        undefined: Why a value of the two is undefined; empty where both are there.
     """
 
     metric: str
@@ -33,6 +34,7 @@ class SeedDifference:
     second: float | None
     paired: Paired
     direction: Direction = "none"
+    undefined: str = ""
 
     @property
     def label(self) -> str:
@@ -130,7 +132,8 @@ def _difference(
     defined = [(a, b) for a, b in values if a is not None and b is not None]
     if len(defined) < len(values):  # a mean of some seeds is another number
         none = Paired(None, None, None, None)
-        return SeedDifference(*named, None, None, none, head.direction)
+        why = "one of the seeds has no value"
+        return SeedDifference(*named, None, None, none, head.direction, why)
     differences = [b - a for a, b in defined]
     n = len(defined)
     vary = len(set(differences)) > 1

@@ -14,6 +14,7 @@ import harness
 from harness.api.records import Skipped, newest_of
 from harness.commands import refuse_idle
 from harness.errors import UserError
+from harness.plugins import plugins
 
 if TYPE_CHECKING:
     from harness_trackers.hub import Target
@@ -86,9 +87,15 @@ def push(places: tuple[str, ...], target: str, *, yes: bool, dry_run: bool, **ch
         refuse_idle(("repo_type", "create", "public"), "is for the hub, and --to is a folder")
     if not chosen["create"]:
         refuse_idle(("public",), "is for a repository that --create makes")
-    for flag, kind in (("with_samples", "records"), ("datasets", "eval_results")):
-        if kind not in chosen["kinds"]:
-            refuse_idle((flag,), f"is for {kind}, which --what does not name")
+    if "records" not in chosen["kinds"]:
+        refuse_idle(("with_samples",), "is for records, which --what does not name")
+    options = {"datasets": _datasets(chosen["datasets"]), "organization": chosen["organization"]}
+    exporters = plugins().exporters()
+    for name in options:
+        kinds = [kind for kind, exporter in exporters.items() if name in exporter.reads]
+        if not set(kinds).intersection(chosen["kinds"]):
+            named = " and ".join(kind for kind in _KINDS if kind in kinds)
+            refuse_idle((name,), f"is for {named}, which --what does not name")
     with tempfile.TemporaryDirectory() as folder:
         staged = Path(folder)
         kinds = chosen["kinds"]
@@ -99,8 +106,7 @@ def push(places: tuple[str, ...], target: str, *, yes: bool, dry_run: bool, **ch
                 places,
                 kind,
                 staged / kind,
-                organization=chosen["organization"],
-                datasets=_datasets(chosen["datasets"]),
+                **{name: options[name] for name in exporters[kind].reads},
                 on_skipped=_tell,
             )
         if "eval_results" in kinds:
