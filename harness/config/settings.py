@@ -219,6 +219,11 @@ def _refuse_unknown_models(models: Mapping[str, Any], where: str) -> None:
             for key in model_options:
                 if key not in names:
                     raise unknown(f"option of model {name!r}", key, names, where=where)
+            if model_options.get("preset", "") not in {"", *installed[name].presets}:
+                preset = str(model_options["preset"])
+                raise unknown(
+                    f"preset of model {name!r}", preset, installed[name].presets, where=where
+                )
             for option in options:
                 if option.name in model_options:
                     option.parse(model_options[option.name], where=f"{where}: {name}.{option.name}")

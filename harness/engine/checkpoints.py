@@ -415,24 +415,6 @@ def part_config(kind: Any, release: Mapping[str, Any], where: Path) -> Any:
         raise UserError(f"the config cannot be read: {message}", where=where) from None
 
 
-def tensor_names(checkpoint: Checkpoint) -> frozenset[str]:
-    """Return the names of all tensors; opens an index or headers where it can.
-
-    Raises:
-        UserError: when a file is missing or damaged.
-    """
-    names: set[str] = set()
-    for index in _INDEXES:
-        if (checkpoint.folder / index).is_file():
-            return frozenset(read_json(checkpoint.folder / index).get("weight_map") or ())
-    for path in weight_files(checkpoint):
-        if path.suffix == ".safetensors":
-            names |= set(read_header(path))
-        else:
-            names |= set(_unpickled(path))
-    return frozenset(names)
-
-
 def load_pretrained(
     kind: Any,
     source: Checkpoint | Path,

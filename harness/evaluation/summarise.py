@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
 
 from harness.evaluation.collectors import Collector, Shared, collector_of
 from harness.evaluation.collectors.frame import frame_of
@@ -19,6 +22,8 @@ from harness.runs.record import Counts, Detail, GroupComparison, MetricValue, Sl
 from harness.runs.sample_record import SampleRecord
 from harness.specs import TaskSpec
 
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{0,15})?")
+_EXAMPLES = 1000  # clusters that an example is looked for among
 TIED = "answers of which several options have the highest score, so that the first of them counts"
 
 
@@ -61,6 +66,7 @@ def summarise(
     wrong by the metrics and counted. ``left_out`` is what of the data became no sample.
     """
     shared: Shared = {}
+    spellings = _Spellings(spec.unit)
     collectors = [collector_of(metric, spec, shared) for metric in spec.metrics]
     slices = [SliceCounts(name) for name in sorted(spec.slices)]
     frame = frame_of(spec)
@@ -91,6 +97,7 @@ def summarise(
             annotated |= record.annotators is not None
             for position, sample in enumerate(scored_each(record, spec)):
                 scored.append(sample)
+                spellings.add(record.cluster)
                 for counted in slices:
                     counted.add(record.groups.get(counted.name), problem, counts=not position)
         frame.add(*scored)
@@ -100,6 +107,7 @@ def summarise(
     for collector, value in zip(collectors, values, strict=True):
         notes |= _of_metric(collector, value, samples - errors, labelled=samples > unlabelled)
     notes |= _without_values(slices, samples - errors) | _alike(slices)
+    notes |= spellings.notes(frame.number)
     by_slices = [by_slice(counted, collectors, frame, seed) for counted in slices]
     counts = Counts(
         samples, samples - errors, errors, unparsed, refusals, frame.number, unlabelled, cut,
@@ -134,29 +142,63 @@ def _without_values(slices: Iterable[SliceCounts], scored: int) -> dict[str, int
     return {f"samples, of which none has the group {name!r}": scored for name in empty}
 
 
+class _Spellings:
+    """Counts clusters by how they look, in 8 bytes for each run of samples of one.
+
+    Images are left alone: files whose names differ in their case are two.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self._unit, self._last = unit, ""
+        self._looks = array("q")
+        self._first: dict[str, str] = {}
+        self._example = ""
+
+    def add(self, cluster: str) -> None:
+        """Add the cluster of the next sample."""
+        if cluster == self._last or self._unit == "image":
+            return
+        self._last, look = cluster, seen(cluster)
+        self._looks.append(hash(look))
+        if len(self._first) < _EXAMPLES or look in self._first:
+            first = self._first.setdefault(look, cluster)
+            if first != cluster and not self._example:
+                self._example = f", {_in_ascii((first, cluster))}"
+
+    def notes(self, clusters: int) -> dict[str, int]:
+        """Return how many clusters count apart though they are written almost alike."""
+        apart = clusters - len(np.unique(self._looks)) if self._looks else 0
+        note = f"clusters ({self._unit}) that count apart from one written almost alike"
+        return {note + self._example: apart} if apart > 0 else {}
+
+
 def _alike(slices: Iterable[SliceCounts]) -> dict[str, int]:
     """Return groups that are written almost alike, and so counted apart, with their samples."""
     notes: dict[str, int] = {}
     for counted in slices:
         spellings: dict[str, list[str]] = {}
         for value in sorted(counted.values):
-            spellings.setdefault(_seen(value), []).append(value)
+            spellings.setdefault(seen(value), []).append(value)
         for values in spellings.values():
             if len(values) > 1:
-                named = ", ".join(ascii(value[:40]) for value in values[:4])
-                note = (
-                    f"samples of groups of {counted.name!r} that are written almost alike, {named}"
-                )
+                note = f"samples of groups of {counted.name!r} that are written almost alike, "
+                note += _in_ascii(values[:4])
                 notes[note] = sum(counted.values[value].n for value in values)
     return notes
 
 
-def _seen(value: str) -> str:
+def _in_ascii(values: Iterable[str]) -> str:
+    return ", ".join(ascii(value[:40]) for value in values)
+
+
+def seen(value: str) -> str:
     """Return a number as such; of a text all but its case, its blanks, and what nobody sees."""
-    plain = unicodedata.normalize("NFKC", value).casefold()
-    if re.fullmatch(r" *[+-]?[0-9]{1,15}(\.[0-9]{0,15})? *", plain):
+    plain = "".join(unicodedata.normalize("NFKC", value).casefold().split())
+    if _NUMBER.fullmatch(plain):
         return str(float(plain))
-    return "".join(sign for sign in plain if unicodedata.category(sign) not in {"Cf", "Zs"})
+    if plain.isascii() and plain.isprintable():
+        return plain
+    return "".join(sign for sign in plain if unicodedata.category(sign) not in {"Cf", "Cc"})
 
 
 def _remarks(record: SampleRecord) -> Iterator[str]:

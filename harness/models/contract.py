@@ -214,6 +214,19 @@ class MayRefuse(Protocol):
 
 
 @runtime_checkable
+class RefusesTasks(Protocol):
+    """A model that cannot answer every task of its capabilities, as its options are."""
+
+    def refuses(self, want: Choose | Generate | Embed) -> str:
+        """Return why it cannot answer a task, empty when it can; the plan says so.
+
+        Args:
+            want: What the task asks for, as in :class:`TellsUnused`.
+        """
+        ...
+
+
+@runtime_checkable
 class TellsUnused(Protocol):
     """A model with options that only some kinds of task use."""
 

@@ -496,6 +496,10 @@ def test_answers_by_a_tie_and_with_reasoning_in_them_are_counted() -> None:
     [
         (("x", "x "), 2),
         (("x y", "x\u00a0y"), 2),
+        (("x\ty", "x y"), 2),
+        (("x\u2028", "x"), 2),
+        (("x\x00", "x"), 2),
+        (("1\t", "1"), 2),
         (("caf\u00e9", "cafe\u0301"), 2),
         (("x", "x\u200f"), 2),
         (("Female", "female", "male"), 2),
@@ -517,3 +521,30 @@ def test_groups_that_are_written_almost_alike_are_counted(
     notes = summarise(task, [records]).counts.notes
     counts = [count for note, count in notes.items() if "written almost alike" in note]
     assert counts == ([alike] if alike else [])
+
+
+@pytest.mark.parametrize(
+    ("unit", "clusters", "apart"),
+    [
+        ("person", ("p1", "p1 ", "P1", "p2"), 2),
+        ("person", ("p1", "p1\t", "p2"), 1),
+        ("person", ("Zo\u00eb", "Zoe\u0308", "Zoe"), 1),
+        ("person", ("7", "07", "7.0"), 2),
+        ("person", ("p1", "p1", "p2"), 0),
+        ("image", ("a.png", "A.png"), 0),  # a file system may tell them apart
+    ],
+)
+def test_clusters_that_are_written_almost_alike_are_counted(
+    unit: str, clusters: tuple[str, ...], apart: int
+) -> None:
+    accuracy = MetricSpec(id="accuracy", column="A", direction="higher", main=True)
+    task = replace(spec(accuracy, labels=("yes", "no")), unit=unit)
+    records = [
+        record(str(place), cluster, "yes", target="yes") for place, cluster in enumerate(clusters)
+    ]
+    summary = summarise(task, [records])
+    assert summary.counts.clusters == len(set(clusters))
+    notes = [(note, n) for note, n in summary.counts.notes.items() if "almost alike" in note]
+    assert [n for _, n in notes] == ([apart] if apart else [])
+    if apart:
+        assert ascii(clusters[0]) in notes[0][0]

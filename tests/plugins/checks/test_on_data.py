@@ -83,8 +83,10 @@ def test_a_problem_of_the_data_is_at_the_key_it_comes_from(
     )
     code, out, _ = validated(capsys, old, new)
     assert code == 2
-    assert out.startswith(f"mine.yaml:{line}:{column}: on the data in ")
+    assert out.startswith(f"mine.yaml:{line}:{column}: on the data")
     assert what in out
+    files = 2 if "twice" in what else 1  # whose paths say which data these are
+    assert out.count(str(Path.cwd())) == files
     assert out.count("\n") == 1
 
 

@@ -112,3 +112,25 @@ def test_places_without_specs(capsys: Capture, tmp_path: Path, path: str, messag
     code, _, err = run(capsys, path)
     assert code == 2
     assert f"{path}: {message}" in err
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("leaderboard: a", "a layout of a table"),
+        ("published: a", "a table of published numbers"),
+        ("study: a", "a study"),
+        ("models: [null]", "a run or its models"),
+        ("concepts: {}", "a spec of image sets"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_with_its_own_check(
+    capsys: Capture, tmp_path: Path, key: str, said: str
+) -> None:
+    (tmp_path / "other.yaml").write_text(f"title: T\n{key}\n", encoding="utf-8")
+    code, out, _ = run(capsys, "other.yaml")
+    assert code == 2
+    assert out.startswith(
+        f"other.yaml:2:1: this is {said}, not a task spec; its own check: harness"
+    )
+    assert out.count("\n") == 1

@@ -138,7 +138,7 @@ def test_a_format_says_which_options_it_writes_and_no_other_is_taken(
     for name, flag in (("organization", "--organization"), ("datasets", "--dataset")):
         if name not in reads:
             with pytest.raises(UserError, match=f"{flag} is written by .*, not by {form}"):
-                harness.export(tmp_path / "run", form, tmp_path / "no", **{name: given[name]})  # type: ignore[arg-type]
+                harness.export(tmp_path / "run", form, tmp_path / "no", **{name: given[name]})
     assert not (tmp_path / "no").exists()
 
 

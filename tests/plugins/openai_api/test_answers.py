@@ -6,6 +6,7 @@ import base64
 import io
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+import harness
 from harness.engine.tokenize import PromptError
 from harness.errors import UserError
 from harness.requests import Choose, Embed, Failed, Generate, Reasoning, Scores, Text, Turn
@@ -236,6 +238,21 @@ def test_texts_that_the_prompt_does_not_show_are_not_asked_for(
     assert isinstance(found, Failed)
     assert "whole texts that the prompt does not show" in found.message
     assert not fake.bodies
+
+
+@pytest.mark.parametrize("scores", ["label", "first_token", "prompt_logprobs", "generated"])
+def test_a_task_whose_texts_no_answer_can_name_is_refused_in_the_plan(
+    scores: str, tmp_path: Path
+) -> None:
+    def plan() -> None:
+        options = {"model": "m", "scores": scores}
+        harness.plan("openai_api", "vl_checklist", options=options, results=tmp_path, limit=2)
+
+    if scores in {"label", "first_token"}:
+        with pytest.raises(UserError, match="texts that the prompt does not show"):
+            plan()
+    else:
+        plan()
 
 
 def test_a_tasks_temperature_goes_before_the_options(endpoint: Start, ask: Ask) -> None:

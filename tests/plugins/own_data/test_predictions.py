@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 import harness
 from harness.cli.main import invoke, main
 from harness.config.tasks import forget_included
+from harness.errors import UserError
 from harness.plugins import plugins
 
 
@@ -94,3 +96,38 @@ def test_another_reader_of_options_in_words_is_another_identity_where_it_reads(
         (evaluation,) = planned.evaluations
         fingerprints.append(planned.model.record(evaluation.job.plan.task)["fingerprint"])
     assert (fingerprints[0] != fingerprints[1]) == read
+
+
+def test_whole_numbers_are_ids_by_their_digits(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    table = tmp_path / "labels.csv"
+    rows = "".join(f"{number},a.png,{'sad' if number % 2 else 'happy'}\n" for number in range(6))
+    table.write_text("name,path,label\n" + rows, encoding="utf-8")
+    assert invoke(main, ["new", "task", str(table), "--yes"]) == 0
+    answers = tmp_path / "answers.jsonl"
+    lines = [json.dumps({"id": number, "answer": "sad"}) for number in range(6)]
+    answers.write_text("\n".join(lines), encoding="utf-8")
+    spec = next(tmp_path.glob("*.yaml"))
+    result = harness.run(
+        "predictions", spec, options={"path": str(answers)}, results=tmp_path / "results"
+    )
+    assert (result.records[0].counts.errors, result.records[0].notes) == (0, ())
+    forget_included()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ({"id": 3.0, "answer": "sad"}, "'id' should be a text or a whole number, not 3.0"),
+        ({"id": True, "answer": "sad"}, "'id' should be a text or a whole number"),
+        ({"answer": "sad"}, "'id' is missing"),
+        ({"id": "face_1", "answer": 3}, "'answer' should be a text, not 3"),
+    ],
+)
+def test_what_is_no_text_is_told_how_to_be_one(faces: Path, line: object, said: str) -> None:
+    path = faces / "answers.jsonl"
+    path.write_text(json.dumps(line), encoding="utf-8")
+    with pytest.raises(UserError, match=re.escape(said)) as caught:
+        harness.plan("predictions", faces / "faces.yaml", options={"path": str(path)})
+    assert caught.value.fix.startswith('"')
+    assert str(path) in str(caught.value.where)

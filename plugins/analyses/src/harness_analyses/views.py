@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.analysis.board import (
-    AnalysisView,
-    Board,
+from harness.analysis.board import AnalysisView, Board
+from harness.analysis.results import Analysis
+from harness.runs.record import titled
+
+from harness_analyses.cells import (
     cell_of,
     column_of,
     put_loss,
     put_value,
     row_namer,
 )
-from harness.analysis.results import Analysis
-from harness.runs.record import titled
 
 
 def _fill_probe(analysis: Analysis, board: Board) -> None:

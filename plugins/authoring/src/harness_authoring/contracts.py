@@ -79,6 +79,7 @@ from harness.contracts import (
     Recipe,
     RecipeDescriptor,
     Refused,
+    RefusesTasks,
     Request,
     Response,
     RunFinished,
@@ -118,17 +119,16 @@ from harness_authoring.contracts_page import Contract, page
 __all__ = ["CONTRACTS"]
 
 _MODEL = (
-    Model, Answerer, Trainable, HasTower, MayRefuse, TellsUnused, TakesNotes, PreparesImages,
-    HasSize, HasWeights, ChecksItself, StandsForAnnotators, Runtime, TaskHandle,
+    Model, Answerer, Trainable, HasTower, MayRefuse, RefusesTasks, TellsUnused, TakesNotes,
+    PreparesImages, HasSize, HasWeights, ChecksItself, StandsForAnnotators, Runtime, TaskHandle,
     Request, Choose, Generate, Embed, Response, Scores, Text, Vectors, Failed,
 )  # fmt: skip
 _READER = (
     Reader, LeavesOut, PassesOver, TakesPart, HashesContents, DescribesFiles, Sample, ImageRef,
     DataRoot)  # fmt: skip
 _EXECUTOR = (
-    Executor, SaysWhy, WorkOrder, BlockRequest, Hello, Ready, Answered, Lost, Refused,
-    Raised, Worker,
-)  # fmt: skip
+    Executor, SaysWhy, WorkOrder, BlockRequest, Hello, Ready, Answered, Lost, Refused, Raised,
+    Worker)  # fmt: skip
 
 CONTRACTS = (
     Contract(

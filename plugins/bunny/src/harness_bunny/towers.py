@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.descriptors import Json
-from harness.engine.checkpoints import Checkpoint, open_checkpoint, tensor_names
+from harness.engine.checkpoints import Checkpoint, iterate_file, open_checkpoint, weight_files
+from harness.engine.weights import read_header
 from harness.errors import UserError
 from harness.resources import home_path
 
@@ -80,7 +81,7 @@ def find_tower(source: Checkpoint, override: str | None) -> Tower:
         )
     base = None if override else source.folder
     tuned = bool(source.config.get("unfreeze_vision_tower"))
-    inside = tuned or any(tensor.startswith(OWN) for tensor in tensor_names(source))
+    inside = tuned or any(tensor.startswith(OWN) for tensor in _tensor_names(source))
     known_config = KNOWN.get(Path(name).name)
     local = ((base or Path()) / home_path(name)).is_dir()
     if known_config is not None and not local and inside:
@@ -101,6 +102,12 @@ def find_tower(source: Checkpoint, override: str | None) -> Tower:
         checkpoint.folder,
         None if from_bunny else checkpoint,
     )
+
+
+def _tensor_names(source: Checkpoint) -> Iterator[str]:
+    """Yield the names of all tensors; of safetensors, headers alone are read."""
+    for path in weight_files(source):
+        yield from read_header(path) if path.suffix == ".safetensors" else dict(iterate_file(path))
 
 
 def _has_weights(checkpoint: Checkpoint) -> bool:

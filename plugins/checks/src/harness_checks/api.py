@@ -125,6 +125,29 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     return list(files)
 
 
+_OTHERS = {
+    "leaderboard": ("a layout of a table", "harness leaderboard --layout {}"),
+    "published": ("a table of published numbers", "harness leaderboard --layout, which names it"),
+    "study": ("a study", "harness study {} --dry-run"),
+    "models": ("a run or its models", "harness run --config {} --dry-run"),
+    "concepts": ("a spec of image sets", "harness make counterfactuals {} --plan --out FOLDER"),
+}
+"""Key that a file of another kind has, to what it is and what checks it."""
+
+
+def _other_kind(document: Document) -> UserError | None:
+    """Return what a file is that is no task spec, and has none of its keys."""
+    data = document.data
+    if not isinstance(data, dict) or not data.keys().isdisjoint({"group", "ask", "answer"}):
+        return None
+    for key, (noun, command) in _OTHERS.items():
+        if key in data:
+            where = document.where((key,), "key")
+            fix = f"its own check: {command.format(document.name)}"
+            return UserError(f"this is {noun}, not a task spec", where=where, fix=fix)
+    return None
+
+
 class _Check:
     """One run over all files: references between them count as known."""
 
@@ -157,6 +180,8 @@ class _Check:
             document = read_yaml(path)
         except HarnessError as error:
             return [error]
+        if other := _other_kind(document):
+            return [other]
         problems: list[HarnessError] = [*self._repeated(document), *check(document)]
         if is_group(document.data):
             if not problems:

@@ -52,8 +52,7 @@ class OnData:
                 self.unread.append(spec.id)
                 return
             task = Task(spec, settings)
-            on_data = f"on the data in {folder}: "
-            with _placed(document, ("data", "options", "file"), on_data):
+            with _placed(document, ("data", "options", "file"), str(folder)):
                 files = task.reader.annotations(task.located.root, spec.data.split)
             missing = [name for name in files if not task.located.root.is_file(name)]
             if missing and folder == own_folder(spec.source) and folder not in {
@@ -63,22 +62,22 @@ class OnData:
                     f"{document.name}: its data were not read: there is no {missing[0]} in {folder}"
                 )
                 return
-            self._samples(document, task, on_data)
+            self._samples(document, task, str(folder))
         except HarnessError as error:
             self.problems.append(error)
 
-    def _samples(self, document: Document, task: Task, on_data: str) -> None:
+    def _samples(self, document: Document, task: Task, folder: str) -> None:
         spec = task.spec
-        with _placed(document, ("prompt", "shots"), on_data):
+        with _placed(document, ("prompt", "shots"), folder):
             shots = choose_shots(task, 0)
-        with _placed(document, ("data", "options", "file"), on_data):
+        with _placed(document, ("data", "options", "file"), folder):
             plan = plan_task(task, Selection(), [sample.id for sample in shots])
         sample = next(iter(task.samples()))
-        with _placed(document, ("prompt", "template"), on_data):
+        with _placed(document, ("prompt", "template"), folder):
             build_turns(spec, sample, (), [Shot(shown) for shown in shots])
-        with _placed(document, ("ask", "choose", "text"), on_data):
+        with _placed(document, ("ask", "choose", "text"), folder):
             options_as_sent(spec, sample)
-        with _placed(document, ("answer",), on_data):
+        with _placed(document, ("answer",), folder):
             if sample.target is not None:
                 render_answer(spec, sample.target)
         self.notes += _notes(document, plan)
@@ -94,7 +93,7 @@ def _notes(document: Document, plan: TaskPlan) -> Iterator[str]:
 
 
 @contextmanager
-def _placed(document: Document, usual: At, on_data: str) -> Iterator[None]:
+def _placed(document: Document, usual: At, folder: str) -> Iterator[None]:
     """Name an error of a run at the key of the spec that it is about.
 
     That is the key that the error itself names, and within it the entry with a value that the
@@ -115,7 +114,9 @@ def _placed(document: Document, usual: At, on_data: str) -> Iterator[None]:
         about = error.message if (named and where == named[0]) or not where else (
             f"{where}: {error.message}"
         )  # fmt: skip
-        message = on_data + " ".join(about.split())
+        # A file of the data names its folder itself.
+        place = "on the data" if about.startswith(folder) else f"on the data in {folder}"
+        message = (f"{place}: " if folder else "") + " ".join(about.split())
         raise UserError(message, where=document.where(path), fix=error.fix) from None
 
 

@@ -18,6 +18,7 @@ from harness.requests import Choose, Failed, Generate, Request, Response, Scores
 from harness_openai_api.bodies import Bodies
 from harness_openai_api.client import Client, EndpointError
 from harness_openai_api.native import GenerateScorer, load_template
+from harness_openai_api.options import NOT_SHOWN, READ_FROM_TEXT
 from harness_openai_api.replies import (
     FILTERED,
     BadReplyError,
@@ -33,11 +34,6 @@ from harness_openai_api.trie import TrieScorer
 
 _LABEL_TOKENS = 32  # an option's name and a few words around it
 _TOP = 20  # the most that the API gives
-_READ_FROM_TEXT = {"label", "first_token"}
-_NOT_SHOWN = (
-    "the options are whole texts that the prompt does not show, so no answer can name one; "
-    "prompt_logprobs and generated score them"
-)
 # What a whole block fails by when the endpoint is gone, and when it may be.
 _GONE = {"endpoint_down", "rate_limited"}
 _ERRORS = _GONE | {
@@ -221,8 +217,8 @@ class EndpointAnswerer:
                 return await self._write(request, want)
             if isinstance(want, Choose):
                 require_text(want.options)
-                if want.match and self._scores in _READ_FROM_TEXT:
-                    return Failed("unsupported", f"-o scores={self._scores}: {_NOT_SHOWN}")
+                if want.match and self._scores in READ_FROM_TEXT:
+                    return Failed("unsupported", f"-o scores={self._scores}: {NOT_SHOWN}")
                 return await self._choose(request, want.options)
         except (EndpointError, BadReplyError, PromptError) as error:
             if error.kind == FILTERED:  # the service would not answer: wrong, and counted

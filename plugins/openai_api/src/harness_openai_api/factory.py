@@ -15,7 +15,7 @@ from harness.plugins import find, plugins
 from harness.requests import Choose, Embed, Generate
 
 from harness_openai_api.bodies import SAMPLING
-from harness_openai_api.options import OPTIONS, SCORES
+from harness_openai_api.options import NOT_SHOWN, OPTIONS, READ_FROM_TEXT, SCORES
 from harness_openai_api.secrets import Secret
 
 if TYPE_CHECKING:
@@ -100,6 +100,13 @@ class Endpoint:
     def _samples(self) -> bool:
         """Whether it was said how answers are sampled."""
         return bool(self._options["temperature"] or SAMPLING & self._extra.keys())
+
+    def refuses(self, want: Choose | Generate | Embed) -> str:
+        """Say that no text names an option which the prompt does not show."""
+        scores = str(self._options["scores"])
+        if isinstance(want, Choose) and want.match and scores in READ_FROM_TEXT:
+            return f"-o scores={scores}: {NOT_SHOWN}"
+        return ""
 
     def unused(self, want: Choose | Generate | Embed) -> list[str]:
         """Return what was said of writing for a task that scores, and of scoring for the others."""

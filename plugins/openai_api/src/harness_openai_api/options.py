@@ -5,6 +5,11 @@ from __future__ import annotations
 from harness.descriptors import Option
 
 SCORES = ("prompt_logprobs", "generated", "first_token", "label")
+READ_FROM_TEXT = {"label", "first_token"}
+NOT_SHOWN = (
+    "the options are whole texts that the prompt does not show, so no answer can name one; "
+    "prompt_logprobs and generated score them"
+)
 
 OPTIONS: tuple[Option, ...] = (
     Option(name="model", help="The model's name as the endpoint knows it."),

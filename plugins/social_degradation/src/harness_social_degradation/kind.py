@@ -7,21 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.board import (
-    AnalysisView,
-    Board,
-    analysis_table,
+from harness.analysis.board import AnalysisView, Board, analysis_table
+from harness.analysis.results import Analysis
+from harness.config.settings import load_settings
+from harness.specs.yaml_loader import Document
+from harness.studies.kind import Say, StudyPlan, StudyReport
+from harness.tables.table import Section, Table
+from harness_analyses.cells import (
     cell_of,
     column_of,
     put_loss,
     put_value,
     row_namer,
 )
-from harness.analysis.results import Analysis
-from harness.config.settings import load_settings
-from harness.specs.yaml_loader import Document
-from harness.studies.kind import Say, StudyPlan, StudyReport
-from harness.tables.table import Section, Table
 
 from harness_social_degradation.page import write_page
 from harness_social_degradation.run import run_parts
