@@ -177,6 +177,7 @@ class ModelDescriptor(Descriptor):
             :data:`harness.models.contract.OFFERED_METHODS`.
         sees_images: False spares opening images for a model that ignores them.
         is_asked: False for answers that were there before the run; no variant changes them.
+        reads_prompts: False where images are compared with texts alone, as dual encoders do.
         needs_task: Whether the factory takes a :class:`harness.models.TaskHandle`.
         learns: Kinds of task for which it needs a train split (baselines).
         options: What ``-o`` accepts.
@@ -193,6 +194,7 @@ class ModelDescriptor(Descriptor):
     offers: frozenset[Offer] = frozenset()
     sees_images: bool = True
     is_asked: bool = True
+    reads_prompts: bool = True
     needs_task: bool = False
     learns: frozenset[Capability] = frozenset()
     options: tuple[Option, ...] = ()

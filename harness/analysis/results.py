@@ -27,8 +27,6 @@ import numpy as np
 from harness._version import __version__
 from harness.descriptors import Json
 from harness.errors import PluginError, UserError, quoted
-from harness.evaluation.model import ConfiguredModel
-from harness.evaluation.task import Task
 from harness.jsonfiles import finite_json, parse_json
 from harness.packages import versions
 from harness.runs.lock import writing
@@ -129,14 +127,6 @@ def finite(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         return None
     return float(value)
-
-
-def marks_of(subject: ConfiguredModel, tasks: Sequence[Task], *, limited: bool = False) -> Json:
-    """Return the marks that a model, its training and tasks' data put on an analysis."""
-    trained = subject.checkpoint.marks if subject.checkpoint is not None else ()
-    data = (mark for task in tasks for mark in task.located.marks)
-    part = ("limited",) if limited else ()
-    return [*sorted({*subject.marks, *trained, *data, *part})]
 
 
 def finished(results: Path, kind: str, about: Mapping[str, Json]) -> Analysis | None:

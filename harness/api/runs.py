@@ -370,10 +370,7 @@ def _configured(
     catalog = installed_catalog()
     names = catalog.expand(names)
     spec_options = task_options(options.get("spec_options") or {}, names)
-    changes, ignored = given(Changes, options), tuple[str, ...]()
-    if not configured.descriptor.is_asked and (flags := ", ".join(changes.flags())):
-        ignored = (f"{configured.descriptor.id} is asked nothing: {flags} has no effect",)
-        changes = Changes()
+    changes, ignored = given(Changes, options).read_by(configured.descriptor)
     specs = changes.apply(catalog.task(name, spec_options.get(name, {})) for name in names)
     notes = (*ignored, *unused(options.get("data") or {}, specs), *changes.without_effect(specs))
     if configured.reasoning != AUTO and not all(map(writes, specs)):

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
-from harness.descriptors import Json
+from harness.descriptors import Json, ModelDescriptor
 from harness.errors import UserError
 from harness.specs.spec import ChooseSpec, GenerateSpec, TaskSpec
 from harness.specs.templates import TemplateProblem, compile_template
 
 MAX_SHOTS = 64
+_OF_PROMPTS = ("shots", "prompt", "system", "options_order")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +43,15 @@ class Changes:
         """
         return [self._applied(spec) for spec in specs]
 
-    def flags(self) -> list[str]:
-        """Return what was given, as flags of the command line."""
-        return [
-            _flag(field.name) for field in fields(self) if getattr(self, field.name) is not None
-        ]
+    def read_by(self, model: ModelDescriptor) -> tuple[Changes, tuple[str, ...]]:
+        """Return the changes that a model reads, and in words what of them it does not."""
+        names = [field.name for field in fields(self)] if not model.is_asked else _OF_PROMPTS
+        lost = [name for name in names if getattr(self, name) is not None]
+        if not lost or (model.is_asked and model.reads_prompts):
+            return self, ()
+        why = "reads no prompt" if model.is_asked else "is asked nothing"
+        note = f"{model.id} {why}: {', '.join(map(_flag, lost))} has no effect"
+        return replace(self, **dict.fromkeys(lost)), (note,)
 
     def without_effect(self, specs: Sequence[TaskSpec]) -> list[str]:
         """Return in words which changes cannot be made to which tasks, whose others take them.

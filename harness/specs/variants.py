@@ -139,10 +139,12 @@ def changing(kinds: str, model: ModelDescriptor) -> tuple[str, list[str]]:
         UserError: as :func:`variants_of`.
     """
     why, parts = "sees no image" if model.is_asked else "is asked nothing", _parts(kinds)
+    if model.is_asked and not model.reads_prompts:
+        why = "reads no prompt"
     same = [
         part
         for part, (*_, levels) in zip(parts, _kinds(kinds), strict=True)
-        if not model.is_asked or (levels and not model.sees_images)
+        if not (model.is_asked and (model.sees_images if levels else model.reads_prompts))
     ]
     said = f"{model.id} {why}: {', '.join(same)} would repeat its numbers and is left out"
     return ",".join(part for part in parts if part not in same), [said] * bool(same)

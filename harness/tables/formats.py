@@ -151,6 +151,17 @@ def by_group(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
         yield rows_of_group[-1].group, rows_of_group
 
 
+def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """Return the headings over the columns, each with how many neighbours it covers."""
+    merged: list[tuple[str, int]] = []
+    for column in columns:
+        if merged and merged[-1][0] == column.over:
+            merged[-1] = (column.over, merged[-1][1] + 1)
+        else:
+            merged.append((column.over, 1))
+    return merged
+
+
 def reported_rows(
     columns: Sequence[Column], panel: Reported
 ) -> Iterator[tuple[ReportedRow, list[str]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, UserError, each_once, near, unknown
@@ -13,8 +12,6 @@ from harness.runs.record import EvaluationRecord
 if TYPE_CHECKING:
     from harness.specs.catalog import Catalog
     from harness.tables.layout import Layout
-
-_SLIP = 0.85  # how alike a name is to a known one that it is taken for
 
 
 class InstalledTasks:
@@ -94,8 +91,7 @@ class InstalledTasks:
         """Return records in order, unless what is chosen or a layout arranges them.
 
         Raises:
-            UserError: a layout's task or model is neither installed nor recorded, and resembles
-                one.
+            UserError: a layout's task is neither installed nor recorded, and resembles one.
         """
         if layout is None:
             return self.ordered(records) if chosen is None else records
@@ -106,11 +102,6 @@ class InstalledTasks:
                 error = unknown("task", column.task, known, where=where)
                 error.fix += "; a spec of your own: --include FILE"
                 raise error
-        models = {*plugins().models(), *(record.model for record in records)}
-        for name in (match.model for rows in layout.rows for match in rows.match):
-            # A row may wait for a model that nobody has yet: it is refused as a slip alone.
-            if name not in models and get_close_matches(name, models, 1, _SLIP):
-                raise unknown("model", name, models, where=f"layout {layout.id!r}: rows")
         return records
 
 

@@ -130,8 +130,8 @@ def test_the_files_that_are_changed_are_sound_as_they_stand(
         called = [*command, "--model", "null", "--on", executor, *chosen]
         assert invoke(main, called) == 0, capsys.readouterr().err
     Path("harness.toml").write_text(toml(SETTINGS), encoding="utf-8")
-    for command in ("tasks", "models"):
-        assert invoke(main, [command]) == 0, capsys.readouterr().err
+    for listing in ("tasks", "models"):
+        assert invoke(main, [listing]) == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("change", named(RUN["models"]))

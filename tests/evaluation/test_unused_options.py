@@ -123,3 +123,22 @@ def test_a_long_summary_is_announced(tmp_path: Path, monkeypatch: pytest.MonkeyP
         told = Told()
         harness.run("null", "raf_db", results=tmp_path / str(most), limit=3, reporter=told)
         assert told.notes.count(said) == count
+
+
+def test_what_is_asked_otherwise_is_told_to_no_model_that_reads_no_prompt(tmp_path: Path) -> None:
+    model = "open_clip"
+    asked: dict[str, Any] = {
+        "prompt": "{{ options | join(', ') }}?",
+        "system": "Be fair.",
+        "shots": 1,
+    }
+    told = Told()
+    plan = harness.plan(model, "pisc_fine", options={"preset": "demo"}, results=tmp_path, limit=3,
+                        variants="paraphrases,blur:1", **asked)  # fmt: skip
+    plan.show(told)
+    text = " ".join(told.notes)
+    assert f"{model} reads no prompt: --shots, --prompt, --system has no effect" in text
+    assert f"{model} reads no prompt: paraphrases would repeat its numbers" in text
+    jobs = [item.job.plan.task.spec for item in plan.evaluations]
+    assert [spec.variant and str(spec.variant) for spec in jobs] == [None, "blur 1"]
+    assert not any(spec.asked for spec in jobs)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from harness.cli.main import invoke, main
 from harness.runs.record import FORMAT, EvaluationRecord
@@ -186,23 +185,6 @@ def test_a_shipped_layout_prints_its_table(
     said = capsys.readouterr().out
     assert said.startswith("Social perception tasks")
     assert "No evaluation of hagridv2, gazefollow, jrdb_social." in said
-
-
-@pytest.mark.parametrize(
-    ("model", "code"), [("soicalfusion", 2), ("socialfusio", 2), ("social*", 0), ("to_come", 0)]
-)
-def test_a_row_of_a_layout_for_a_misspelt_model_is_refused(
-    results: Path, tmp_path: Path, model: str, code: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    layout = {
-        "leaderboard": "mine", "title": "Mine", "columns": [{"task": "raf_db"}],
-        "rows": [{"label": "Ours", "match": [{"model": model}]}],
-    }  # fmt: skip
-    path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(layout), encoding="utf-8")
-    assert invoke(main, ["leaderboard", str(results), "--layout", str(path)]) == code
-    if code:
-        assert "did you mean 'socialfusion'" in capsys.readouterr().err
 
 
 def test_a_layout_file_names_its_runs(

@@ -20,7 +20,6 @@ from harness.analysis.results import (
     Analysis,
     AnalysisTable,
     finished,
-    marks_of,
     table_of,
     write_analysis,
 )
@@ -35,6 +34,8 @@ from harness_training.checkpoint import load_trainable
 from harness_training.parts import LoraSettings
 from harness_training.pool import Pool, make_pool
 from numpy.typing import NDArray
+
+from harness_analyses.marks import marks_of
 
 if TYPE_CHECKING:
     from harness_analyses.sketching import Measurement

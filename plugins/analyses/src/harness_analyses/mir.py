@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.analysis.results import Analysis, finished, marks_of, table_of, write_analysis
+from harness.analysis.results import Analysis, finished, table_of, write_analysis
 from harness.descriptors import Json
 from harness.errors import SampleError, UserError, reason_of
 from harness.evaluation.model import ConfiguredModel
@@ -29,6 +29,8 @@ from harness.samples.images import LoadedImage
 from harness.samples.limits import MAX_PIXELS
 from harness.specs.prompt import build_turns, render_answer
 from harness_training.checkpoint import load_trainable
+
+from harness_analyses.marks import marks_of
 
 if TYPE_CHECKING:
     from harness.engine.contract import VisionLanguageModel

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from html import escape
 
 from harness.errors import flat
-from harness.tables.formats import by_group, rank_note, reported_rows, source_of
+from harness.tables.formats import by_group, rank_note, reported_rows, source_of, spans
 from harness.tables.table import CellText, Column, Table, cell_text
-
-from harness_exports.headings import spans
 
 _STYLE = """
 :root { color-scheme: light dark; }

@@ -7,10 +7,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from harness.errors import flat
-from harness.tables.formats import by_group, rank_note, reported_rows, source_of
+from harness.tables.formats import by_group, rank_note, reported_rows, source_of, spans
 from harness.tables.table import CellText, Column, Table, cell_text
-
-from harness_exports.headings import spans
 
 ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\to 0$", "none": ""}
 # Columns that one column of a two-column page holds: bare numbers, or with more in each cell.
