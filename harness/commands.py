@@ -6,7 +6,7 @@ A command is a :class:`click.Command` that ``harness_commands`` names. Its error
 
 from __future__ import annotations
 
-from harness.cli._format import clean, number, print_json, print_table, say
+from harness.cli._format import clean, number, print_json, print_table, replaced, say
 from harness.cli._options import (
     Command,
     Number,
@@ -46,6 +46,7 @@ __all__ = [
     "Command", "Number", "Option", "Skips", "Whole", "as_json", "checkpoint", "clean",
     "complete_tasks", "completing", "data", "data_paths", "device", "dry_run", "dtype",
     "duplicates", "emit", "executor", "finished", "include", "model", "model_options", "number",
-    "pairs", "print_json", "print_marks", "print_table", "profile", "refuse_idle", "results", "say",
-    "seed", "setting", "some_tasks", "task_options", "tasks", "tell", "together", "track",
+    "pairs", "print_json", "print_marks", "print_table", "profile", "refuse_idle", "replaced",
+    "results", "say", "seed", "setting", "some_tasks", "task_options", "tasks", "tell", "together",
+    "track",
 ]  # fmt: skip

@@ -79,7 +79,9 @@ def near_file(path: Path) -> str:
         names = [other.name for other in islice(path.parent.iterdir(), 1000)]
     except OSError:
         return f"there is no folder {short(str(path.parent), 200)}"
-    return near(path.name, names) or "check the path"
+    # The ending alone would make a short name near every other.
+    alike = [name for name in names if near(path.stem, [name.rpartition(".")[0] or name])]
+    return near(path.name, alike) or "check the path"
 
 
 def read_object(path: Path, *, undefined: bool = False) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
@@ -46,9 +47,11 @@ def models_named(
         raise UserError("no model is named", fix="harness models")
     if len(pairs) > 1:
         for key, flag in (("options", "-o"), ("checkpoint", "--checkpoint")):
-            if options.get(key):
+            if value := options.get(key):
+                own = json.dumps({ID: entries[-1], key: value}, default=str).replace('"', "")
                 raise UserError(f"{flag} applies to one model, and there are {len(pairs)}",
-                                where=flag, fix="a run for each, or --models FILE")  # fmt: skip
+                                where=flag, fix=f"--models FILE with a line for each model, one of "
+                                f"them `- {own[:200]}`; in Python the same mapping")  # fmt: skip
     return pairs
 
 

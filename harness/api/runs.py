@@ -353,6 +353,8 @@ def _configured(
         ids = listed(ids)
     if ids is not None and not (ids := [*ids]):
         raise UserError("no sample is named by ids", fix="at least one id, or leave ids out")
+    if ids is not None and options.get("limit") is not None:
+        raise UserError("--limit and --ids both choose samples", fix="leave one of them out")
     selection = Selection(_whole(options.get("limit")), None if ids is None else frozenset(ids))
     run_settings = given(RunSettings, options, selection=selection, named=frozenset(names))
     runtime = replace(

@@ -53,6 +53,7 @@ def leaderboard(
     tasks: str | Iterable[str] | None = None,
     metric: str | None = None,
     layout: Path | str | None = None,
+    slices: str | Iterable[str] | None = None,
     options: TableOptions | None = None,
     interval: Literal["brackets", "half", "none"] | None = None,
     ties: bool = False,
@@ -72,6 +73,7 @@ def leaderboard(
             separated by commas.
         metric: Id or heading of the metric to show instead of each task's own.
         layout: Name or file of a layout, in place of ``tasks`` and ``metric``.
+        slices: Slices, such as ``gender``, whose groups have columns (``social-harness-exports``).
         options: Baseline, rule for duplicates, style and tests.
         interval: How intervals are shown; as the layout says otherwise.
         ties: Mark values that a paired test does not tell from the best.
@@ -90,33 +92,32 @@ def leaderboard(
         raise UserError("a layout selects tasks and metrics", fix="leave out tasks and metric")
     if margin is not None and not ties:
         raise UserError("a margin only decides ties", fix="--ties --margin NUMBER")
-    if human_share and robustness:
-        raise UserError("--robustness shows no share of the human ceiling; leave one out")
-    if ties and intersect:
-        raise UserError("--ties compares whole evaluations; leave out --ties or --intersect")
-    entries = several(places)
+    groups, entries = listed(slices), several(places)
+    if robustness:
+        _refuse_with("--robustness", human_share=human_share, slices=groups)
+    if intersect:
+        _refuse_with("--intersect", ties=ties)
+    if groups:
+        _refuse_with("--slices", layout=layout, ties=ties, human_share=human_share)
     analyses = [_analyses(Path(place)) for place in entries if isinstance(place, Path | str)]
     if any(analyses):
         if len([*filter(None, analyses)]) < len(entries):
             raise UserError("analyses and evaluations cannot share one table", fix="give one kind")
-        _refuse_with_analyses(
-            baseline=options.baseline,
-            duplicates=options.duplicates != "fail",
-            human_share=human_share,
-            intersect=intersect,
-            layout=layout,
-            metric=metric,
-            robustness=robustness,
-            ties=ties,
-        )
+        _refuse_with(
+            "analyses", baseline=options.baseline, duplicates=options.duplicates != "fail",
+            human_share=human_share, intersect=intersect, layout=layout, metric=metric,
+            robustness=robustness, slices=groups, ties=ties,
+        )  # fmt: skip
         return _analysis_table(analyses, tasks, interval)
     loaded = None if layout is None else load_layout(str(layout))
-    records = _records(entries, loaded, on_skipped, strict, intersect or robustness)
+    records = _records(entries, loaded, on_skipped, strict or bool(groups), intersect or robustness)
     installed = InstalledTasks()
     chosen = installed.chosen(tasks, records)
     records = installed.arranged(records, chosen, loaded)
     if intersect:
         records = function("intersected")(records)
+    if groups:
+        records, chosen = function("in_slices")(records, groups, chosen)
     if robustness:
         return cast("Table", function("robustness_table")(records))
     options = settled_options(options, installed, loaded, interval)
@@ -175,12 +176,12 @@ def _analyses(folder: Path) -> list[Path]:
     return sorted(path.parent for pattern in patterns for path in folder.glob(pattern))
 
 
-def _refuse_with_analyses(**flags: object) -> None:
-    """Refuse flags that choose among evaluations."""
+def _refuse_with(what: str, **flags: object) -> None:
+    """Refuse flags that say nothing beside something else."""
     for name, value in flags.items():
         if value:
             flag = name.replace("_", "-")
-            raise UserError(f"--{flag} is for evaluations, not for analyses", fix="leave it out")
+            raise UserError(f"--{flag} does not go with {what}", fix="leave one of them out")
 
 
 def _analysis_table(

@@ -8,6 +8,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -81,3 +82,8 @@ def number(value: Json, scale: Json = 1.0, *, digits: int = 2, sign: str = "") -
     if not isinstance(value, int | float) or not isinstance(scale, int | float):
         return "--"
     return f"{value * scale:{sign}.{digits}f}"
+
+
+def replaced(path: Path) -> str:
+    """Return what is said of a file that is written where one is already."""
+    return ", in place of an earlier file" if path.is_file() else ""

@@ -243,13 +243,6 @@ data = click.option(
     help="Read a task's data from this folder, archive or hf:OWNER/NAME (repeat for more).",
 )
 results = click.option("--results", type=click.Path(path_type=Path), help="Folder of the records.")
-models = click.option(
-    "--model",
-    required=True,
-    metavar="IDS",
-    shell_complete=completing(Plugins.models),
-    help="Model, or several separated by commas; see `harness models`.",
-)
 model = click.option(
     "--model",
     required=True,

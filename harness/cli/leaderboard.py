@@ -9,6 +9,7 @@ import click
 
 import harness
 from harness.cli import _options
+from harness.cli._format import replaced
 from harness.cli._options import tell
 from harness.cli._records import Skips
 from harness.cli._stdout import emit, kept_apart
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
   harness leaderboard --tasks raf_db --ties --format markdown
   harness leaderboard run_a run_b --intersect --json
   harness leaderboard --robustness
+  harness leaderboard --tasks fairface_attributes --slices gender
   harness leaderboard results/analyses/probe/0123456789ab --out lost.tex
 """
 )
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
 @click.option("--metric", metavar="ID", help="Show this metric instead of each task's own.")
 @click.option(
     "--layout", metavar="NAME|FILE", help="Take columns, rows and panels from a YAML file."
+)
+@click.option(
+    "--slices", metavar="NAME,NAME", help="Show each number in each group too, such as gender."
 )
 @click.option("--baseline", metavar="ROW", help="Show the difference of each number to this row.")
 @click.option(
@@ -86,26 +91,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also hash every sample file; exit with 1 if a directory was left out.",
 )
-def leaderboard(
-    *,
-    places: tuple[str, ...],
-    form: str | None,
-    tasks: str | None,
-    metric: str | None,
-    layout: str | None,
-    baseline: str | None,
-    interval: Any,
-    duplicates: Any,
-    ties: bool,
-    margin: float | None,
-    one_sided: float | None,
-    human_share: bool,
-    robustness: bool,
-    intersect: bool,
-    out: Path | None,
-    as_json: bool,
-    strict: bool,
-) -> None:
+def leaderboard(places: tuple[str, ...], **flags: Any) -> None:
     """Print a table of finished evaluations.
 
     Reads every evaluation under the folders given, or those that a run's manifest names; without
@@ -113,32 +99,21 @@ def leaderboard(
     superseded ones counted. Folders of analyses (probe, gradients, transfer, mir) make a table of
     their own.
     """
-    skips = Skips()
-    form = _format(form, as_json, out)
+    skips, out = Skips(), flags.pop("out")
+    form = _format(flags.pop("form"), flags.pop("as_json"), out)
     from harness.tables.build import TableOptions
     from harness.tables.rows import ONE_SIDED
 
-    table = harness.leaderboard(
-        places,
-        tasks=tasks,
-        metric=metric,
-        layout=layout,
-        options=TableOptions(
-            baseline=baseline or "", duplicates=duplicates, one_sided=one_sided or ONE_SIDED
-        ),
-        interval=interval,
-        ties=ties,
-        margin=margin,
-        human_share=human_share,
-        robustness=robustness,
-        intersect=intersect,
-        strict=strict,
-        on_skipped=skips,
+    options = TableOptions(
+        baseline=flags.pop("baseline") or "",
+        duplicates=flags.pop("duplicates"),
+        one_sided=flags.pop("one_sided") or ONE_SIDED,
     )
-    if len(table.sections) > 1 and not intersect and not robustness:
+    table = harness.leaderboard(places, **flags, options=options, on_skipped=skips)
+    if len(table.sections) > 1 and not flags["intersect"] and not flags["robustness"]:
         tell("rows with different samples are separate; --intersect counts only shared samples")
     _print(table, form, out)
-    if strict and skips.left_out:
+    if flags["strict"] and skips.left_out:
         raise CheckFailed(f"{skips.left_out} of the directories were left out")
 
 
@@ -155,8 +130,9 @@ def _print(table: Table, form: str, out: Path | None) -> None:
         if out is None:
             emit(render(format_found, table), nl=False)
             return
+        earlier = replaced(out)
         write(format_found, table, out)
-        tell(f"{out}: {len(table.rows)} rows as {form}")
+        tell(f"{out}: {len(table.rows)} rows as {form}{earlier}")
 
 
 def _format(form: str | None, as_json: bool, out: Path | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -20,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from harness.progress import EachMinute, duration
+from harness.runs.record import titled
 
 if TYPE_CHECKING:
     from harness.evaluation.run import Planned
@@ -50,31 +50,22 @@ class Display:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def planned(self, jobs: Sequence[Planned]) -> None:
         """Print the plan."""
-        table = Table(title="Plan", title_justify="left", box=None, pad_edge=False)
-        for name, justify in (
-            ("task", "left"),
-            ("samples", "right"),
-            ("blocks", "right"),
-            ("state", "left"),
-            ("estimate", "right"),
-            ("data", "left"),
-        ):
-            table.add_column(name, justify="right" if justify == "right" else "left")
+        model: Any = jobs[0].job.model if jobs else {"id": "nothing"}
+        name = titled(model["id"], model.get("training"), model.get("method"))
+        table = Table(
+            title=escape(f"Plan of {name}"), title_justify="left", box=None, pad_edge=False
+        )
+        for name in ("task", "samples", "blocks", "state", "estimate", "data"):
+            is_number = name in {"samples", "blocks", "estimate"}
+            table.add_column(name, justify="right" if is_number else "left")
         for item in jobs:
             plan = item.job.plan
-            state = item.state
-            if state == "continues":
-                state = f"continues at {item.journaled}"
+            state = f"continues at {item.journaled}" if item.state == "continues" else item.state
             table.add_row(
                 plan.task.spec.name,
                 f"{plan.samples:,}",
@@ -93,6 +84,7 @@ class Display:
         """Return the plan as plain data."""
         return [
             {
+                "model": item.job.model["id"],
                 "task": item.job.plan.task.id,
                 "variant": str(item.job.plan.task.spec.variant or ""),
                 "samples": item.job.plan.samples,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import harness
+from harness.cli import _options
 from harness.cli._format import clean, print_json, print_table
 from harness.errors import UserError
 
@@ -20,22 +21,14 @@ if TYPE_CHECKING:
 _KINDS = ("superseded", "unfinished", "damaged")
 
 
-def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--results", type=click.Path(path_type=Path), help="Folder of the records."),
-    ):
-        command = option(command)
-    return command
-
-
-def _removing(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--yes", is_flag=True, help="Do not ask before deleting."),
-        click.option("--dry-run", is_flag=True, help="Print what would be removed and stop."),
-    ):
-        command = option(command)
-    return _shared(command)
+_shared = _options.together(
+    click.option("--json", "as_json", is_flag=True, help="Print JSON."), _options.results
+)
+_removing = _options.together(
+    click.option("--yes", is_flag=True, help="Do not ask before deleting."),
+    click.option("--dry-run", is_flag=True, help="Print what would be removed and stop."),
+    _shared,
+)
 
 
 @click.group(
@@ -129,31 +122,21 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
 @results.command(epilog="Example: harness results rm raf_db/majority-0123456789ab --yes")
 @click.argument("names", nargs=-1, required=True, metavar="EVALUATION...")
 @_removing
-def rm(
-    *, names: tuple[str, ...], results: Path | None, as_json: bool, dry_run: bool, yes: bool
-) -> None:
+def rm(*, names: tuple[str, ...], results: Path | None, **how: bool) -> None:
     """Remove evaluations, by path or as `harness results list` names them."""
     from harness.runs.folder import named
 
     folder = _folder(results, names)
     places = set(named(folder, names))
     entries = [entry for entry in _entries(folder) if entry.directory.resolve() in places]
-    _remove(entries, as_json=as_json, dry_run=dry_run, yes=yes)
+    _remove(entries, **how)
 
 
 @results.command(epilog="Example: harness results prune --unfinished --dry-run")
 @click.option("--unfinished", is_flag=True, help="Remove only unfinished evaluations.")
 @click.option("--superseded", is_flag=True, help="Remove only superseded evaluations.")
 @_removing
-def prune(
-    *,
-    unfinished: bool,
-    superseded: bool,
-    results: Path | None,
-    as_json: bool,
-    dry_run: bool,
-    yes: bool,
-) -> None:
+def prune(*, unfinished: bool, superseded: bool, results: Path | None, **how: bool) -> None:
     """Remove unfinished and superseded evaluations, or only one of the two kinds.
 
     Evaluations that a run is writing stay. Remove damaged ones by name: `harness results rm`.
@@ -163,7 +146,7 @@ def prune(
     chosen: dict[State, bool] = {"unfinished": unfinished, "superseded": superseded}
     states = [state for state in PRUNED if chosen[state]] or PRUNED
     entries = [one for one in _entries(results) if one.state in states and not one.writing]
-    _remove(entries, as_json=as_json, dry_run=dry_run, yes=yes)
+    _remove(entries, **how)
 
 
 def _remove(entries: Sequence[Entry], *, as_json: bool, dry_run: bool, yes: bool) -> None:

@@ -24,6 +24,7 @@ from harness.cli._stdout import emit
 from harness.cli.progress import Display
 from harness.evaluation.run_settings import RunSettings
 from harness.models.contract import Runtime
+from harness.plugins import Plugins
 
 if TYPE_CHECKING:
     from harness.evaluation.run import RunResult
@@ -32,14 +33,38 @@ _SETTINGS, _RUNTIME = defaults(RunSettings), defaults(Runtime)
 _MEGA = 1_000_000
 
 
+class _Filed(click.Option):
+    """An option that is required, unless a file gives it."""
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Return what stands in brackets after the option's help."""
+        files = "--models or --config" if self.name == "model" else "--config"
+        return {**super().get_help_extra(ctx), "required": f"required without {files}"}
+
+
 @click.command(
     short_help="Evaluate a model on tasks and print the table.",
     epilog="Examples: harness run --model socialfusion --tasks social_all | "
     "harness run --model majority --tasks raf_db,gazefollow | "
     "harness run --model predictions -o path=answers.jsonl --tasks raf_db --data raf_db=/data/raf",
 )
-@_options.models
-@_options.tasks
+@click.option(
+    "--model",
+    cls=_Filed,
+    required=True,
+    metavar="IDS",
+    shell_complete=_options.completing(Plugins.models),
+    help="Model, or several separated by commas; see `harness models`.",
+)
+@click.option(
+    "--tasks",
+    cls=_Filed,
+    required=True,
+    metavar="IDS",
+    shell_complete=_options.complete_tasks,
+    help="Tasks, groups and paths of specs, separated by commas.",
+)
+@_options.include
 @_options.model_options
 @_options.task_options
 @_options.data

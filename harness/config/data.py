@@ -209,7 +209,7 @@ def given_path(spec: TaskSpec, settings: Settings) -> Path | None:
 
 def remedy(spec: TaskSpec) -> str:
     """Return what to do where a task's data are not: how to get them has a command of its own."""
-    return (
-        f"--data {spec.id}=FOLDER; how to get them: harness data where {typed(spec)}; drawn ones: "
-        "--profile demo"
-    )
+    sources = plugins().data_sources().values()
+    is_drawn = any(spec.data.benchmark in source.benchmarks for source in sources)
+    fix = f"--data {spec.id}=FOLDER; how to get them: harness data where {typed(spec)}"
+    return f"{fix}; drawn ones: --profile demo" if is_drawn else fix

@@ -50,6 +50,11 @@ class Selection:
     ids: frozenset[str] | None = None
 
     @property
+    def named(self) -> dict[str, Json]:
+        """What of it stands in a row's name; texts of ids would be too long."""
+        return {"limit": self.limit} if self.ids is None else {"ids": len(self.ids)}
+
+    @property
     def is_everything(self) -> bool:
         """Whether the whole split is asked."""
         return self.limit is None and self.ids is None

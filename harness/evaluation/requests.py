@@ -21,6 +21,8 @@ from harness.samples.views import apply_view
 from harness.specs import ChooseSpec, GenerateSpec, TaskSpec
 from harness.specs.prompt import Shot, build_turns, options_as_sent, texts_to_embed
 
+NOT_THERE = "samples whose image is not there, answered by what opens none"
+
 
 @dataclass(slots=True)
 class PreparedSample:
@@ -64,9 +66,10 @@ class RequestMaker:
 
     def block(self, samples: list[Sample], opener: Opener = open_images) -> list[PreparedSample]:
         """Return one entry per sample, in order; ``opener`` opens their images."""
-        images = [Opened() for _ in samples]
         if self.opens_images:
             images = opener(samples, self.task.spec.shown_view, self.opening)
+        else:
+            images = [Opened(notes=note) for note in map(_absent, samples)]
         return [self._one(*pair) for pair in zip(samples, images, strict=True)]
 
     def _one(self, sample: Sample, opened: Opened) -> PreparedSample:
@@ -112,6 +115,13 @@ class RequestMaker:
         if variant is not None and variant.perturbs:
             options = want.options if isinstance(want, Choose) else ()
             refuse_moved(variant.kind, [*(turn.text for turn in turns), *options], sample.target)
+
+
+def _absent(sample: Sample) -> dict[str, int]:
+    """Return a note on images that are not there, for whoever is asked without opening them."""
+    roots = ((ref.root, ref.name) for ref in sample.images if ref.data is None and not ref.load)
+    is_whole = all(root is None or root.is_file(name) for root, name in roots)
+    return {} if is_whole else {NOT_THERE: 1}
 
 
 def pixel_bytes(block: Iterable[PreparedSample]) -> int:

@@ -394,8 +394,9 @@ def _job(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Job:
         marks |= subject.checkpoint.marks
         if subject.checkpoint.saw(task.spec.data.benchmark, plan.selection.of(task.samples())):
             marks.add("contaminated")
-    if plan.limited:
+    if plan.limited:  # the fingerprints have its ids: by count or by share, it is one evaluation
         marks.add("limited")
+        numbers[ASKED] = {**task.spec.asked, **terms.selection.named}
     return Job(
         plan=plan,
         directory=directory,

@@ -12,11 +12,11 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
-from types import TracebackType
 from typing import IO, Any, Self
 
 import yaml
 
+from harness.config.tasks import own_folder
 from harness.descriptors import Json
 from harness.errors import HarnessError, UserError
 from harness.evaluation.plan import IDS, TaskPlan
@@ -156,12 +156,7 @@ class EvaluationWriter:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._is_new and not (self.sealed or self.journal.done):
             shutil.rmtree(self.job.directory, ignore_errors=True)  # nothing was answered
         self._stack.close()
@@ -257,6 +252,8 @@ class EvaluationWriter:
             timings["workers"] = dict(workers)
         elif self.answered and (cpu := threads.in_use()):
             timings["cpu"] = cpu
+        if own_folder(source := self.job.plan.task.spec.source) is not None:
+            timings["spec"] = str(source)
         return timings
 
 

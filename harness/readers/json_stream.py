@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
 from harness.errors import DataError, quoted, reason_of, short
@@ -82,12 +81,7 @@ class _Source:
     def __enter__(self) -> _Source:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def members(self) -> Iterator[tuple[str, Any]]:

@@ -20,7 +20,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
-from types import TracebackType
 from typing import IO, Any, Self
 
 from harness.descriptors import Json
@@ -89,12 +88,7 @@ class Journal:
             raise UserError(f"cannot be made: {reason_of(error)}", where=self._folder) from None
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         segment, self._segment = self._segment, None
         if segment is not None:
             segment.close()

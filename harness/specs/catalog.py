@@ -164,7 +164,10 @@ class Catalog:
         if name in self.broken:
             raise self.broken[name]
         if name not in entries:
-            raise missing(kind, name, entries)
+            error = missing(kind, name, entries)
+            if isinstance(error, UserError):
+                error.fix += "; a spec of your own: its path, or --include FOLDER"
+            raise error
 
     def _flat(self, name: str, on_the_way: tuple[str, ...] = ()) -> TaskGroup:
         document = self.group_entries[name].document

@@ -60,13 +60,13 @@ class Changes:
             UserError: a change that no task can take.
         """
         notes = []
-        for name, takes, what in _TAKERS:
+        for name, takes, what, more in _TAKERS:
             others = [spec.id for spec in specs if not takes(spec)]
             if getattr(self, name) is None or (name, self.shots) == ("shots", 0) or not others:
                 continue
             flag = _flag(name)
             if len(others) == len(specs):
-                raise UserError(f"no task here {what}", where=flag, fix=f"leave out {flag}")
+                raise UserError(f"no task here {what}", where=flag, fix=f"leave out {flag}{more}")
             notes.append(
                 f"{flag} does not apply to {', '.join(others)}: only a task that {what} takes it"
             )
@@ -98,13 +98,14 @@ def writes(spec: TaskSpec) -> bool:
     return isinstance(spec.ask, GenerateSpec)
 
 
-_TAKERS: tuple[tuple[str, Callable[[TaskSpec], bool], str], ...] = (
-    ("shots", lambda spec: spec.data.train_split is not None, "has a train split for examples"),
-    ("options_order", lambda spec: bool(spec.labels), "has the model choose among options"),
-    ("max_new_tokens", writes, "has the model write its answer"),
-    ("temperature", writes, "has the model write its answer"),
-)
-"""Changes that some tasks cannot take: which do, and in words what these have."""
+_TAKERS: tuple[tuple[str, Callable[[TaskSpec], bool], str, str], ...] = (
+    ("shots", lambda spec: spec.data.train_split is not None, "has a train split for examples",
+     "; in a spec of your own: data.train_split names the split that they come from"),
+    ("options_order", lambda spec: bool(spec.labels), "has the model choose among options", ""),
+    ("max_new_tokens", writes, "has the model write its answer", ""),
+    ("temperature", writes, "has the model write its answer", ""),
+)  # fmt: skip
+"""Changes that some tasks cannot take: which do, in words what these have, and how to have it."""
 
 
 def _difference(spec: TaskSpec, changed: TaskSpec) -> dict[str, Json]:

@@ -11,6 +11,9 @@ from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord, SentPrompt, read_samples
 from harness.tables.table import Table
 
+_NUMBERS = ("value", "low", "high", "n", "clusters", "errors", "unparsed", "refusals")
+"""Of a cell, as columns of a frame."""
+
 
 def sample_rows(records: Iterable[EvaluationRecord]) -> Iterator[dict[str, Any]]:
     """Yield one flat row for each sample of evaluations, in plan order.
@@ -33,6 +36,8 @@ def sample_row(record: EvaluationRecord, sample: SampleRecord) -> dict[str, Any]
         "model": record.title,
         "task": record.task,
         "variant": record.variant,
+        "seed": record.settings.get("seed"),
+        "evaluation": record.fingerprint,
         "marks": " ".join(record.marks),
         "id": sample.id,
         "cluster": sample.cluster,
@@ -71,14 +76,7 @@ def table_rows(table: Table) -> Iterator[dict[str, Any]]:
                         "metric": column.metric,
                         "column": column.name,
                         "direction": column.direction,
-                        "value": cell.value,
-                        "low": cell.low,
-                        "high": cell.high,
-                        "n": cell.n,
-                        "clusters": cell.clusters,
-                        "errors": cell.errors,
-                        "unparsed": cell.unparsed,
-                        "refusals": cell.refusals,
+                        **{name: getattr(cell, name) for name in _NUMBERS},
                         "marks": " ".join(cell.marks),
                         "evaluation": cell.evaluation,
                     }

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from harness.runs.record import EvaluationRecord
+from harness.runs.record import ASKED, EvaluationRecord
+
+_OF_ANSWERS = ("options_order", "max_new_tokens", "temperature")
+_OWN = "the task's own"
 
 
 def sections_of(records: Sequence[EvaluationRecord]) -> list[list[EvaluationRecord]]:
@@ -54,21 +59,45 @@ def _variants(records: Sequence[EvaluationRecord]) -> list[_Variant]:
 
 def why(sections: Sequence[Sequence[EvaluationRecord]], index: int) -> str:
     """Say in what the tasks of a section differ from those of the first."""
-    reasons = []
+    reasons, directories = [], set[Path]()
     for task in {record.task: None for record in sections[index]}:
         differing = next(record for record in sections[index] if record.task == task)
         first = next(record for record in sections[0] if record.task == task)
+        if differing.directory in directories:
+            continue  # the same evaluation, in a group of its samples
+        directories.add(differing.directory)
         reasons.append(f"{differing.task_title} differs in {difference(first, differing)}")
     return "Not comparable with the rows above: " + "; ".join(reasons)
 
 
 def difference(first: EvaluationRecord, second: EvaluationRecord) -> str:
     """Name the parts in which two records of one task differ."""
-    names = [
-        *first.task_parts,
-        *(name for name in second.task_parts if name not in first.task_parts),
+    parts = [
+        name + _known(_facts(first).get(name, {}), _facts(second).get(name, {}))
+        for name in dict.fromkeys([*first.task_parts, *second.task_parts])
+        if first.task_parts.get(name) != second.task_parts.get(name)
     ]
-    parts = [name for name in names if first.task_parts.get(name) != second.task_parts.get(name)]
     if first.images is not None and second.images is not None and first.images != second.images:
         parts.append("images")
     return ", ".join(parts) or "its fingerprint"
+
+
+def _facts(record: EvaluationRecord) -> dict[str, Mapping[str, object]]:
+    """Return what a record keeps of the parts of its task beside their hashes."""
+    asked: Any = record.settings.get(ASKED, {})
+    return {
+        "spec": {"version": record.task_version},
+        "prompt": {key: asked[key] for key in ("prompt", "system", "shots") if key in asked},
+        "ask": {key: asked[key] for key in _OF_ANSWERS if key in asked},
+        "options": record.task_options,
+        "sample ids": {"samples": record.counts.samples},
+    }
+
+
+def _known(above: Mapping[str, object], here: Mapping[str, object]) -> str:
+    texts = [
+        f"{key} {here.get(key, _OWN)}, above {above.get(key, _OWN)}"
+        for key in {**above, **here}
+        if above.get(key) != here.get(key)
+    ]
+    return f" ({'; '.join(texts)})" if texts else ""

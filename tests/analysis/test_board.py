@@ -247,7 +247,7 @@ def test_what_has_no_meaning_for_an_analysis_is_one_message(
 ) -> None:
     place = analysis(tmp_path, "probe", probe()).directory
     assert run(str(place), "--baseline", "before") == 2
-    assert "--baseline is for evaluations" in capsys.readouterr().err
+    assert "--baseline does not go with analyses" in capsys.readouterr().err
     assert run(str(place), str(tmp_path)) == 2
     assert "cannot share one table" in capsys.readouterr().err
     (place / "sealed.json").unlink()

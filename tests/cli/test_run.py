@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import harness
 from harness import progress
 from harness.cli.main import invoke, main
 
@@ -28,6 +29,7 @@ def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
 
 
 ASK = ("--model", "majority", "--tasks", "raf_db")
+RANDOM = ("--model", "random", "--tasks", "raf_db")
 
 
 @pytest.mark.parametrize(
@@ -209,3 +211,50 @@ def test_a_log_file_hears_of_each_task_and_of_how_far_it_is_on_standard_error(
     assert "of 150 samples" not in out
     _, _, again = run(capsys, *ask)
     assert again == ""
+
+
+def test_a_limit_is_part_of_the_row_s_name_unless_it_leaves_nothing_out(capsys: Capture) -> None:
+    names = {"2": "random, limit=2", "0.1": "random, limit=0.1", "5000": "random"}
+    for limit, name in names.items():
+        code, out, _ = run(capsys, *RANDOM, "--limit", limit, "--json")
+        assert code == 0
+        (row,) = json.loads(out)["sections"][0]["rows"]
+        assert row["model"] == name
+    samples = harness.load_task("raf_db", profile="demo").samples()
+    ids = ",".join(sample.id for sample, _ in zip(samples, range(2), strict=False))
+    code, out, _ = run(capsys, *RANDOM, "--ids", ids, "--json")
+    (row,) = json.loads(out)["sections"][0]["rows"]
+    assert row["model"] == "random, ids=2"
+
+
+def test_tasks_of_another_limit_are_no_cells_of_one_row(capsys: Capture) -> None:
+    run(capsys, *RANDOM, "--limit", "2")
+    run(capsys, "--model", "random", "--tasks", "textvqa", "--limit", "3")
+    run(capsys, "--model", "random", "--tasks", "pisc_fine", "--limit", "3")
+    rows = harness.leaderboard("results").rows
+    assert {row.model: sum(cell is not None for cell in row.cells) for row in rows} == {
+        "random, limit=2": 1,
+        "random, limit=3": 2,
+    }
+
+
+def test_the_same_samples_by_count_and_by_share_are_one_evaluation(capsys: Capture) -> None:
+    run(capsys, *RANDOM, "--limit", "42")
+    _, out, _ = run(capsys, *RANDOM, "--limit", "0.1", "--dry-run", "--json")
+    (plan,) = json.loads(out)
+    assert (plan["samples"], plan["state"]) == (42, "done")
+
+
+def test_a_limit_of_ids_is_refused(capsys: Capture) -> None:
+    code, _, err = run(capsys, *ASK, "--limit", "1", "--ids", "a,b")
+    assert code == 2
+    assert "--limit and --ids both choose samples" in err
+
+
+def test_each_plan_names_its_model(capsys: Capture) -> None:
+    code, out, _ = run(capsys, "--model", "random,null", "--tasks", "raf_db", "--dry-run")
+    assert code == 0
+    assert [line.strip() for line in out.splitlines() if line.startswith("Plan")] == [
+        "Plan of random",
+        "Plan of null",
+    ]

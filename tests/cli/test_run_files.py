@@ -11,6 +11,7 @@ import yaml
 import harness
 from harness.api.run_files import read_models_file, read_run_file
 from harness.cli.main import invoke, main
+from harness.config.tasks import forget_included
 from harness.errors import UserError
 from harness.evaluation.run import RunResult
 
@@ -44,6 +45,60 @@ def test_a_record_is_written_back_as_a_run_that_asks_the_same(
         assert states[record.directory] == "done"
 
 
+@pytest.fixture
+def own_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spec of one's own beside its data, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "t.csv").write_text("name,label\nx,yes\ny,no\n", encoding="utf-8")
+    task = ["new", "task", "mine", "--yes", "--image", "none", "--out", "mine/own.yaml"]
+    assert invoke(main, task) == 0
+    return Path("mine/own.yaml")
+
+
+def test_a_record_of_a_spec_s_file_is_written_back_with_that_file(
+    own_task: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (record,) = harness.run("null", str(own_task), results="results").records
+    config = ["results", "show", str(record.directory), "--config"]
+    capsys.readouterr()
+    assert invoke(main, config) == 0
+    text = capsys.readouterr().out
+    assert yaml.safe_load(text)["tasks"] == ["mine/own.yaml"]
+    assert "no installed one" not in text
+    Path("run.yaml").write_text(text, encoding="utf-8")
+    assert invoke(main, ["run", "--config", "run.yaml", "--results", "results", "--dry-run"]) == 0
+    assert "done" in capsys.readouterr().out
+    own_task.rename("elsewhere.yaml")
+    forget_included()
+    assert invoke(main, config) == 0
+    assert "read from mine/own.yaml, which is not there now" in capsys.readouterr().out
+    assert invoke(main, ["run", "--model", "null", "--tasks", record.task]) == 2
+    assert "a spec of your own: its path, or --include FOLDER" in capsys.readouterr().err
+
+
+def test_a_limit_and_a_share_are_written_back_as_they_were_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for limit in (3, 0.01):
+        (record,) = harness.run("null", "raf_db", results=tmp_path, profile="demo",
+                                limit=limit).records  # fmt: skip
+        assert invoke(main, ["results", "show", str(record.directory), "--config"]) == 0
+        run = yaml.safe_load(capsys.readouterr().out)
+        assert (run["limit"], "ids" in run) == (limit, False)
+
+
+def test_help_says_that_a_file_may_name_models_and_tasks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert invoke(main, ["run", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "[required without --models or --config]" in text
+    assert "[required without --config]" in text
+    assert "[required]" not in text
+
+
 def test_a_preset_is_written_by_its_name_so_that_its_marks_stay(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,7 +119,7 @@ def test_a_command_runs_a_file_and_its_flags_count_more(
     command = ["run", "--config", str(path), "--results", str(tmp_path), "--limit", "2", "--json"]
     assert invoke(main, command) == 0
     records = harness.leaderboard(tmp_path)
-    assert [row.model for row in records.rows] == ["null", "random"]
+    assert [row.model for row in records.rows] == ["null, limit=2", "random, limit=2"]
     assert {cell.n for row in records.rows for cell in row.cells if cell} == {2}
     listed = written(tmp_path, [{"model": "random", "options": {"seed": 1}}, "null"])
     command = ["run", "--models", str(listed), "--tasks", "raf_db", "--results", str(tmp_path)]

@@ -17,6 +17,7 @@ import pytest
 
 import harness
 from harness.errors import UserError
+from harness.evaluation.requests import NOT_THERE
 from harness.runs.lock import writing
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import SEALED
@@ -365,3 +366,20 @@ def test_a_perfect_model_in_another_scale_is_unparsed_until_its_scale_is_named(
         assert record.main.value is not None
         assert record.main.value < 0.002
         assert record.task_options["scale"] == scale
+
+
+def test_who_opens_no_images_counts_those_that_are_not_there(faces: Faces, tmp_path: Path) -> None:
+    data = faces(8)
+    images = sorted(data.rglob("*.jpg"))
+    images[0].unlink()
+    for model in ("null", "random"):
+        (record,) = harness.run(
+            model, "raf_db", data={"raf_db": data}, results=tmp_path / "results"
+        ).records
+        assert (record.counts.samples, record.counts.errors) == (8, 0)
+        assert record.counts.notes[NOT_THERE] == 1
+        assert any(NOT_THERE in note for note in harness.leaderboard([record]).notes)
+    assert look(tmp_path / "seen").returncode == 1
+    (seal,) = (tmp_path / "seen").rglob("seal.json")
+    seen = harness.read_evaluation(seal.parent)
+    assert (seen.counts.errors, NOT_THERE in seen.counts.notes) == (1, False)

@@ -23,7 +23,7 @@ def test_all_models_are_in_one_result(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert len(result.manifests) == 2
     assert all(path.is_file() for path in result.manifests)
-    assert [row.model for row in result.table().rows] == ["random", "null"]
+    assert [row.model for row in result.table().rows] == ["random, limit=5", "null, limit=5"]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,7 @@ def test_all_models_are_in_one_result(tmp_path: Path) -> None:
     [
         ("random,nul", {}, "did you mean 'null'"),
         ("random,null", {"options": {"a": "b"}}, "applies to one model, and there are 2"),
+        ("random,null", {"options": {"a": "b"}}, "- {model: null, options: {a: b}}"),
         (",", {}, "no model is named"),
         ([], {}, "no model is named"),
         ("random,random", {}, "the name 'random' is named twice"),

@@ -143,7 +143,7 @@ def test_what_is_no_model_of_a_run_is_refused(
 
 def test_objects_and_ids_stand_in_one_table(tmp_path: Path) -> None:
     result = run([FirstOption(), "null"], tmp_path, tasks=["raf_*"])
-    assert [row.model for row in result.table().rows] == ["first_option", "null"]
+    assert [row.model for row in result.table().rows] == ["first_option, limit=3", "null, limit=3"]
 
 
 def test_a_loaded_task_is_asked_with_its_own_options(tmp_path: Path) -> None:

@@ -56,17 +56,18 @@ def test_a_changed_row_bears_its_change_in_record_and_table(tmp_path: Path) -> N
         "random", "raf_db", results=tmp_path, limit=4, profile="demo", shots=2, prompt="Which mood?"
     )
     [record] = result.records
-    assert record.title.startswith("random, prompt=#c8824218, shots=2")
-    assert "random, prompt=#c8824218, shots=2" in str(harness.leaderboard(result.records).sections)
+    name = "random, limit=4, prompt=#c8824218, shots=2"
+    assert record.title == name
+    assert name in str(harness.leaderboard(result.records).sections)
     plain = planned(tmp_path)[0]
     assert plain.fingerprint != record.fingerprint
-    assert "asked" not in plain.numbers
+    assert plain.numbers["asked"] == {"limit": 4}
 
 
 def test_of_several_tasks_those_are_changed_that_can_be(tmp_path: Path) -> None:
     first, second = planned(tmp_path, "raf_db,textvqa", temperature=0.5)
-    assert "asked" not in first.numbers
-    assert second.numbers["asked"] == {"temperature": 0.5}
+    assert first.numbers["asked"] == {"limit": 4}
+    assert second.numbers["asked"] == {"temperature": 0.5, "limit": 4}
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,28 @@ def test_records_of_unequal_tasks_are_put_apart_and_the_difference_is_said() -> 
     )
 
 
+def test_a_title_says_what_differs_as_far_as_records_keep_it() -> None:
+    few = Counts(10, 10, 0, 0, 0, 5)
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"task_parts": {"prompt": "p", "sample ids": "few"}, "counts": few},
+         "sample ids (samples 10, above 40)"),
+        ({"task_parts": {"prompt": "q", "sample ids": "s"},
+          "settings": {"asked": {"shots": 2, "temperature": 0.5}}},
+         "prompt (shots 2, above the task's own)"),
+        ({"task_parts": {"prompt": "p", "sample ids": "s", "ask": "x"},
+          "settings": {"asked": {"shots": 2, "temperature": 0.5}}},
+         "ask (temperature 0.5, above the task's own)"),
+        ({"task_parts": {"prompt": "p", "sample ids": "s", "options": "x"},
+          "task_options": {"unit": "image"}}, "options (unit image, above the task's own)"),
+        ({"task_parts": {"prompt": "p", "sample ids": "s", "spec": "x"}, "task_version": 2},
+         "spec (version 2, above 1)"),
+        ({"task_parts": {"prompt": "q", "sample ids": "s"}}, "prompt"),
+    ]  # fmt: skip
+    for other, text in changes:
+        table = build_table([record("a"), record("b"), record("c", task_fingerprint="o", **other)])
+        assert table.sections[1].title.endswith(f"differs in {text}")
+
+
 def test_one_model_asked_in_two_ways_has_two_rows_and_no_average() -> None:
     table = build_table(
         [record("a", "x", metric(0.2)), record("a", "x", metric(0.4), task_fingerprint="other")]

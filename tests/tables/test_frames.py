@@ -10,7 +10,7 @@ import pytest
 import harness
 from harness.errors import PluginError, UserError
 from harness.evaluation.run import RunResult
-from harness.tables.frames import one_type, to_pandas, to_polars
+from harness.tables.frames import one_type, sample_rows, to_pandas, to_polars
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,17 @@ def test_a_result_gives_samples_metrics_and_a_frame(result: RunResult) -> None:
     right = frame["equal"].mean()
     assert result.metrics["raf_db"]["accuracy"].value == pytest.approx(right)
     assert frame.groupby("group_gender")["equal"].count().sum() <= len(samples)
+
+
+def test_samples_of_several_evaluations_can_be_told_apart(tmp_path: Path) -> None:
+    models: Any = [{"model": "random", "options": {"seed": seed}} for seed in (1, 2)]
+    options: Any = {"results": tmp_path, "limit": 4, "profile": "demo"}
+    records = [*harness.run(models, "raf_db", **options).records,
+               *harness.run("random", "raf_db", seed=7, **options).records]  # fmt: skip
+    rows = list(sample_rows(records))
+    assert {row["model"] for row in rows} == {"random, limit=4"}
+    assert len({row["evaluation"] for row in rows}) == 3
+    assert {row["seed"] for row in rows} == {0, 7}
 
 
 def test_metrics_of_several_models_are_not_one_of_them(tmp_path: Path) -> None:

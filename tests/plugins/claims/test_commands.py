@@ -82,7 +82,8 @@ def test_a_perturbed_evaluation_with_nothing_beside_it_is_said(results: Path) ->
     with pytest.raises(UserError, match="both the original and perturbed images"):
         CliRunner().invoke(robustness, [str(blurred)], catch_exceptions=False)
     shown = CliRunner().invoke(robustness, [str(blurred)])
-    assert "left out: brightness on raf_db, blur 1: the same samples as they are" in shown.stderr
+    left_out = "left out: brightness, limit=8 on raf_db, blur 1: the same samples as they are"
+    assert left_out in shown.stderr
 
 
 def test_what_is_asked_nothing_or_sees_no_image_has_no_variant_of_it(

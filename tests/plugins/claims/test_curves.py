@@ -59,7 +59,8 @@ def test_the_curve_is_the_share_of_wrong_answers_among_the_most_confident(
     plot = risk_coverage(request(record, plain))
     assert plot.shown == (curve,)
     assert "Without log-probabilities: majority" in plot.caption
-    assert plot.draw(plot.shown).axes[0].get_legend_handles_labels()[1][0].startswith("sure, area")
+    labels = plot.draw(plot.shown).axes[0].get_legend_handles_labels()[1]
+    assert labels[0].startswith("sure, limit=30, area")
     with pytest.raises(UserError, match="no evaluation is here"):
         risk_coverage(request())
     with pytest.raises(DataError):

@@ -97,7 +97,7 @@ def test_the_human_row_stands_in_the_table_and_is_compared_with_models(
     people = harness.run("human", tasks, **options)
     model = harness.run("majority", tasks, **options)
     vqa, faces = people.records
-    assert faces.title == "human (leave one out)"
+    assert faces.title == "human (leave one out), limit=40"
     assert "human" in faces.marks
     hits, times = 0, 0
     for line in read_samples(faces.directory):
@@ -112,10 +112,10 @@ def test_the_human_row_stands_in_the_table_and_is_compared_with_models(
     assert {line.score for line in read_samples(vqa.directory)} > {1.0}
     assert sum(one.n for one in vqa.slices if one.slice == "answer_type") == vqa.counts.scored
     table = harness.leaderboard("results", human_share=True)
-    row = next(row for row in table.rows if row.model == "human (leave one out)")
+    row = next(row for row in table.rows if row.model == "human (leave one out), limit=40")
     assert not any(cell.rank for cell in row.cells if cell is not None)
     assert [column.label for column in table.columns] == ["Acc", "of human", "Accuracy", "of human"]
-    share = next(row for row in table.rows if row.model == "majority").cells[1]
+    share = next(row for row in table.rows if row.model == "majority, limit=40").cells[1]
     assert share is not None
     values = model.records[0].main.value, vqa.main.value
     assert share.value == pytest.approx(100 * values[0] / values[1])  # type: ignore[operator]
@@ -181,7 +181,7 @@ def test_what_has_no_skew_says_why_when_answers_are_read_again(
         words = ["results", "--metrics", "auc_gap", *options]
         shown = CliRunner().invoke(rescore_command, words, catch_exceptions=False).stdout
         assert "undefined" in shown
-        assert f"always, SCounter: {note}" in shown
+        assert f"always, limit=24, SCounter: {note}" in shown
 
 
 def test_answers_are_read_again_with_other_metrics(gaze: EvaluationRecord) -> None:

@@ -63,6 +63,9 @@ def test_a_file_that_is_misspelt_has_its_nearest(tmp_path: Path) -> None:
     said = refused(tmp_path, file="label.csv", target="label")
     assert "there is no file 'label.csv' (data.options.file)" in said
     assert "did you mean 'labels.csv'?" in said
+    for name in ("a.csv", "csv", "l.csv"):  # near by their ending alone
+        said = refused(tmp_path, file=name, target="label")
+        assert "did you mean" not in said
     # A split that is yet to be fetched is no misspelt one.
     options: dict[str, Any] = {
         "file": {"test": "labels.csv", "train": "label.csv"},

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from harness_own_data.new.task import write_task
 from PIL import Image
 
 import harness
@@ -51,6 +52,26 @@ def options_of(path: Path) -> dict[str, object]:
     assert isinstance(data, dict)
     options: dict[str, object] = data["options"]
     return options
+
+
+@pytest.mark.parametrize(("groups", "slices"), [("", ["gender", "race"]), ("none", [])])
+def test_questions_are_numbered_and_groups_may_be_declined(
+    faces: Path, monkeypatch: pytest.MonkeyPatch, groups: str, slices: list[str]
+) -> None:
+    table = (faces / "labels.csv").read_text().replace(",sex,", ",gender,race,")
+    people = table.replace("happy,F,", "happy,F,A,").replace("sad,F,", "sad,M,B,")
+    (faces / "labels.csv").write_text(people)
+    asked: list[str] = []
+
+    def prompt(text: str, default: str, **_: object) -> str:
+        asked.append(text)
+        return groups or default if "Groups" in text else default
+
+    monkeypatch.setattr("click.prompt", prompt)
+    flags = dict.fromkeys(("name", "image", "target", "question", "labels", "cluster"))
+    write_task(str(faces), None, {**flags, "groups": ()}, force=False, ask=True)
+    assert [text.partition(".")[0] for text in asked] == list("1234567")
+    assert written(faces / "faces.yaml").get("slices", []) == slices
 
 
 def test_a_folder_with_a_table_is_a_task_at_once(

@@ -92,7 +92,7 @@ def test_the_plane_is_seen_in_a_browser(tmp_path: Path, monkeypatch: pytest.Monk
         page.until("document.querySelector('figure img').complete")
         assert page.run("document.querySelector('figure img').naturalWidth") > 100
         names = "[...document.querySelectorAll('tbody th')].map(e => e.textContent)"
-        assert set(page.run(names)) == {"random (seed=0)", "random (seed=1)"}
+        assert set(page.run(names)) == {"random, limit=120 (seed=0)", "random, limit=120 (seed=1)"}
         fits = "document.documentElement.scrollWidth <= window.innerWidth"
         assert page.run(fits)
         assert page.complaints == []

@@ -61,6 +61,7 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             section="Evaluate",
             functions={
                 "export": "harness_exports.api:export",
+                "in_slices": "harness_exports.slices:in_slices",
                 "run_file_of": "harness_exports.run_file:run_file_of",
             },
         ),

@@ -60,6 +60,8 @@ def export(  # noqa: PLR0913  one parameter for each flag
     Takes folders of evaluations, or runs by name. No number is changed; what a format cannot hold
     is left out, and docs/how-to/leaderboards.md says what. A damaged evaluation is an error.
     """
+    # What lies deeper is named after its evaluation.
+    earlier = {path: commands.replaced(path) for path in (*out.glob("*"), *out.glob("*/*"))}
     written = harness.export(
         places,
         form,
@@ -73,6 +75,8 @@ def export(  # noqa: PLR0913  one parameter for each flag
     else:
         for path in written:
             click.echo(path)
+        if count := sum(bool(earlier.get(path)) for path in written):
+            commands.tell(f"{count} of these files were written in place of earlier ones")
 
 
 def _datasets(values: tuple[str, ...]) -> dict[str, str]:

@@ -32,6 +32,7 @@ def submission(*, evaluation: str, out: Path, allow_missing: bool, as_json: bool
     For splits without public answers: run the task with its option split (--task-option
     vqav2.split=test-dev), then upload this file yourself; nothing is sent anywhere.
     """
+    earlier = commands.replaced(out)
     written = harness.submission(evaluation, out, allow_missing=allow_missing)
     marks = ", ".join(written.record.marks)
     if as_json:
@@ -47,7 +48,7 @@ def submission(*, evaluation: str, out: Path, allow_missing: bool, as_json: bool
             }
         )
         return
-    line = f"{written.rows} answers written to {out}, for {written.server}"
+    line = f"{written.rows} answers written to {out}{earlier}, for {written.server}"
     commands.say(line + (f" (marked: {marks})" if marks else ""))
     if written.missing:
         click.echo(f"{written.missing} of them are empty: their samples errored", err=True)

@@ -10,7 +10,9 @@ import yaml
 from harness.api.models import ID
 from harness.api.run_files import TASKS
 from harness.config.tasks import installed_catalog
+from harness.errors import UserError
 from harness.evaluation.model import PRESET, portable
+from harness.jsonfiles import read_object
 from harness.plugins import plugins
 from harness.runs.read import read_evaluation
 from harness.runs.record import ASKED
@@ -37,9 +39,13 @@ def run_file_of(directory: Path) -> str:
     model, task, settings = about["model"], about["task"], about["settings"]
     run: dict[str, Any] = {ID: model["id"], TASKS: [task["id"]]}
     notes = ["data lie where the profile or `data: {TASK: FOLDER}` says"]
-    if task["id"] not in installed_catalog().entries:
+    file = _spec_file(directory)
+    if file is not None and file.is_file():
+        run[TASKS] = [str(file)]
+    elif task["id"] not in installed_catalog().entries:
+        was = "" if file is None else f", read from {file}, which is not there now"
         notes.append(
-            f"the spec of {task['id']} is no installed one: name its file under `tasks`, or "
+            f"the spec of {task['id']} is no installed one{was}: name its file under `tasks`, or "
             "--include it"
         )
     if options := _options(model, notes):
@@ -58,7 +64,8 @@ def run_file_of(directory: Path) -> str:
     if task["variant"]:
         notes.append(f"the evaluation is {task['variant']!r}, which this asks among others")
         run["variants"] = _variants(Variant.named(task["variant"]), len(spec.labels))
-    if "limited" in about["marks"]:
+    run.pop("ids", None)  # how many they are
+    if "limited" in about["marks"] and "limit" not in run:
         ids = [sample.id for sample in read_samples(record.directory)]
         if len(ids) > _MAX_IDS:
             run["limit"] = len(ids)
@@ -67,6 +74,15 @@ def run_file_of(directory: Path) -> str:
             run["ids"] = ids
     text: str = yaml.safe_dump(run, sort_keys=False, allow_unicode=True, width=100)
     return "".join(f"# {note}\n" for note in notes) + text
+
+
+def _spec_file(directory: Path) -> Path | None:
+    """Return the file of a task's spec as the run named it; ``None`` if no record says so."""
+    try:
+        name = read_object(directory / "timings.json").get("spec")
+    except UserError:  # the clocks are lost
+        return None
+    return Path(name) if isinstance(name, str) else None
 
 
 def _asked(settings: Mapping[str, Any], spec: Any) -> dict[str, Any]:

@@ -48,4 +48,7 @@ def plot(kind: str, places: tuple[str, ...], out: Path, **options: Any) -> None:
     each tower lost), layers (probes by layer), conflict (cosines between tasks) and transfer
     (arrows from single to joint training). The same input gives the same bytes.
     """
+    earlier = commands.replaced(out)
     harness.plot(kind, out, places, on_skipped=commands.Skips(), **options)
+    if earlier:
+        commands.tell(f"{out}: written{earlier}")

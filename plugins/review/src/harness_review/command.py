@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from harness.commands import Number, Whole, print_json, print_table, refuse_idle, tell
+from harness.commands import Number, Whole, print_json, print_table, refuse_idle, replaced, tell
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -212,13 +212,14 @@ def _report(material: Material, folder: Path, flags: dict[str, Any]) -> None:
         from harness.resources import home_path
         from harness.runs.seal import write_whole
 
-        write_whole(home_path(flags["csv_file"]), [outcomes_csv(made).encode()])
+        earlier = replaced(path := home_path(flags["csv_file"]))
+        write_whole(path, [outcomes_csv(made).encode()])
     if flags["as_json"]:
         print_json(_plain(made))
         return
     _print(made)
     if flags["csv_file"]:
-        click.echo(f"wrote {flags['csv_file']}")
+        click.echo(f"wrote {flags['csv_file']}{earlier}")
 
 
 def _print(made: Report) -> None:

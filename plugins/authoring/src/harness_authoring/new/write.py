@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from importlib.metadata import distributions
 from importlib.resources import files
 from pathlib import Path
+from shlex import quote
 
 import click
 from harness.descriptors import is_installed
@@ -163,8 +164,10 @@ def _filled(template: str, words: Mapping[str, str]) -> str:
 def _say_next(folder: Path, module: str, kind: str, texts: Mapping[str, str]) -> None:
     short = SHORT.get(kind, kind)
     click.echo(f"wrote {folder}: {len(texts)} files of the {short} {module!r}")
-    click.echo(f"install it:  pip install -e '{folder}[test]'")
-    click.echo(f"test it:     python -m pytest {folder}")
+    # `pip` and `python` may be those of another environment than the one that runs the harness.
+    python = quote(sys.executable or "python")
+    click.echo(f"install it:  {python} -m pip install -e '{folder}[test]'")
+    click.echo(f"test it:     {python} -m pytest {folder}")
     click.echo(f"check it:    harness plugin check {module} --kind {short}")
     click.echo(
         f"then change: {folder}/src/{module}, and say in {folder}/docs/{module}.md what it does"

@@ -1,9 +1,10 @@
-"""Six questions about the user's data, answered by flags or by typing, and the spec of them."""
+"""Seven questions about the user's data, answered by flags or by typing, and the spec of them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -87,24 +88,29 @@ def _answered(data_look: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
     Raises:
         UserError: a column that is not there, or nothing that could be the right answer.
     """
+    numbers = count(1)
+
+    def typed(text: str, default: str) -> str:
+        question = f"{next(numbers)}. {text}"
+        return str(click.prompt(question, default=default, show_default=bool(default)))
 
     def answer(flag: str, text: str, default: str) -> str:
         answered = flags[flag]
         if answered is None and ask:
-            answered = click.prompt(text, default=default, show_default=bool(default))
+            answered = typed(text, default)
         answered = str(default if answered is None else answered)
         return answered if answered in data_look.columns else answered.strip()
 
     usual = re.sub(r"[^a-z0-9]+", "_", _stem(data_look).lower()).strip("_") or "task"
     usual = usual if usual[:1].isalpha() else f"task_{usual}"
-    name = answer("name", "1. Name of the task", usual[:64])
+    name = answer("name", "Name of the task", usual[:64])
     _check_id(name)
     images = _images(
-        data_look, answer("image", "2. Column of the image", ",".join(data_look.images()))
+        data_look, answer("image", "Column of the image", ",".join(data_look.images()))
     )
     if not images and flags["image"] is None:
         _refuse_missing_images(data_look)
-    target = answer("target", "3. Column of the right answer", data_look.target())
+    target = answer("target", "Column of the right answer", data_look.target())
     if not target:
         every = ", ".join(map(repr, data_look.columns))
         raise UserError(
@@ -118,11 +124,11 @@ def _answered(data_look: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
                         fix="name the column of the right answers")  # fmt: skip
     _check_target(data_look, target)
     usual_question, _ = default_question(data_look, target)
-    question = answer("question", "4. The question", usual_question).replace("\\n", "\n")
+    question = answer("question", "The question", usual_question).replace("\\n", "\n")
     if not question.strip():
         raise UserError("the question is empty", where="--question")
     usual_labels = _usual_labels(data_look, target)
-    text = answer("labels", "5. Labels", usual_labels)
+    text = answer("labels", "Labels", usual_labels)
     labels = _labels(data_look, target, text, usual=text == usual_labels)
     if not labels and data_look.columns[target].numbers:
         raise UserError(
@@ -130,8 +136,8 @@ def _answered(data_look: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
             "right", where="--target",
             fix="--labels lists the numbers as labels; or write the column as texts",
         )  # fmt: skip
-    groups = _groups(data_look, flags["groups"], ask=ask)
-    cluster = answer("cluster", "6. Column of the subject (empty: the image)", data_look.cluster())
+    groups = _groups(data_look, flags["groups"], typed if ask else None)
+    cluster = answer("cluster", "Column of the subject (empty: the image)", data_look.cluster())
     _check_columns(data_look, [cluster] if cluster else [], "cluster")
     if cluster == target:
         raise UserError(f"{target!r} is the column of the right answers too", where="--cluster",
@@ -292,12 +298,14 @@ def _labels(data_look: Look, target: str, text: str, *, usual: bool) -> list[str
 
 
 def _groups(
-    data_look: Look, group_flags: Sequence[str], *, ask: bool
+    data_look: Look, group_flags: Sequence[str], typed: Callable[[str, str], str] | None
 ) -> dict[str, tuple[str, str]]:
     texts = list(group_flags)
-    if not texts and ask and data_look.groups():
+    if not texts and typed is not None and data_look.groups():
         usual = " ".join(f"{group_name(name)}={name}:human" for name in data_look.groups())
-        texts = str(click.prompt("   Groups to report", default=usual)).split()
+        text = typed("Groups to report (none: no groups)", usual).strip()
+        # A column's name may hold spaces; a group's name begins each entry.
+        texts = [] if text == "none" else re.split(r"\s+(?=\w+=)", text)
     groups = {}
     for text in texts:
         name, equals, right_side = text.partition("=")

@@ -15,7 +15,7 @@ _LETTERS = "Answer with the letter of the right option."
 
 @dataclass(slots=True)
 class Answers:
-    """What the six questions are answered with.
+    """What the seven questions are answered with.
 
     Attributes:
         images: The option ``image``: columns and patterns.

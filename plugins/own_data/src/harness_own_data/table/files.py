@@ -81,10 +81,12 @@ class TableFiles:
             if root.is_file(name) or root.is_dir(name):
                 continue
             others = [other for other in root.list() if _format(other) and other not in named]
-            if close := near(name, others):
+            alike = [other for other in others if near(_stem(name), [_stem(other)])]
+            if alike:  # the endings alone would make a short name near every table
                 raise DataError(
-                    f"there is no file {quoted(name)} (data.options.file)", where=root, fix=close
-                )
+                    f"there is no file {quoted(name)} (data.options.file)", where=root,
+                    fix=near(name, alike) or f"did you mean {quoted(alike[0])}?",
+                )  # fmt: skip
 
     def is_folder(self, root: DataRoot, name: str) -> bool:
         """Whether a name is that of a folder of images."""
@@ -148,6 +150,10 @@ class TableFiles:
         if isinstance(self.file, str):
             return self.file.replace("{split}", split)
         return self.file
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2].partition(".")[0]
 
 
 def _format(name: str) -> str:
