@@ -47,7 +47,7 @@ KINDS = (
 CONCEPTS = tuple(f"concept {place}" for place in range(18))
 ATTRIBUTES: dict[str, Json] = {"attributes": "race,gender,physical"}
 EXTREMES = dict.fromkeys(("min_skew", "max_skew"), ATTRIBUTES | {"min_assigned": 30})
-RANKED = dict.fromkeys(("matched_min_skew", "matched_max_skew", "auc_gap"), ATTRIBUTES)
+RANKED = dict.fromkeys(("matched_min_skew", "matched_max_skew", "skew_area", "auc_gap"), ATTRIBUTES)
 
 
 def peak() -> int:

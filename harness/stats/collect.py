@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,12 @@ class Clusters:
 
     def add(self, *names: str) -> None:
         """Add the clusters of the next samples."""
-        for name in names:
-            # Samples of a cluster mostly follow each other.
+        for name, run in groupby(names):  # samples of a cluster mostly follow each other
             if name != self._last:
                 self._last, self._run = name, self._run + 1
                 encoded = name.encode("utf-8", "surrogatepass")
                 self._digests += hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
-            self._runs.append(self._run)
+            self._runs.extend([self._run] * len(list(run)))
 
     def codes(self) -> Codes:
         """Return each sample's cluster as a number, counted in order of first appearance."""

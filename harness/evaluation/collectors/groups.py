@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ from harness.stats.interval import Range
 from harness.stats.intervals import BAND, LEVEL, SYMMETRIC, Resampled, around, banded, bands_at
 from harness.stats.labelled import PERMUTATIONS, Labelled, Labels, chance
 from harness.stats.paired import paired_sums
-from harness.stats.rows import Matrix
+from harness.stats.rows import CHUNK_BYTES, Matrix
 from harness.stats.types import Floats
 
 
@@ -205,9 +207,11 @@ class GroupCollector(Collector):
             return np.concatenate([one.components(by_part) for one in settled], axis=-1)
 
         every = resampled(components, rows, seed=seed, jackknife=False)
-        permuted = np.concatenate(
-            [components(sums) for sums in labelled.permuted(parts, PERMUTATIONS, seed)]
-        )
+        # Some at a time: of few numbers the calls take longer than the sums.
+        permutations = labelled.permuted(parts, PERMUTATIONS, seed)
+        step = max(1, CHUNK_BYTES // (8 * max(1, len(parts) * size)))
+        batches = iter(lambda: list(islice(permutations, step)), [])
+        permuted = np.concatenate([components(np.stack(batch)) for batch in batches])
         ends = np.cumsum([0, *(one.components(totals).shape[-1] for one in settled)])
         for compared, comparison, first, last in zip(
             families, settled, ends[:-1], ends[1:], strict=True
@@ -239,12 +243,17 @@ class _Counted:
             self._statistics.add_coded(*coded)
         for sample in samples if coded is None else ():
             self._statistics.add(self.counts.statistics(sample))
-        for sample in samples:
-            # Questions about one image follow each other and share its label.
-            if sample.source and sample.source == self._last[0]:
-                self._labels.again(self._last[1])
+        # Questions about one image follow each other and share its label.
+        for source, questions in groupby(samples, attrgetter("source")):
+            of_image = list(questions)
+            if not source:
+                for sample in of_image:
+                    self._labels.add(self.counts.label(sample))
+            elif source == self._last[0]:
+                self._labels.again(self._last[1], len(of_image))
             else:
-                self._last = sample.source, self._labels.add(self.counts.label(sample))
+                label = self.counts.label(of_image[0])
+                self._last = source, self._labels.add(label, len(of_image))
 
     def merge(self, other: _Counted) -> bool:
         """Give both the same positions, where they depend on the answers; whether they do."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from harness.specs.loader import load_task
 from tests import made
 
 SPEC = data_folder("task_specs") / "people" / "emotic.yaml"
+CASES = Path(__file__).parents[2] / "conformance" / "emotic_cases.json"
 
 
 def person(split: str, *categories: str, gender: str = "Female", age: str = "Adult") -> Any:
@@ -140,3 +142,44 @@ def test_a_target_that_is_no_list_of_labels_is_refused() -> None:
 
 def test_the_spec_lists_the_releases_categories() -> None:
     assert load_task(SPEC, {}).labels == CATEGORIES
+
+
+def rated(case: dict[str, Any]) -> list[ScoredSample]:
+    """The people of a case: scores, and the positions of each one's categories."""
+    return [
+        ScoredSample(
+            id=str(row), cluster=str(row), answer=None, scores=tuple(scores), labels=CATEGORIES,
+            target=[CATEGORIES[at] for at in own], score_kind="similarity",
+        )
+        for row, (scores, own) in enumerate(zip(case["scores"], case["labels"], strict=True))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", json.loads(CASES.read_text())["cases"])
+def test_eleven_points_are_those_of_the_authors_program(case: dict[str, Any]) -> None:
+    metric = made.metric("multilabel_map", CATEGORIES, curve="eleven_points")
+    people = rated(case)
+    rankings, whole = metric.prepare(people), np.ones((1, len(people)))
+    by_category = [float(metric.of_class(ranking, whole)[0]) for ranking in rankings]
+    assert by_category == pytest.approx(case["ap"], abs=2e-7)  # the program's numbers are float32
+    assert float(metric.value(rankings, whole)[0]) == pytest.approx(case["mean"], abs=2e-7)
+
+
+def test_eleven_points_by_hand_with_a_tie_and_a_category_that_nobody_has() -> None:
+    labels = ("a", "b")
+    rows = [((0.9, 0.0), "a"), ((0.5, 0.0), ""), ((0.5, 0.0), "a"), ((0.1, 0.0), "a")]
+    people = [
+        ScoredSample(
+            id=str(at), cluster=str(at), answer=None, scores=scores, labels=labels,
+            target=[label or "b"], score_kind="similarity",
+        )
+        for at, (scores, label) in enumerate(rows)
+    ]  # fmt: skip
+    metric = made.metric("multilabel_map", labels, curve="eleven_points")
+    # a: recall 1/3 at precision 1, 2/3 at 2/3 (two are tied), 1 at 3/4: four points of 1, seven
+    # of 3/4. b: all four are tied, one of them has it.
+    expected = ((4 * 1 + 7 * 3 / 4) / 11 + 1 / 4) / 2
+    rankings = metric.prepare(people)
+    assert float(metric.value(rankings, np.ones((1, 4)))[0]) == pytest.approx(expected)
+    without_b = np.array([[1.0, 0.0, 1.0, 1.0]])
+    assert float(metric.value(rankings, without_b)[0]) == pytest.approx(1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,26 @@ def test_a_plan_says_what_is_missing_and_how_long_it_takes(world: World) -> None
     assert [plan.steps for plan in plans] == [0, 0, 4, 4, 8, 8]
     assert [plan.seconds for plan in plans] == [4.0, 4.0, None, None, None, None]
     assert world.trained == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "fix", "line"),
+    [
+        ("--batch-size", "another --batch-size or --micro-batch",
+         "training.batch_size: wrong\\s+fix: another batch_size or micro_batch"),
+        ("--lora-rank", "leave it out, or --train-parts lora",
+         "training.lora.rank: wrong\\s+fix: .*say lora: {} in the training of the model 'Model'"),
+    ],
+)  # fmt: skip
+def test_what_a_training_refuses_is_named_by_the_studys_keys(
+    world: World, monkeypatch: pytest.MonkeyPatch, flag: str, fix: str, line: str
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise UserError("wrong", where=flag, fix=fix)
+
+    monkeypatch.setattr("harness.plan_training", refused)
+    assert re.search(line, planned()[2].problem)
+    assert "--" not in planned()[2].problem
 
 
 def test_times_come_from_trainings_that_are_done(world: World) -> None:

@@ -170,7 +170,7 @@ def test_a_reference_is_not_split_over_processes(
     built: Path, two_concepts: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("harness_training.plan.how_many", lambda: 2)
+    monkeypatch.setattr("harness_training.plan.how_many_train", lambda _: 2)
     command = wish(built, two_concepts, "out", "dpo")
     assert train(*command, "--shard", "--micro-batch", "2", "--dry-run") == 2
     assert "compares with the model as it was at first" in capsys.readouterr().err

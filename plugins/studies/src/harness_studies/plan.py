@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +34,7 @@ _APART = (
     "form",
 )  # keys beside the settings of a training
 
+_FLAG = re.compile(r"--([a-z][a-z-]*)")
 _SPEED = "samples_per_second"
 
 State = Literal["", "sealed", "continues", "to do"]
@@ -226,7 +229,8 @@ class Planner:
                 sealed=sum(one.state == "done" for one in plain),
                 seconds=_sum([one.seconds for one in plain]),
             )
-        settings, planned = self.training(trial)
+        with _by_keys(trial):
+            settings, planned = self.training(trial)
         folder = self._root / _folder_name(trial, planned.fingerprint)
         state: State = "continues" if folder.is_dir() else "to do"
         evaluations, lasting = plain, None
@@ -307,6 +311,22 @@ class Planner:
         if checkpoint is None:
             self._plain[key] = evaluations
         return evaluations
+
+
+@contextmanager
+def _by_keys(trial: Trial) -> Iterator[None]:
+    """Name the keys of a study's file in errors that name the flags of ``harness train``."""
+    try:
+        yield
+    except UserError as error:
+        if not (error.where or "").startswith("--"):
+            raise
+        key = str(error.where)[2:].replace("-", "_")
+        fix = _FLAG.sub(lambda flag: flag[1].replace("-", "_"), error.fix)
+        if key.startswith("lora_"):
+            key = f"lora.{key.removeprefix('lora_')}"
+            fix += f", or say lora: {{}} in the training of the model {trial.model.label!r}"
+        raise UserError(error.message, where=f"training.{key}", fix=fix) from None
 
 
 def _as_long(settings: TrainingSettings, steps: int, joint: int) -> TrainingSettings:

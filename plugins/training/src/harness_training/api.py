@@ -24,8 +24,15 @@ from harness_training.events import Telling, TrainingFinished, TrainingStarted
 from harness_training.parts import LoraSettings
 from harness_training.plan import TrainingPlan
 from harness_training.plan import plan_training as plan_configured
-from harness_training.run import RECORD, NullTrainingReporter, TrainingReporter, run_training
+from harness_training.run import (
+    RECORD,
+    NullTrainingReporter,
+    TrainingReporter,
+    is_done,
+    run_training,
+)
 from harness_training.settings import TrainingSettings
+from harness_training.together import request_of, train_together
 from harness_training.validation import named_task
 
 
@@ -67,9 +74,11 @@ class PlannedTraining(TrainingPlan):
 
     Attributes:
         trackers: Hear of the training, by id.
+        request: What was asked for, as plain data, for processes that train together.
     """
 
     trackers: Mapping[str, Tracker] = field(default_factory=dict)
+    request: Mapping[str, Json] = field(default_factory=dict)
 
     def is_first(self) -> bool:
         """Whether this process, of all that train together, is the one that prints and writes."""
@@ -86,6 +95,10 @@ class PlannedTraining(TrainingPlan):
             UserError: the folder holds another training.
         """
         heard = reporter or NullTrainingReporter()
+        if self.settings.processes > processes.how_many():
+            if not is_done(self, out):
+                train_together(self.request, out, self.settings, heard)
+            return out
         if not self.is_first():
             return run_training(self, out, heard)
         telling = Telling(heard)
@@ -147,7 +160,11 @@ def _plan(
     notes = unused(options.get("data") or {}, (task.spec for task in by_name.values()))
     values = {each.name: getattr(plan, each.name) for each in fields(plan)}
     values["notes"] = (*plan.notes, *notes)
-    return PlannedTraining(**values, trackers=find_trackers(options.get("track") or ()))
+    return PlannedTraining(
+        **values,
+        trackers=find_trackers(options.get("track") or ()),
+        request=request_of(model, recipe, tasks, options),
+    )
 
 
 @checked

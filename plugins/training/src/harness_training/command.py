@@ -144,7 +144,8 @@ def _renamed(flag: str, value: str) -> str:
     help="Validate on this fraction of the train split instead of training on it.",
 )
 @_setting("keep", help="Keep the weights of the last N epochs.")
-@_setting("shard", help="Split the model over the processes of torchrun or accelerate launch.")
+@_setting("processes", help="Train with N processes of this machine, each on a GPU of its own.")
+@_setting("shard", help="Split the model over these processes, or those of a launcher.")
 @commands.track
 @commands.dry_run
 @commands.as_json

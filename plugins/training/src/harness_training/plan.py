@@ -21,7 +21,7 @@ from harness_training.guard import Guarded, check_pool
 from harness_training.pairs_plan import added_parts, require_kind, with_all_pairs
 from harness_training.parts import AUTO, FULL, LORA, WORDS, LoraSettings, named_parts
 from harness_training.pool import Pool, make_pool
-from harness_training.processes import how_many
+from harness_training.processes import how_many_train
 from harness_training.settings import TrainingSettings, learning_rate, trained_parts
 from harness_training.validation import Validation, plan_validation
 
@@ -84,7 +84,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     descriptor = find("recipe", recipe, plugins().recipes())
     require_offer(subject.descriptor, "train", "cannot be trained")
     recipe_options = parse_options(descriptor.options, options, owner=f"recipe {recipe!r}")
-    count = how_many()
+    count = how_many_train(settings)
     guarded = Guarded(descriptor, recipe_options)
     require_kind(guarded, recipe, subject.descriptor, tower)
     settings, pair_notes = with_all_pairs(guarded, settings, count)
@@ -228,7 +228,7 @@ def _refuse_processes(settings: TrainingSettings, processes: int) -> None:
         raise UserError(
             "sharding needs several processes, and this is one",
             where="--shard",
-            fix="torchrun --nproc_per_node N -m harness train ... --shard",
+            fix="--processes N, or torchrun --nproc_per_node N -m harness train ... --shard",
         )
     at_once = processes * min(settings.micro_batch, max(1, settings.batch_size // processes))
     if settings.batch_size % at_once:

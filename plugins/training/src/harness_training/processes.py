@@ -15,6 +15,8 @@ from datetime import timedelta
 
 from harness.errors import UserError
 
+from harness_training.settings import TrainingSettings
+
 _LONGEST = timedelta(days=2)  # others wait while the first one measures
 
 
@@ -68,8 +70,24 @@ class Processes:
 
 
 def how_many() -> int:
-    """Return how many processes train together."""
+    """Return how many processes a launcher has started to train together."""
     return _number("WORLD_SIZE", os.environ.get("WORLD_SIZE", "1"))
+
+
+def how_many_train(settings: TrainingSettings) -> int:
+    """Return how many processes train together, started or to be started.
+
+    Raises:
+        UserError: a launcher started others than the settings ask for.
+    """
+    started = how_many()
+    if settings.processes > 1 < started != settings.processes:
+        raise UserError(
+            f"{settings.processes} processes are asked for, and a launcher started {started}",
+            where="--processes",
+            fix="leave it out: the launcher's own option says how many there are",
+        )
+    return max(started, settings.processes)
 
 
 def processes(device: str) -> Processes:

@@ -87,8 +87,7 @@ def run_training(plan: TrainingPlan, out: Path, reporter: TrainingReporter | Non
     """
     ranks = processes(plan.settings.device)
     heard: TrainingReporter = (reporter if ranks.first else None) or NullTrainingReporter()
-    _refuse_other(plan, out)
-    if (out / RECORD).is_file():
+    if is_done(plan, out):
         return out
     ranks.wait()
     with writing(out, "--out") if ranks.first else nullcontext():
@@ -118,6 +117,16 @@ def _items(plan: TrainingPlan, stage: Stage) -> Items | PairItems:
     weighs = isinstance(stage.recipe, Guarded) and stage.recipe.weighs_tokens
     weigh = stage.recipe.token_weights if weighs else None
     return Items(plan.pool, model, MAX_PIXELS, weigh)
+
+
+def is_done(plan: TrainingPlan, out: Path) -> bool:
+    """Return whether a training has ended in a folder.
+
+    Raises:
+        UserError: the folder holds something else.
+    """
+    _refuse_other(plan, out)
+    return (out / RECORD).is_file()
 
 
 def _refuse_other(plan: TrainingPlan, out: Path) -> None:

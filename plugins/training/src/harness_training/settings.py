@@ -53,6 +53,8 @@ class TrainingSettings:
             trained on; 0: the task's own validation split.
         keep: Number of last epochs whose weights stay on disk, beside the best.
         shard: Split the model over all processes, instead of a whole one in each.
+        processes: Processes of this machine that train together, each on a GPU of its own; 1 where
+            ``torchrun`` or ``accelerate launch`` starts them.
     """
 
     epochs: Several = 1
@@ -75,6 +77,7 @@ class TrainingSettings:
     hold_out: Annotated[float, Within(0, 0.9)] = 0.0
     keep: Several = 2
     shard: bool = False
+    processes: Several = 1
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -83,11 +86,12 @@ class TrainingSettings:
         """Return what decides the weights, as a record has it.
 
         What came later stands there only when it is asked for: older trainings stay what they were.
+        The number of processes stands beside them, whoever starts these.
         """
         return {
             _RECORDED.get(key, key): value
             for key, value in asdict(self).items()
-            if key != "shard" or value
+            if key != "processes" and (key != "shard" or value)
         }
 
 

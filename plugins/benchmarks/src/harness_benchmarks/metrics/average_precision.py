@@ -107,9 +107,17 @@ class MeanAveragePrecision:
         step = max(1, _CELLS // max(1, samples))
         for start in range(0, draws, step):
             part = weights[start : start + step]
-            values = np.stack([_average_precision(ranking, part) for ranking in prepared], axis=-1)
+            values = np.stack([self.of_class(ranking, part) for ranking in prepared], axis=-1)
             means[start : start + step] = mean_of_classes(values, self._absent)
         return means
+
+    def of_class(self, ranking: Ranking, weights: Floats) -> Floats:
+        """Return ``(draws,)`` average precisions; NaN where no sample of the class was drawn."""
+        import numpy as np
+
+        hits, above, precision = precisions(ranking, weights)
+        area: Floats = np.einsum("ij,ij->i", hits, precision)
+        return ratio(area, above[:, -1] if above.shape[1] else np.zeros(len(above)))
 
     def _scores(self, samples: Sequence[ScoredSample]) -> Floats:
         """Return ``(samples, classes)`` scores."""
@@ -145,17 +153,19 @@ def _rank(scores: Floats, positive: NDArray[np.bool_]) -> Ranking:
     return Ranking(order, positive[order].astype(np.float64), np.flatnonzero(new))
 
 
-def _average_precision(ranking: Ranking, weights: Floats) -> Floats:
-    """Return ``(draws,)`` average precisions; NaN where no sample of the class was drawn."""
+def precisions(ranking: Ranking, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return what each threshold adds to the samples of a class, their sum so far, and precision.
+
+    Each ``(draws, thresholds)``; of no samples there is no threshold.
+    """
     import numpy as np
 
     if not len(ranking.order):
-        return np.full(len(weights), np.nan)
+        nothing = np.zeros((len(weights), 0))
+        return nothing, nothing, nothing
     ranked = weights[:, ranking.order]
     rank_weights = np.add.reduceat(ranked, ranking.starts, axis=1)
     hits = np.add.reduceat(ranked * ranking.positive, ranking.starts, axis=1)
     above, below = np.cumsum(hits, axis=1), np.cumsum(rank_weights, axis=1)
     precision = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-    total = above[:, -1]
-    area: Floats = np.einsum("ij,ij->i", hits, precision)
-    return ratio(area, total)
+    return hits, above, precision

@@ -29,6 +29,7 @@ from harness.errors import UserError
 from harness.metrics.classes import ratio
 
 from harness_benchmarks.metrics.skew import (
+    KINDS,
     SKEW_OPTIONS,
     MinSkew,
     Settled,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     import numpy as np
     from harness.metrics.contract import ScoredSample
     from harness.stats.interval import Range
-    from harness.stats.types import Floats
+    from harness.stats.types import Codes, Floats
     from numpy.typing import NDArray
 
 SHARES = tuple(step / 20 for step in range(1, 20))
@@ -164,22 +165,23 @@ class RankedCounts(SkewCounts):
             if label in self._names
         }
 
-    def kinds_of(self, samples: Sequence[ScoredSample]) -> Sequence[float] | None:
+    def kinds_of(self, samples: Sequence[ScoredSample]) -> Codes | None:
         """Return each sample's bin, where all have log-probabilities of two options."""
         import numpy as np
 
-        scores = [sample.scores for sample in samples]
-        if self.choice or {sample.score_kind for sample in samples} != {"logprob"}:
+        scores = [sample.scores for sample in samples if sample.scores]
+        kinds = {sample.score_kind for sample in samples}
+        if self.choice or kinds != {"logprob"} or 2 * _LIMIT / self._width >= KINDS:
             return None
-        if {None if pair is None else len(pair) for pair in scores} != {2}:
+        if len(scores) < len(samples) or {*map(len, scores)} != {2}:
             return None
-        flat = chain.from_iterable(pair for pair in scores if pair)
+        flat = chain.from_iterable(scores)
         pairs = np.fromiter(flat, np.float64, 2 * len(scores)).reshape(-1, 2)
         with np.errstate(invalid="ignore", over="ignore"):  # of infinite scores, see below
             odds = pairs[:, self._at] - pairs[:, 1 - self._at]
         if not np.isfinite(odds).all():
             return None
-        bins: list[float] = np.rint(np.clip(odds, -_LIMIT, _LIMIT) / self._width).tolist()
+        bins: Codes = np.rint(np.clip(odds, -_LIMIT, _LIMIT) / self._width).astype(np.int64)
         return bins
 
     def merge(self, other: RankedCounts) -> None:
@@ -235,8 +237,10 @@ class RankedCounts(SkewCounts):
             through = np.cumsum(everybody, axis=-2)
             wanted = np.array(shares) * through[..., -1:, :]
             # The share of each bin above the threshold: 1 higher up, 0 below, a fraction at it.
-            taken = np.clip(ratio(wanted - (through - everybody), everybody), 0.0, 1.0)
-            assigned.append(np.matmul(bins, np.nan_to_num(taken)))
+            # In place, as there are as many as draws x bins x shares; an empty bin has nobody.
+            taken = wanted - (through - everybody)
+            taken /= np.where(everybody > 0, everybody, 1.0)
+            assigned.append(np.matmul(bins, np.clip(taken, 0.0, 1.0, out=taken)))
         return np.moveaxis(np.stack(assigned, axis=-1), -2, 0)
 
     def ranks(self, totals: Floats) -> NDArray[np.bool_]:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from harness.stats.types import Codes, Floats, Label
     from numpy.typing import NDArray
 
+KINDS = 2**40
+"""Statistics of one concept are told apart by fewer whole numbers than this."""
+
 _REACH = 3.0  # standard errors that a simultaneous band of some dozens of cells reaches
 DESIRED = Option(
     name="desired",
@@ -124,7 +127,8 @@ class SkewCounts:
         self.attributes = listed(options.get("attributes"))
         self._only = frozenset(listed(options.get("concepts")))
         self._names: dict[str, int] = {}
-        self._codes: dict[tuple[Json, Hashable], int] = {}
+        self._concept_codes: dict[Json, int] = {}
+        self._codes: dict[int, int] = {}
         self._distinct: list[Mapping[int, float]] = []
         if self.choice and not labels:
             raise UserError("a choice among concepts needs the labels of a choice task")
@@ -183,10 +187,10 @@ class SkewCounts:
 
         kinds = self.kinds_of(samples)
         concepts = [sample.fields.get(self._field) for sample in samples]
-        # What is no text is refused by `statistics`, and may have no hash.
-        if kinds is None or {*map(type, concepts)} != {str}:
+        if kinds is None or not self._known(concepts):
             return None
-        keys = list(zip(concepts, kinds, strict=True))
+        names = np.fromiter(map(self._concept_codes.__getitem__, concepts), np.int64, len(concepts))
+        keys = (names * KINDS + kinds).tolist()
         codes = list(map(self._codes.get, keys))
         for place, sample in enumerate(samples) if None in codes else ():
             if codes[place] is None:
@@ -196,11 +200,30 @@ class SkewCounts:
                 codes[place] = self._codes[keys[place]]
         return np.array(codes, dtype=np.int64), self._distinct
 
-    def kinds_of(self, samples: Sequence[ScoredSample]) -> Sequence[Hashable] | None:
-        """Return what each sample's statistics depend on beside its concept; ``None``: on more."""
+    def _known(self, concepts: Sequence[Json]) -> bool:
+        """Number the concepts that are new; whether all are texts."""
+        try:
+            if all(map(self._concept_codes.__contains__, concepts)):
+                return True
+        except TypeError:  # what is no text is refused by `statistics`, and may have no hash
+            return False
+        if {*map(type, concepts)} != {str}:
+            return False
+        for name in dict.fromkeys(concepts):
+            self._concept_codes.setdefault(name, len(self._concept_codes))
+        return True
+
+    def kinds_of(self, samples: Sequence[ScoredSample]) -> Codes | None:
+        """Return what each sample's statistics depend on beside its concept, as a whole number.
+
+        It is less than half of :data:`KINDS`, above or below zero; ``None`` where they depend on
+        more.
+        """
+        import numpy as np
+
         if self.choice or self._soft:
             return None
-        return [sample.answer == self._positive for sample in samples]
+        return np.array([sample.answer == self._positive for sample in samples], dtype=np.int64)
 
     def concept_of(self, sample: ScoredSample) -> str | None:
         """Return the concept that a sample was asked about; ``None`` for one that does not count.

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.descriptors import Json, MetricDescriptor
+from harness.descriptors import Json, MetricDescriptor, Option
 from harness.errors import DataError
 from harness.metrics.classes import Classes, ratio
 from harness_benchmarks.metrics.average_precision import DESCRIPTORS as ONE_LABEL
-from harness_benchmarks.metrics.average_precision import MeanAveragePrecision
+from harness_benchmarks.metrics.average_precision import (
+    MeanAveragePrecision,
+    Ranking,
+    precisions,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,12 +21,19 @@ if TYPE_CHECKING:
     from harness.stats.types import Floats
     from numpy.typing import NDArray
 
+_CURVE = Option(
+    name="curve",
+    default="every_threshold",
+    choices=("every_threshold", "eleven_points"),
+    help="Average precision over every threshold (scikit-learn), or interpolated at the recalls 0, "
+    "0.1, ..., 1.",
+)
 DESCRIPTORS = (
     MetricDescriptor(
         id="multilabel_map",
         target="harness_people_benchmarks.metrics.multilabel:MultiLabelMap",
         summary="Mean over labels of average precision, where a sample has several.",
-        options=ONE_LABEL[0].options,
+        options=(*ONE_LABEL[0].options, _CURVE),
     ),
     MetricDescriptor(
         id="label_hit",
@@ -51,7 +62,32 @@ def targets(sample: ScoredSample, classes: Classes) -> list[int]:
 
 
 class MultiLabelMap(MeanAveragePrecision):
-    """``map`` with several right labels a sample; equals scikit-learn's macro average precision."""
+    """``map`` with several right labels a sample; equals scikit-learn's macro average precision.
+
+    With ``curve=eleven_points`` a class's value is the mean over recalls of 0, 0.1, ..., 1 of the
+    highest precision at that recall or above, as in the program of EMOTIC's authors (``src/
+    funcs.lua`` of rkosti/emotic, 69c3a51). Ties share a threshold there too.
+    """
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        super().__init__(options, labels)
+        self._eleven_points = options["curve"] == "eleven_points"
+
+    def of_class(self, ranking: Ranking, weights: Floats) -> Floats:
+        """Return ``(draws,)`` average precisions; NaN where no sample of the label was drawn."""
+        import numpy as np
+
+        if not self._eleven_points:
+            return super().of_class(ranking, weights)
+        _, above, precision = precisions(ranking, weights)
+        total = above[:, -1:] if above.shape[1] else np.zeros((len(above), 1))
+        # Nothing follows the last threshold, so that a recall that is not reached has 0.
+        best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        best = np.concatenate([best, np.zeros_like(total)], axis=1)
+        # Ten times whole numbers, as a tenth is no exact float.
+        first = [(10 * above < tenths * total).sum(axis=1) for tenths in range(11)]
+        reached = np.take_along_axis(best, np.stack(first, axis=1), axis=1)
+        return np.where(total[:, 0] > 0, reached.mean(axis=1), np.nan)
 
     def truth(self, samples: Sequence[ScoredSample]) -> NDArray[np.bool_]:
         """Return ``(samples, classes)`` whether a sample has a label."""

@@ -27,6 +27,7 @@ DESCRIPTORS = (
         id="recall_at_k",
         target="harness_people_benchmarks.metrics.recall_at_k:RecallAtK",
         summary="Share of images with a caption of theirs among the first k, or the other way.",
+        version=2,
         options=(
             Option(
                 name="k", type="int", default=1, help="Number of first-ranked items that count."
@@ -55,16 +56,25 @@ class Ranks:
     Attributes:
         above: Wrong answers with a higher cosine than the (best) right one.
         tied: Wrong answers tied with it.
+        own: Right answers tied with it, itself included.
     """
 
     above: Places
     tied: Places
+    own: Places
 
     def reached(self, k: int) -> Floats:
-        """Return the chance that the right answer is among the first k, ties in any order."""
+        """Return the chance that a right answer is among the first k, ties in any order."""
         import numpy as np
 
-        return np.clip((k - self.above) / (self.tied + 1.0), 0.0, 1.0)
+        missed = np.ones(len(self.above))
+        room = np.maximum(0, k - self.above)
+        # Places for m of w wrong and r right entries leave out all right ones with a chance of
+        # C(w, m) / C(w + r, m), the product of (w + i - m) / (w + i) over i from 1 to r.
+        for right in range(1, int(self.own.max(initial=0)) + 1):
+            factor = np.maximum(0.0, (self.tied + right - room) / (self.tied + right))
+            missed *= np.where(right <= self.own, factor, 1.0)
+        return 1.0 - missed
 
 
 class RecallAtK:
@@ -160,8 +170,8 @@ def ranks(images: Vectors, texts: Vectors, owner: Places) -> tuple[Ranks, Ranks]
             tied_text += tied
     # What is tied so far holds what is above, and the right answers themselves.
     return (
-        Ranks(above_image, np.maximum(0, tied_image - above_image - own_tied)),
-        Ranks(above_text, np.maximum(0, tied_text - above_text - 1)),
+        Ranks(above_image, np.maximum(0, tied_image - above_image - own_tied), own_tied),
+        Ranks(above_text, np.maximum(0, tied_text - above_text - 1), np.ones_like(above_text)),
     )
 
 
