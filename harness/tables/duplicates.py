@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from operator import attrgetter
 from typing import Any, Literal
 
 from harness.errors import UserError
@@ -19,6 +20,8 @@ RULES: tuple[Rule, ...] = ("fail", "newest", "mean")
 Seed = tuple[Any, Any]
 """The seed of the run and that of the training, ``None`` where there is none."""
 
+_COMPARED = attrgetter("counts", "metrics", "slices", "images")
+_FEWEST = {"samples", "scored", "clusters"}
 SeedInterval = Callable[[Sequence[float]], Interval | None]
 """An interval of the mean of one value per seed, in the metric's own unit."""
 
@@ -66,23 +69,13 @@ def _one(claims: Sequence[Placed], rule: Rule, interval: SeedInterval | None) ->
 
 def _equal(first: EvaluationRecord, other: EvaluationRecord) -> bool:
     """Whether two records say the same; a second seed is no copy, even with equal numbers."""
-    return (seed_of(first), first.counts, first.metrics, first.slices, first.images) == (
-        seed_of(other),
-        other.counts,
-        other.metrics,
-        other.slices,
-        other.images,
-    )
+    return seed_of(first) == seed_of(other) and _COMPARED(first) == _COMPARED(other)
 
 
 def _marked(placement: Placed, marks: tuple[str, ...]) -> Placed:
     """Return a record with the marks of its copy too."""
     marks_of_both = tuple(sorted({*placement.record.marks, *marks}))
-    return (
-        placement
-        if marks_of_both == placement.record.marks
-        else replace(placement, record=replace(placement.record, marks=marks_of_both))
-    )
+    return replace(placement, record=replace(placement.record, marks=marks_of_both))
 
 
 def _finished(placement: Placed) -> tuple[str, str]:
@@ -131,21 +124,14 @@ def _mean(claims: Sequence[Placed], interval: SeedInterval | None) -> Placed:
 
 def _counts(records: Sequence[EvaluationRecord]) -> Counts:
     """Return the counts of a mean: samples are the fewest, losses the mean, rounded up."""
-    counts = [record.counts for record in records]
-    return Counts(
-        samples=min(one.samples for one in counts),
-        scored=min(one.scored for one in counts),
-        errors=math.ceil(sum(one.errors for one in counts) / len(counts)),
-        unparsed=math.ceil(sum(one.unparsed for one in counts) / len(counts)),
-        refusals=math.ceil(sum(one.refusals for one in counts) / len(counts)),
-        clusters=min(one.clusters for one in counts),
-        cut=math.ceil(sum(one.cut for one in counts) / len(counts)),
-        unfinished=math.ceil(sum(one.unfinished for one in counts) / len(counts)),
-        notes={
-            note: max(one.notes.get(note, 0) for one in counts)
-            for note in dict.fromkeys(note for one in counts for note in one.notes)
-        },
-    )
+    counts = [asdict(record.counts) for record in records]
+    notes = [one.pop("notes") for one in counts]
+    made: dict[str, Any] = {}
+    for name in counts[0]:
+        values = [one[name] for one in counts]
+        made[name] = min(values) if name in _FEWEST else math.ceil(sum(values) / len(values))
+    names = dict.fromkeys(note for one in notes for note in one)
+    return Counts(**made, notes={name: max(one.get(name, 0) for one in notes) for name in names})
 
 
 def _means(

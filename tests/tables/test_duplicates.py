@@ -116,3 +116,14 @@ def test_a_copy_with_other_marks_adds_its_marks() -> None:
     table = build_table([record("a", "x"), record("a", "x", marks=("limited",))])
     (cell,) = [cell for row in table.rows for cell in row.cells if cell]
     assert cell.marks == ("limited",)
+
+
+def test_a_mean_counts_every_kind_of_loss() -> None:
+    from harness.tables.duplicates import settled
+    from harness.tables.rows import Key, Placed
+
+    losses = dict.fromkeys(("errors", "unparsed", "refusals", "unlabelled", "cut", "unfinished"), 3)
+    counts = Counts(samples=40, scored=37, clusters=20, notes={"far": 2}, **losses)
+    placed = [Placed(Key(0), seeded(seed, 0.2, counts=counts)) for seed in (0, 1)]
+    (mean,) = settled(placed, "mean")
+    assert mean.record.counts == counts
