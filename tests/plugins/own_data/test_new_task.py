@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from PIL import Image
 import harness
 from harness.cli.main import invoke, main
 from harness.config.tasks import forget_included
+from harness.samples.images import open_image
 
 
 @pytest.fixture(autouse=True)
@@ -543,3 +544,29 @@ def test_numbers_are_no_written_answers(tmp_path: Path, capsys: pytest.CaptureFi
     assert "holds numbers, and a written answer is a text" in capsys.readouterr().err
     labels = ",".join(str(20 + n) for n in range(8))
     assert invoke(main, [*command, "--labels", labels]) == 0
+
+
+@pytest.mark.parametrize("form", [repr, json.dumps], ids=["python", "json"])
+@pytest.mark.parametrize("held", ["paths", "base64"])
+def test_lists_of_images_in_a_cell_are_all_of_a_row_s_images(
+    tmp_path: Path, form: Callable[[object], str], held: str
+) -> None:
+    contents = [picture(number) for number in range(4)]
+    for number, content in enumerate(contents):
+        (tmp_path / f"{number}.png").write_bytes(content)
+    encoded = [base64.b64encode(content).decode() for content in contents]
+    images = encoded if held == "base64" else [f"{number}.png" for number in range(4)]
+    lines = ["index\tquestion\tA\tB\tanswer\timage"]
+    for row in range(2):
+        cell = form(images[row : row + 2 + row]).replace('"', '""')
+        lines.append(f'{row}\tWhich {row}?\thappy\tsad\t{"AB"[row]}\t"{cell}"')
+    (tmp_path / "V.tsv").write_text("\n".join(lines) + "\n")
+    assert invoke(main, ["new", "task", str(tmp_path), "--yes", "--id", f"vlm_{held}"]) == 0
+    [spec] = tmp_path.glob("*.yaml")
+    assert options_of(spec)["image"] == "image"
+    task = harness.load_task(spec)
+    shown = [
+        [open_image(image).pixels.tobytes() for image in sample.images] for sample in task.samples()
+    ]
+    want = [Image.open(io.BytesIO(content)).tobytes() for content in contents]
+    assert shown == [want[0:2], want[1:4]]

@@ -17,7 +17,7 @@ from harness.samples.roots import data_root
 from harness_own_data.new.sources import SPLITS, in_order, source
 from harness_own_data.table.files import FORMATS, TableFiles, is_image
 from harness_own_data.table.folders import ImageFolder, UnlabelledImageError
-from harness_own_data.table.images import inside, looks_like_base64
+from harness_own_data.table.images import inside, listed, looks_like_base64
 from harness_own_data.table.rows import MissingKey, count_of, text_of
 
 ROWS = 200_000  # rows that are looked at
@@ -284,7 +284,8 @@ class _Seen:
 
 def _find_images(root: DataRoot, column: Column, cells: Sequence[Any], table: str) -> None:
     """Find out how a column names images: by itself, within a folder, or without its ending."""
-    firsts = [cell[0] if isinstance(cell, list) and cell else cell for cell in cells]
+    lists = [listed(cell) if isinstance(cell, str) else cell for cell in cells]
+    firsts = [cell[0] if isinstance(cell, list) and cell else cell for cell in lists]
     texts = [cell for cell in firsts if isinstance(cell, str) and len(cell) > 0]
     for text in texts[:_TRIED]:
         column.image = _as_image(root, column, text, table.rpartition("/")[0])

@@ -13,6 +13,9 @@ from harness_own_data.table.rows import Row
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
+HIDDEN = "in hidden folders"
+"""Of files that are not read: copies that other programs keep, such as ``.ipynb_checkpoints``."""
+
 
 class UnlabelledImageError(DataError):
     """An image of the folder is in no folder of a label."""
@@ -36,22 +39,26 @@ class ImageFolder:
 
     def unread(self) -> dict[str, int]:
         """Return the endings of files in folders of labels that are read as no image, counted."""
-        inside = len(self.name) + 1 if self.name else 0
-        endings = Counter(
-            PurePosixPath(path).suffix.lower() or "without an ending"
-            for path in self.root.walk(self.name)
-            if "/" in path[inside:] and not path.lower().endswith(ENDINGS)
-        )
-        return dict(sorted(endings.items()))
+        endings = Counter[str]()
+        for path in self.root.walk(self.name):
+            below = self._below(path)
+            if _is_hidden(below):
+                endings[HIDDEN] += path.lower().endswith(ENDINGS)
+            elif "/" in below and not path.lower().endswith(ENDINGS):
+                endings[PurePosixPath(path).suffix.lower() or "without an ending"] += 1
+        return {ending: number for ending, number in sorted(endings.items()) if number}
+
+    def _below(self, path: str) -> str:
+        return path[len(self.name) + 1 :] if self.name else path
 
     def read(self, names: Sequence[str]) -> Iterator[Row]:
         """Yield a row for each image, sorted by path within each folder."""
         number = 0
         for path in self.root.walk(self.name):
-            if not path.lower().endswith(ENDINGS):
+            below = self._below(path)
+            if not path.lower().endswith(ENDINGS) or _is_hidden(below):
                 continue
             number += 1
-            below = path[len(self.name) + 1 :] if self.name else path
             label, _, file_name = below.partition("/")
             file = below.rpartition("/")[2]
             cells = {
@@ -69,3 +76,8 @@ class ImageFolder:
             yield Row(number, -1, [cells[name] for name in names])
         if not number:
             raise DataError("this folder holds no image", where=self.root.where(self.name))
+
+
+def _is_hidden(path: str) -> bool:
+    """Whether a file is hidden, or lies in a hidden folder; no label begins with a dot."""
+    return path.startswith(".") or "/." in path

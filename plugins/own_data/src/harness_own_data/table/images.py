@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import binascii
 import json
 import re
@@ -22,6 +23,8 @@ from harness_own_data.table.rows import MissingKey, Row, place
 
 Kind = Literal["path", "base64", "bytes"]
 _SHORTEST = 100  # characters of an image as base64
+_BEGINNINGS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
+"""How PNG, JPEG, GIF and WebP begin as base64: an image of few pixels is shorter than others."""
 POINTER = 64
 """Characters of a cell at most that names the row whose image is meant (VLMEvalKit)."""
 
@@ -35,10 +38,16 @@ class NoImage(Exception):
 
 
 def looks_like_base64(cell: object) -> bool:
-    """Whether a cell is an encoded image rather than a path."""
-    if not isinstance(cell, str) or len(cell) < _SHORTEST:
+    """Whether a cell is an encoded image, or a list of these, rather than a path."""
+    if isinstance(cell, str):
+        cell = next(iter(listed(cell)), "")
+    elif isinstance(cell, list) and cell:
+        cell = cell[0]
+    if not isinstance(cell, str):
         return False
     text = _payload(cell)[:_SHORTEST]
+    if len(text) < _SHORTEST and (len(text) <= POINTER or not text.startswith(_BEGINNINGS)):
+        return False
     try:
         b64decode(text[: len(text) // 4 * 4], validate=True)
     except (binascii.Error, ValueError):
@@ -53,7 +62,11 @@ def _payload(cell: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class InText:
-    """Fetches an image that stands as base64 in a row of a text file: ``ImageRef.load``."""
+    """Fetches an image that stands as base64 in a row of a text file: ``ImageRef.load``.
+
+    Attributes:
+        item: Its place in the cell's list; ``None`` where the cell is the image.
+    """
 
     root: DataRoot
     name: str
@@ -62,6 +75,7 @@ class InText:
     line: int
     delimiter: str
     encoding: str
+    item: int | None = None
 
     def __call__(self) -> bytes:
         """Return the bytes.
@@ -74,6 +88,8 @@ class InText:
             cell = table.cell_at(self.start, self.column)
         except DataError as error:
             raise SampleError("image_unreadable", str(error)) from None
+        if self.item is not None:
+            cell = listed(cell)[self.item]
         return records.from_base64(_payload(cell), f"{self.name}:{self.line}")
 
 
@@ -97,20 +113,24 @@ def names_of(table: Any, row: Row, cells: Sequence[Any], image: ImageColumn) -> 
     else:
         texts = cells[0]
         if isinstance(texts, str):
-            texts = _listed(texts)
+            texts = listed(texts)
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise DataError(f"{quoted(texts)} names no image", where=where)
     return [inside(text, where, table.root) for text in texts]
 
 
-def _listed(text: str) -> list[Any]:
-    """Return the paths of a cell: one, or those of a JSON list of texts."""
-    if text.startswith('["') and text.endswith('"]'):
-        try:
-            parsed = json.loads(text)
-        except ValueError:
-            return [text]
-        return list(parsed)
+def listed(text: str) -> list[Any]:
+    """Return the images of a cell: one, or those of a list of texts.
+
+    VLMEvalKit reads a list as Python writes it (``['a.jpg', 'b.jpg']``), other files are in JSON.
+    """
+    if text.startswith(('["', "['")) and text.endswith(('"]', "']")):
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                parsed = parse(text)
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+            return list(parsed)
     return [text]
 
 
@@ -137,7 +157,9 @@ def inside(text: str, where: str, root: DataRoot) -> str:
     return text
 
 
-def in_text(table: Delimited, row: Row, cell: str, column: str) -> ImageRef:
+def in_text(
+    table: Delimited, row: Row, cell: str, column: str, item: int | None = None
+) -> ImageRef:
     """Return an image that stands as base64 in a row; equal images have one name.
 
     Raises:
@@ -147,7 +169,7 @@ def in_text(table: Delimited, row: Row, cell: str, column: str) -> ImageRef:
         raise DataError("images in a UTF-16 table are not read", where=table.root.where(table.name),
                         fix="save it as UTF-8")  # fmt: skip
     digest = blake2b(cell.encode(), digest_size=12).hexdigest()
-    load = InText(table.root, table.name, column, row.start, row.line, *table.form)
+    load = InText(table.root, table.name, column, row.start, row.line, *table.form, item)
     return ImageRef(f"{table.name}#{digest}", load=load)
 
 

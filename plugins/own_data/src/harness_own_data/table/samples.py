@@ -22,6 +22,7 @@ from harness_own_data.table.images import (
     NoImage,
     in_json,
     in_text,
+    listed,
     looks_like_base64,
     names_of,
 )
@@ -231,7 +232,7 @@ class SampleMaker:
             ]
         places = [self._at[name] for name in image.columns]
         if kind == "base64":
-            return lambda row: [self._encoded(row, row.cells[places[0]], column)]
+            return lambda row: self._encoded(row, row.cells[places[0]], column)
 
         first, root, plain = places[0], table.root, not image.pattern
 
@@ -254,14 +255,20 @@ class SampleMaker:
             ImageRef(f"{name}.{item}", load=image(row.start, column, item)) for item in range(count)
         ]
 
-    def _encoded(self, row: Row, cell: Any, column: str) -> ImageRef:
-        if not isinstance(cell, str) or not cell:
+    def _encoded(self, row: Row, cell: Any, column: str) -> list[ImageRef]:
+        """Return the images of a cell that holds one as base64, or a list of these."""
+        images = listed(cell) if isinstance(cell, str) else cell
+        if not isinstance(images, list) or not images or not all(
+            isinstance(image, str) and image for image in images
+        ):  # fmt: skip
             raise NoImage(f"{place(self.table, row.line)}: the column {column!r} is empty")
         if not isinstance(self.table, Delimited):
-            return in_json(self.table, row, cell)
-        if len(cell) > POINTER:
-            return in_text(self.table, row, cell, column)
-        return self._pointed_at(row, cell, column)
+            return [in_json(self.table, row, image) for image in images]
+        if len(images) == 1 and images[0] == cell:
+            if len(cell) > POINTER:
+                return [in_text(self.table, row, cell, column)]
+            return [self._pointed_at(row, cell, column)]
+        return [in_text(self.table, row, image, column, item) for item, image in enumerate(images)]
 
     def _pointed_at(self, row: Row, cell: str, column: str) -> ImageRef:
         """Return the image of the row whose id a short cell names, as VLMEvalKit's files do."""
