@@ -62,7 +62,7 @@ def refuse_unrenderable(spec: TaskSpec, sample: Sample, lacking: set[str], known
         part = "the prompt" if name in spec.prompt.system + spec.question else "an option's text"
         fix = nearest(name, known) if known else "no sample has fields"
         if any(option.name == "fields" for option in reader.options):
-            fix += f"; data.options.fields of the spec makes fields of columns: fields: [{name}]"
+            fix += "; data.options.fields of the spec names the columns that become fields"
         raise UserError(
             f"{part} uses the field {name!r}, which no sample has",
             where=where,
@@ -72,14 +72,16 @@ def refuse_unrenderable(spec: TaskSpec, sample: Sample, lacking: set[str], known
 
 def prompt_fields(spec: TaskSpec) -> set[str]:
     """Return the fields that a task's prompt and options name, and its reader must bring."""
-    templates = [template_of(spec.prompt.system, f"{spec.id}: prompt.system"), _question(spec)]
+    names = {*template_of(spec.prompt.system, f"{spec.id}: prompt.system").fields}
+    names |= {*_question(spec).fields}
+    texts: list[Template] = []  # they see a label each, the prompt none
     if isinstance(spec.ask, ChooseSpec):
-        templates.append(template_of(spec.ask.text, f"{spec.id}: ask.choose.text"))
+        texts = [template_of(spec.ask.text, f"{spec.id}: ask.choose.text")]
     elif isinstance(spec.ask, EmbedSpec):
-        templates += [template_of(text, f"{spec.id}: ask.embed.texts") for text in spec.ask.texts]
-    names = {name for template in templates for name in template.fields}
+        texts = [template_of(text, f"{spec.id}: ask.embed.texts") for text in spec.ask.texts]
+    names |= {name for text in texts for name in text.fields} - {"label"}
     each = spec.data.each
-    return names - {"options", "label"} - ({each.field, f"{each.field}_text"} if each else set())
+    return names - {"options"} - ({each.field, f"{each.field}_text"} if each else set())
 
 
 def lists_options(spec: TaskSpec) -> bool:

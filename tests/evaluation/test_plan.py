@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -192,3 +193,9 @@ def test_a_metric_whose_field_is_not_kept_says_to_keep_it(faces: Faces) -> None:
     with pytest.raises(UserError, match="reads the field 'levels'") as raised:
         plan_task(replace(task, spec=spec), Selection())
     assert raised.value.fix == "add levels to data.keep"
+
+
+def test_a_prompt_sees_no_label_which_only_texts_of_options_do(faces: Faces) -> None:
+    options: dict[str, Any] = {"data": {"raf_db": faces(6)}, "prompt": "Is this {{ label }}?"}
+    with pytest.raises(UserError, match="the prompt uses the field 'label', which no sample has"):
+        harness.plan("random", "raf_db", **options)
