@@ -88,7 +88,7 @@ class NestedAccuracy:
         """Return the mean of means."""
         accuracies = {
             levels: ratio(totals[..., 2 * part], totals[..., 2 * part + 1])
-            for levels, part in self._parts.items()
+            for levels, part in sorted(self._parts.items())  # whatever the order of samples
         }
         return _mean(accuracies) if accuracies else totals[..., 0] * math.nan
 
