@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from importlib.metadata import distributions
@@ -10,63 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_authoring.packages_index import OURS, as_text, described
 from packaging.requirements import Requirement
 
 import harness
 from harness import packages, plugins
-from harness.descriptors import CommandDescriptor, ModelDescriptor, ModelType
+from harness.descriptors import ModelDescriptor, ModelType
 from harness.errors import PluginError
 
 ROOT = Path(__file__).parents[1]
-OURS = "social-harness-"
-KINDS = {
-    "model": "models",
-    "recipe": "recipes",
-    "reader": "readers",
-    "answer method": "answer_methods",
-    "perturbation": "perturbations",
-    "command": "commands",
-    "metric": "metrics",
-    "data source": "data_sources",
-    "encoder": "encoders",
-    "analysis kind": "analysis_kinds",
-    "executor": "executors",
-    "tracker": "trackers",
-    "study kind": "study_kinds",
-    "figure": "figures",
-    "format": "formats",
-    "exporter": "exporters",
-    "submission": "submissions",
-}
-
-
-def entry_of(package: str, descriptor: object) -> dict[str, Any]:
-    """Return what the index should say of something that a distribution adds."""
-    entry: dict[str, Any] = {"package": package}
-    if isinstance(descriptor, ModelDescriptor):
-        if descriptor.offers:
-            entry["offers"] = sorted(descriptor.offers)
-        if descriptor.model_types:
-            entry["model_types"] = [[held.pattern, *held.keys] for held in descriptor.model_types]
-    if isinstance(descriptor, CommandDescriptor) and descriptor.functions:
-        entry["functions"] = sorted(descriptor.functions)
-    return entry
-
-
-def described() -> dict[str, dict[str, Any]]:
-    """Return what the index should say: what the installed plugins of this project add."""
-    loaded = plugins.plugins()
-    found: dict[str, dict[str, Any]] = {}
-    for kind, method in KINDS.items():
-        for name, descriptor in sorted(getattr(loaded, method)().items()):
-            package = loaded.distribution_of(descriptor).partition(" ")[0]
-            if package.startswith(OURS):
-                found.setdefault(kind, {})[name] = entry_of(package, descriptor)
-    return found
 
 
 def test_the_index_says_what_our_plugins_say_of_themselves() -> None:
-    assert json.loads(packages.INDEX.read_bytes()) == described()
+    assert packages.INDEX.read_text(encoding="utf-8") == as_text(described())
 
 
 def test_every_plugin_of_ours_is_in_the_index() -> None:

@@ -226,6 +226,7 @@ def test_a_training_s_weights_are_what_is_differentiated(
         (["--parts", "conector"], "the model has no part 'conector'"),
         (["--batch-size", "9"], "4 minibatches of 9 are the least"),
         (["--model", "majority"], "unknown option of model 'majority'"),
+        (["--parts", "connector", "--lora-rank", "4"], "no adapter is made: the parts are conn"),
     ],
 )
 def test_a_wrong_wish_is_one_message(

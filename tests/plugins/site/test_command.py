@@ -31,6 +31,15 @@ def test_a_site_is_built_and_what_is_left_out_is_said(tmp_path: Path) -> None:
     assert isinstance(strict.exception, CheckFailed)
 
 
+def test_images_that_are_wanted_and_not_wanted_contradict_each_other(tmp_path: Path) -> None:
+    write(tmp_path / "results" / "one", answers())
+    given = ["build", str(tmp_path / "out"), str(tmp_path / "results"), "--with-images"]
+    done = CliRunner().invoke(site, [*given, "--images", "0"])
+    assert isinstance(done.exception, UserError)
+    assert "--with-images shows images, and --images 0 shows none" in str(done.exception)
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_evaluations_for_one_cell_need_a_rule(tmp_path: Path) -> None:
     write(tmp_path / "results" / "one", answers())
     write(tmp_path / "results" / "two", answers({1: "anger"}))

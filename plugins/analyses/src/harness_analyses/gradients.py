@@ -31,7 +31,7 @@ from harness.models.guard import require_offer
 from harness.progress import EachMinute
 from harness.stats.intervals import over_seeds
 from harness_training.checkpoint import load_trainable
-from harness_training.parts import LoraSettings
+from harness_training.parts import LORA, LoraSettings
 from harness_training.pool import Pool, make_pool
 from numpy.typing import NDArray
 
@@ -133,6 +133,7 @@ def plan_gradients(  # noqa: PLR0913  what the measurement is made of
             "conflict is measured between tasks: name at least two", fix="--tasks ONE,OTHER"
         )
     require_offer(subject.descriptor, "hidden", "has no gradients that can be measured")
+    _refuse_idle_rank(subject, settings)
     pools = [make_pool([task], form=form, limit=limit, seed=settings.seed) for task in tasks]
     batches = [
         minibatches(pool, task.id, settings) for pool, task in zip(pools, tasks, strict=True)
@@ -149,6 +150,25 @@ def plan_gradients(  # noqa: PLR0913  what the measurement is made of
         "marks": marks_of(subject, tasks, limited=any(pool.limited for pool in pools)),
     }
     return GradientPlan(subject, tasks, settings, checkpoint, pools, batches, about)
+
+
+def _refuse_idle_rank(subject: ConfiguredModel, settings: GradientSettings) -> None:
+    """Refuse a rank of adapters where no new one is made.
+
+    Raises:
+        UserError: the parts name no adapter, or the training has its own.
+    """
+    if settings.rank == GradientSettings().rank:
+        return
+    parts = [part.strip() for part in settings.parts.split(",")]
+    why = ""
+    if parts != ["all"] and LORA not in parts:
+        why = f"no adapter is made: the parts are {settings.parts}"
+    trained = () if subject.checkpoint is None else subject.checkpoint.about.get("parts", ())
+    if isinstance(trained, list) and LORA in trained:
+        why = "no adapter is made: the training that is measured has its own"
+    if why:
+        raise UserError(why, where="--lora-rank", fix="leave it out")
 
 
 def run_gradients(

@@ -57,6 +57,8 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     data, where these are the data that were evaluated. An existing site is replaced.
     """
     skips = Skips()
+    if not options["images"]:
+        commands.refuse_idle(("with_images",), "shows images, and --images 0 shows none")
     page = harness.build_site(
         out,
         places,
