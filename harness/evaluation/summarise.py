@@ -43,14 +43,10 @@ class Summary:
     def as_json(self) -> dict[str, Any]:
         """Return ``metrics.json``; a value that is there says no reason why it is not."""
         lists = ("metrics", "slices", "details", "comparisons")
-        made = {name: [asdict(value) for value in getattr(self, name)] for name in lists}
-        for value in [
-            *made["metrics"],
-            *(each for one in made["slices"] for each in one["metrics"]),
-        ]:
-            if not value["undefined"]:
-                del value["undefined"]
-        return made
+        return {
+            name: [asdict(value, dict_factory=_said) for value in getattr(self, name)]
+            for name in lists
+        }
 
 
 def summarise(
@@ -123,6 +119,10 @@ def summarise(
         tuple(table for collector in collectors for table in collector.tables(frame, seed)),
         tuple(comparison for _, listed in by_slices for comparison in listed),
     )
+
+
+def _said(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in fields if (name, value) != ("undefined", "")}
 
 
 def _of_metric(

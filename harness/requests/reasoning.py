@@ -43,6 +43,9 @@ AROUND_ANSWERS: Tags = (
 )
 """What such models put around the answer itself (R1 and its kin, LLaVA-CoT, Sky-T1, Command A,
 GLM-4.1V), from the outermost."""
+_LIKE_MARKERS = re.compile(
+    r"(?:<|&lt;|\[)[ |/]*(?:think|thought|reason|reflect|scratchpad)\w{0,9}[ |]*(?:>|&gt;|\])"
+)
 _ANY_CASE = re.IGNORECASE | re.ASCII  # without the second, an "i" matches a Turkish one
 
 OPTIONS: tuple[Option, ...] = (
@@ -181,13 +184,13 @@ def _unwrapped(text: str) -> str:
 
 def holds_reasoning(text: str) -> str:
     """Return the markers of reasoning that a text has, such as ``<think> ... </think>``."""
-    if not any(sign in text for sign in "<[\u25c1"):  # of most answers that is all
+    if not any(sign in text for sign in "<[\u25c1&"):  # of most answers that is all
         return ""
     text = text.casefold().lstrip()
     for opening, closing in KNOWN + AROUND_ANSWERS:
         if closing.casefold() in text or text.startswith(opening.casefold()):
             return f"{opening} ... {closing}"
-    return ""
+    return unknown[0] if (unknown := _LIKE_MARKERS.search(text)) else ""
 
 
 def common_options(model: ModelDescriptor) -> tuple[Option, ...]:

@@ -133,3 +133,18 @@ def test_options_that_say_nothing_are_refused(name: str, value: str) -> None:
     with pytest.raises(UserError) as caught:
         parse_reasoning({name: value}, "model 'm'")
     assert name in str(caught.value.where)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<think >no</think >yes", "< think>no</ think>yes", "<|think|>no<|/think|>yes",
+     "&lt;think&gt;no&lt;/think&gt;yes", "[reasoning]no[/reasoning]yes", "<Thoughts>no</Thoughts>"],
+)  # fmt: skip
+def test_markers_of_an_unknown_spelling_are_told_and_take_nothing_out(text: str) -> None:
+    assert split(text, KNOWN).answer == text
+    assert holds_reasoning(text)
+
+
+@pytest.mark.parametrize("text", ["I <b>think</b> yes", "no & thought", "x < thinking"])
+def test_words_about_thinking_are_no_markers(text: str) -> None:
+    assert not holds_reasoning(text)
