@@ -16,6 +16,7 @@ QUICK = {"extractor", "answer method", "format", "study kind", "submission", "fi
 QUICK |= {"analysis kind"}
 UNFIT = {
     ("metric", "calibration_error", "interval"): "biased upwards: its resamples lie above it",
+    ("metric", "nested_accuracy", "interval"): "draws follow the order in which parts are met",
     ("metric", "recall_at_k", "additivity"): "draws weigh queries, and the gallery stays whole",
 }
 """Checks that do not fit, with the reason."""

@@ -34,7 +34,8 @@ class NestedAccuracy:
     """Mean over the first level of means over the second, down to the accuracy of each part.
 
     Each part counts as much as its neighbours, whatever its number of samples; a part without
-    samples does not count. The same as ``score.py`` of lxq1000/Face-Human-Bench.
+    samples does not count. The same as ``score.py`` of lxq1000/Face-Human-Bench. Bootstrap draws
+    depend on the order in which parts are met, which is that of the release.
 
     Args:
         options: ``levels``: field of a sample that says ``face/age/5-year/face_age_basic_5``.
