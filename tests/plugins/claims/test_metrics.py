@@ -199,7 +199,7 @@ def test_options_make_it_that_of_the_page_of_fer_plus() -> None:
     assert kept == pytest.approx(-(0.1 * math.log(0.6) + 0.9 * math.log(0.4)))
     with pytest.raises(DataError, match="no label has two votes"):
         fer([1, 1], (0.0, 0.0))
-    with pytest.raises(DataError, match="votes must be counts by label"):
+    with pytest.raises(DataError, match="votes for 3 labels of 2"):
         fer([1, 1, 3], (0.0, 0.0))
     with pytest.raises(UserError, match="2 is not a probability"):
         fer([2, 3], (0.0, 0.0), least=2.0)
@@ -232,18 +232,20 @@ def test_logarithms_stay_finite_where_probabilities_round_to_zero() -> None:
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        (None, "votes must be counts"),
+        (None, "the sample has no votes"),
         ({"a": 1, "d": 2}, "'d', which is not a label"),
-        ({"a": -1, "b": 2}, "at least 0"),
+        ({"a": -1, "b": 2}, "int -1 is not a number of votes"),
         ({"a": 0}, "nobody voted"),
         ([0.5, 0.4, 0.3], "sum to 1.2, not to 1"),
-        ([1, 2], "votes must be counts"),
-        ({"a": "many"}, "at least 0"),
+        ([1, 2], "votes for 2 labels of 3"),
+        ("3 of 5", "votes are str '3 of 5', not counts"),
+        ({"a": "many"}, "str 'many' is not a number of votes"),
     ],
 )
 def test_votes_that_are_none_are_refused_with_their_sample(counts: Any, message: str) -> None:
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as told:
         votes_of(asked((0.5, 0.25, 0.25), counts=counts), "votes")
+    assert told.value.fix  # and what to do
 
 
 def test_what_does_not_fit_the_task_is_refused() -> None:

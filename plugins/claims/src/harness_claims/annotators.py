@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.errors import DataError
+from harness.errors import DataError, nearest
+from harness.guard import described
 from harness.requests import AnnotatorAnswer
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 MISSING = [-1, -1]
 """A point that an annotator of GazeFollow did not give."""
 VOTES = "votes"
+_FIX = "a count or share for each label, by name or in the order of the labels"
+_FIX_NONE = "name the field in data.keep of the spec, and leave out samples nobody voted on"
 
 
 def counts_of(votes: Json, labels: Sequence[str], where: str) -> list[float]:
@@ -33,23 +36,28 @@ def counts_of(votes: Json, labels: Sequence[str], where: str) -> list[float]:
     Raises:
         DataError: no votes, votes for what is not a label, or what is no number of at least 0.
     """
+    if votes is None:
+        raise DataError("the sample has no votes", where=where, fix=_FIX_NONE)
     if isinstance(votes, Mapping):
         if unknown := sorted(set(votes) - set(labels)):
             raise DataError(
-                f"there are votes for {unknown[0]!r}, which is not a label", where=where
+                f"there are votes for {unknown[0]!r}, which is not a label",
+                where=where,
+                fix=nearest(unknown[0], labels),
             )
         votes = [votes.get(label, 0) for label in labels]
-    if not isinstance(votes, list) or len(votes) != len(labels):
+    if not isinstance(votes, list):
+        raise DataError(f"votes are {described(votes)}, not counts", where=where, fix=_FIX)
+    if len(votes) != len(labels):
         raise DataError(
-            "votes must be counts by label, or one count for each label in order",
-            where=where,
-            fix="add the field to data.keep of the spec",
+            f"there are votes for {len(votes)} labels of {len(labels)}", where=where, fix=_FIX
         )
     for count in votes:
-        if not isinstance(count, int | float) or isinstance(count, bool):
-            raise DataError("votes must be numbers of at least 0", where=where)
-        if not 0 <= count < math.inf:
-            raise DataError("votes must be numbers of at least 0", where=where)
+        number = isinstance(count, int | float) and not isinstance(count, bool)
+        if not number or not 0 <= count < math.inf:
+            raise DataError(
+                f"{described(count)} is not a number of votes", where=where, fix="0 or more"
+            )
     return [float(str(count)) for count in votes]
 
 

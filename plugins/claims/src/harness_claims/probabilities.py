@@ -76,9 +76,17 @@ def votes_of(sample: ScoredSample, field: str, *, single: bool = True) -> tuple[
     counted = [one if single or one >= 2 else 0.0 for one in numbers]
     total = math.fsum(counted)
     if not total:
-        raise DataError("nobody voted" if single else "no label has two votes", where=where)
+        raise DataError(
+            "nobody voted" if single else "no label has two votes",
+            where=where,
+            fix="leave the sample out",
+        )
     if any(one != int(one) for one in numbers) and abs(math.fsum(numbers) - 1) > _OFF:
-        raise DataError(f"shares of votes sum to {math.fsum(numbers):.4g}, not to 1", where=where)
+        raise DataError(
+            f"shares of votes sum to {math.fsum(numbers):.4g}, not to 1",
+            where=where,
+            fix="whole counts, or shares that sum to 1",
+        )
     return tuple(one / total for one in counted)
 
 
