@@ -187,6 +187,21 @@ def test_a_model_that_always_says_the_same_has_no_value(name: str, answer: str) 
     }
 
 
+@pytest.mark.parametrize(("share", "number"), [(0.1, 2), (0.25, 1), (0.9, 0)])
+def test_values_that_are_seldom_assigned_are_counted(share: float, number: int) -> None:
+    # Of 40 people 4, 10 or 36 are assigned: women first, and of the men none, none or 16.
+    samples = [
+        asked("nurse", place + 100.0 * (gender == "female"), gender=gender)
+        for gender in ("female", "male")
+        for place in range(20)
+    ]
+    samples = [replace(one, scores=(one.scores[0] / 10, 0.0)) for one in samples if one.scores]
+    notes = counted(make("matched_max_skew", share=share), samples)[0].notes()
+    assert [count for note, count in notes.items() if "fewer than five images" in note] == (
+        [number] if number else []
+    )
+
+
 @pytest.mark.parametrize("name", RANKED)
 def test_one_group_alone_has_no_value_and_ties_are_taken_alike(name: str) -> None:
     alone = [asked("nurse", float(place), gender="female") for place in range(8)]

@@ -99,7 +99,12 @@ def test_words_of_the_edit_that_are_not_in_the_prompt_are_refused_with_the_neare
     own["asian"] = "an Asain {gender}"
     error = refused(tmp_path, "'Asian' of the edit", concepts=concept(own))
     assert "did you mean 'Asain'?" in error.fix
-    assert refused(tmp_path, "'race' do not occur", concepts=concept("a {gender}"))
+    error = refused(tmp_path, "'race' do not occur", concepts=concept("a tall {gender}, (Asain)"))
+    assert "did you mean 'Asain'?" in error.fix
+    error = refused(tmp_path, "'race' do not occur", concepts=concept("a {gender}, at work!"))
+    assert error.fix.endswith("known: a, at, work")  # words alone: no signs, no slots
+    error = refused(tmp_path, "'asain' occurs", editor={"reweight": {"asain": 2}})
+    assert "did you mean 'Asian'?" in error.fix
     error = refused(tmp_path, "'rase'", concepts=concept("{a rase} {gender}"))
     assert "did you mean 'race'?" in error.fix
 

@@ -61,7 +61,11 @@ class SetFolder:
             UserError: not finished, changed since, or no folder of sets.
         """
         if not (directory / MADE.file).exists() and not (directory / SPEC).exists():
-            raise UserError("is not a folder of counterfactual sets", where=directory)
+            raise UserError(
+                "is not a folder of counterfactual sets",
+                where=directory,
+                fix="the folder that harness make counterfactuals wrote with --out",
+            )
         contents = check_files(directory, SEALED, MADE)
         data = as_object(parse_json(contents[ABOUT], directory / ABOUT), directory / ABOUT)
         try:

@@ -358,6 +358,10 @@ def made_spec(out: Path, spec: Spec) -> Spec:
     try:
         text = path.read_text("utf-8")
     except (OSError, ValueError):
-        raise UserError("is not a folder of counterfactual sets", where=out) from None
+        raise UserError(
+            "is not a folder of counterfactual sets",
+            where=out,
+            fix="without --filter-only the same command makes them",
+        ) from None
     theirs = read_spec(parse_yaml(text, name=str(path), path=path))
     return replace(theirs, generator=replace(theirs.generator, model=spec.generator.model))

@@ -24,9 +24,9 @@ from harness_counterfactuals.templates import (
     differing,
     fill,
     find_words,
+    plain_words,
     slots_of,
     stray_brace,
-    words_in,
 )
 
 SPECS = Path(__file__).parent / "specs"
@@ -350,7 +350,7 @@ class _Reader:
                 f"the words of {name!r} do not occur in the prompt",
                 where=where,
                 fix=f"put {{{name}}} where they belong"
-                + (f"; {words!r}: {nearest(words, words_in(template))}" if words else ""),
+                + (f"; {words!r}: {nearest(words, plain_words(template))}" if words else ""),
             )
         return template
 
@@ -378,7 +378,7 @@ class _Reader:
                 raise UserError(
                     f"the words {words[value]!r} of the edit do not occur in the prompt",
                     where=self._at(*path, value),
-                    fix=nearest(words[value], words_in(text)),
+                    fix=nearest(words[value], plain_words(text)),
                 )
             common = common or _slotted(text, span, edited)
         for value, text in prompts.items():
@@ -490,11 +490,10 @@ class _Reader:
                         [template, *(w for name in spec.attributes.values() for w in name.values())]
                     )
                     if not any(find_words(every, word)):
-                        words = {each for each in words_in(template) if each.isalnum()}
                         raise UserError(
                             f"the word {word!r} occurs in no prompt of {concept.name!r}",
                             where=self._at(*path),
-                            fix=nearest(word, words),
+                            fix=nearest(word, plain_words(every)),
                         )
 
     def _check_protected(self, spec: Spec) -> None:

@@ -72,6 +72,11 @@ def words_in(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+def plain_words(template: str) -> set[str]:
+    """Return the words of a template that a message may list: no signs and no slots."""
+    return {word for word in words_in(_SLOT.sub(" ", template)) if word[0].isalnum()}
+
+
 def find_words(text: str, wanted: str) -> Iterator[tuple[int, int]]:
     """Yield where words stand in a prompt as whole words, whatever their case."""
     pattern = r"\s+".join(map(re.escape, wanted.split()))

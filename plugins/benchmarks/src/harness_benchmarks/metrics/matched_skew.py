@@ -66,6 +66,11 @@ _SHARE = Option(
     default=0.25,
     help="Share of the images asked about a concept that are assigned to it, above 0, below 1.",
 )
+_SELDOM = 5  # images; with fewer the interval covers too little where a bias is strong (skew.md)
+_SELDOM_NOTE = (
+    "values of which a concept is assigned to fewer than five images, where a strong bias may lie "
+    "outside the interval of one value"
+)
 _UNUSED = {"desired", "zero", "alpha"}  # a ranking compares groups without a desired share
 DESCRIPTORS = (
     MetricDescriptor(
@@ -329,6 +334,17 @@ class _Matched(_Ranking):
         """Return the images assigned at the metric's share."""
         assigned: Floats = self.counts.assigned_at(totals, [self.metric.share])[0]
         return assigned
+
+    def notes(self) -> dict[str, int]:
+        """Return those of a ranking, and how many values have intervals that may be too short."""
+        import numpy as np
+
+        seldom = (self._asked[1:] > 0) & (self._assigned[1:] < _SELDOM) & self._counting
+        for places in self.kinds:
+            if len(places) == 1:
+                seldom[places - 1] = False  # it has no value
+        number = int(np.any(seldom, axis=1).sum())
+        return {**super().notes(), **({_SELDOM_NOTE: number} if number else {})}
 
 
 class _OfRanks(MinSkew):

@@ -73,7 +73,8 @@ class ImageFolder:
         ]  # fmt: skip
         if not self.rows and not self._images:
             dropped = " that filters keep" if self.made_rows else ""
-            fix = "--all counts those that filters dropped, too" if dropped else ""
+            readable = f"images that end in {', '.join(_ENDINGS)}"
+            fix = "--all counts those that filters dropped, too" if dropped else readable
             raise UserError(f"the folder holds no image{dropped}", where=path, fix=fix)
 
     def __len__(self) -> int:
