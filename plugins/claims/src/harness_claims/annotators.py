@@ -53,8 +53,11 @@ def counts_of(votes: Json, labels: Sequence[str], where: str) -> list[float]:
             f"there are votes for {len(votes)} labels of {len(labels)}", where=where, fix=_FIX
         )
     for count in votes:
-        number = isinstance(count, int | float) and not isinstance(count, bool)
-        if not number or not 0 <= count < math.inf:
+        if (
+            isinstance(count, bool)
+            or not isinstance(count, int | float)
+            or not 0 <= count < math.inf
+        ):
             raise DataError(
                 f"{described(count)} is not a number of votes", where=where, fix="0 or more"
             )
