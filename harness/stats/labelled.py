@@ -41,9 +41,9 @@ class Labels:
         self._codes.extend(repeat(code, number))
         return code
 
-    def again(self, code: int, number: int = 1) -> None:
-        """Add the label of the next samples by the code that :meth:`add` returned."""
-        self._codes.extend(repeat(code, number))
+    def again(self, code: int) -> None:
+        """Add the next sample's label by the code that :meth:`add` returned."""
+        self._codes.append(code)
 
     @property
     def names(self) -> tuple[Label, ...]:

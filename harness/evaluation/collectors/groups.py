@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, islice
-from operator import attrgetter
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -243,17 +242,12 @@ class _Counted:
             self._statistics.add_coded(*coded)
         for sample in samples if coded is None else ():
             self._statistics.add(self.counts.statistics(sample))
-        # Questions about one image follow each other and share its label.
-        for source, questions in groupby(samples, attrgetter("source")):
-            of_image = list(questions)
-            if not source:
-                for sample in of_image:
-                    self._labels.add(self.counts.label(sample))
-            elif source == self._last[0]:
-                self._labels.again(self._last[1], len(of_image))
+        for sample in samples:
+            # Questions about one image follow each other and share its label.
+            if sample.source and sample.source == self._last[0]:
+                self._labels.again(self._last[1])
             else:
-                label = self.counts.label(of_image[0])
-                self._last = source, self._labels.add(label, len(of_image))
+                self._last = sample.source, self._labels.add(self.counts.label(sample))
 
     def merge(self, other: _Counted) -> bool:
         """Give both the same positions, where they depend on the answers; whether they do."""
