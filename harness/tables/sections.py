@@ -18,16 +18,18 @@ def sections_of(records: Sequence[EvaluationRecord]) -> list[list[EvaluationReco
     """Put records apart so that, within a section, a task means one and the same thing.
 
     The most frequent variant of each task goes to the first section, the next to the second, and
-    so on; ties go by first appearance.
+    so on, those of a whole split before parts of it; ties go by first appearance.
     """
     variants = _variants(records)
+    cut = {one for one, record in zip(variants, records, strict=True) if "limited" in record.marks}
     counted: dict[str, Counter[_Variant]] = {}
     for record, variant in zip(records, variants, strict=True):
         counted.setdefault(record.task, Counter())[variant] += 1
-    places = {
-        task: {variant: place for place, (variant, _) in enumerate(images_of_task.most_common())}
-        for task, images_of_task in counted.items()
-    }
+    places: dict[str, dict[_Variant, int]] = {}
+    for task, counts in counted.items():
+        frequent = [variant for variant, _ in counts.most_common()]
+        ordered = sorted(frequent, key=cut.__contains__)
+        places[task] = {variant: place for place, variant in enumerate(ordered)}
     sections: dict[int, list[EvaluationRecord]] = {}
     for record, variant in zip(records, variants, strict=True):
         sections.setdefault(places[record.task][variant], []).append(record)

@@ -123,6 +123,15 @@ def test_records_of_unequal_tasks_are_put_apart_and_the_difference_is_said() -> 
     )
 
 
+def test_a_whole_split_stands_above_parts_of_it() -> None:
+    part: dict[str, Any] = {"task_fingerprint": "of ten samples", "marks": ("limited",)}
+    table = build_table([record("a", **part), record("b", **part), record("c")])
+    assert [[row.model for row in section.rows] for section in table.sections] == [
+        ["c"],
+        ["a", "b"],
+    ]
+
+
 def test_a_title_says_what_differs_as_far_as_records_keep_it() -> None:
     few = Counts(10, 10, 0, 0, 0, 5)
     changes: list[tuple[dict[str, Any], str]] = [
