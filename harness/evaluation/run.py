@@ -141,7 +141,7 @@ class RunResult:
         """
         by_task: dict[str, dict[str, MetricValue]] = {}
         for record in self.records:
-            name = f"{record.task}, {record.variant}" if record.variant else record.task
+            name = _with_variant(record)
             if name in by_task:
                 raise UserError(
                     f"several models answered {name!r}, and metrics go by task",
@@ -539,11 +539,15 @@ def _manifest(
 
 def _failed(records: Sequence[EvaluationRecord], threshold: float) -> list[str]:
     return [
-        f"{record.task}: {record.counts.errors} of {record.counts.samples} samples errored, "
-        f"more than {threshold:.1%} (--max-errors); {_first_error(record)}"
+        f"{_with_variant(record)}: {record.counts.errors} of {record.counts.samples} samples "
+        f"errored, more than {threshold:.1%} (--max-errors); {_first_error(record)}"
         for record in records
         if record.counts.errors > threshold * record.counts.samples
     ]
+
+
+def _with_variant(record: EvaluationRecord) -> str:
+    return f"{record.task}, {record.variant}" if record.variant else record.task
 
 
 def _first_error(record: EvaluationRecord) -> str:

@@ -116,6 +116,13 @@ def test_a_failed_request_is_counted_and_the_run_says_so(faces: Faces, tmp_path:
     assert patient.returncode == 0
 
 
+def test_a_variant_that_failed_is_named(faces: Faces, tmp_path: Path) -> None:
+    faces(10)
+    ended = look(tmp_path / "r", "-o", "fails_on=test_0003", "--variants", "flip")
+    failed = [line for line in ended.stderr.splitlines() if line.startswith("check failed")]
+    assert [line.split(":")[1] for line in failed] == [" raf_db", " raf_db, flip 1"]
+
+
 @pytest.mark.parametrize(
     ("damage", "kind"),
     [

@@ -139,6 +139,19 @@ def test_wrong_options_are_one_message(name: str, options: Any, said: str) -> No
         method(name, **options)
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "example"),
+    [("projection", "prompts", "a man"), ("calibrated_projection", "values", "male|female"),
+     ("calibrated_projection", "subjects", "person|doctor")],
+)  # fmt: skip
+def test_the_fix_for_a_list_shows_what_that_option_lists(
+    name: str, option: str, example: str
+) -> None:
+    with pytest.raises(UserError, match=f"'{option}'") as raised:
+        method(name, **{option: ""})
+    assert example in str(raised.value.fix)
+
+
 def test_prompts_that_span_everything_are_refused() -> None:
     with pytest.raises(UserError, match="span all 3 dimensions"):
         outside(np.eye(3))

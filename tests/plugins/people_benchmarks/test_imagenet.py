@@ -56,6 +56,14 @@ def test_a_folder_that_is_no_class_is_refused(tmp_path: Path, folder: str, said:
         list(made.reader("imagenet").samples(data_root(tmp_path), "val"))
 
 
+@pytest.mark.parametrize("folder", ["great white shark", "great_white_shark"])
+def test_a_folder_named_by_words_has_its_id_as_fix(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "val" / folder).mkdir(parents=True)
+    with pytest.raises(DataError, match="is not a class") as raised:
+        list(made.reader("imagenet").samples(data_root(tmp_path), "val"))
+    assert raised.value.fix == "rename the folder to its WordNet id, n01484850"
+
+
 def test_top_k_accuracy_is_that_of_scikit_learn() -> None:
     from sklearn.metrics import top_k_accuracy_score
 

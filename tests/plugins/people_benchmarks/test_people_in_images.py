@@ -252,6 +252,16 @@ def test_pata_asks_about_fetched_images_and_lists_the_others(tmp_path: Path) -> 
     assert groups(every[-1])["ethnicity"] == "east_asian"
 
 
+def test_pata_says_how_long_its_list_is_and_whether_it_is_cut(tmp_path: Path) -> None:
+    root, reader = listed(tmp_path, f"{FIRST}|u1", "", f"{SECOND}|u2"), made.reader("pata")
+    (length,) = reader.notes(data_root(root), "test")
+    assert f"{pata.LIST} has 2 lines" in length
+    text = (root / pata.LIST).read_text()
+    (root / pata.LIST).write_text(text[:-2])  # a line whose address is cut still is one
+    _, cut = reader.notes(data_root(root), "test")
+    assert "ends without a line break" in cut
+
+
 def test_pata_reads_the_table_that_the_authors_write(tmp_path: Path) -> None:
     text = "name,gender,ethnicity,age\npata-male-black-old-0.png,male,black,old\n"
     (tmp_path / pata.TABLE).write_text(text)

@@ -42,7 +42,7 @@ class Bend(PooledMethod):
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         super().__init__(options)
-        self._words = listed(options, "values", 2)
+        self._words = listed(options, "values", 2, example="male|female")
         self._neighbours = int(str(options["neighbours"]))
         counts = [int((self.pool.values == at).sum()) for at in range(len(self.pool.names))]
         if not 1 <= self._neighbours <= min(counts):

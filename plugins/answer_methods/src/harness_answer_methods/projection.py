@@ -33,7 +33,7 @@ class Projection(VectorMethod):
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         super().__init__()
-        self._prompts = listed(options, "prompts", 2)
+        self._prompts = listed(options, "prompts", 2, example="a photo of a man|a photo of a woman")
         self._known: tuple[tuple[object, ...], Rows] | None = None
 
     def prompts(self, texts: Embed) -> Sequence[Embed]:
@@ -82,7 +82,8 @@ class CalibratedProjection(Projection):
             )
         if not 0 < self._strength < math.inf:
             raise UserError(f"{self._strength:g} is not above 0", where="method option 'strength'")
-        values, subjects = listed(options, "values", 2), listed(options, "subjects")
+        values = listed(options, "values", 2, example="male|female")
+        subjects = listed(options, "subjects", example="person|doctor|nurse")
         self._values = len(values)
         self._candidates = tuple(
             sentence.replace("VALUE", value).replace("SUBJECT", subject)

@@ -110,8 +110,10 @@ def unit(rows: Rows, owner: str) -> Rows | Failed:
     return treated
 
 
-def listed(options: Mapping[str, Any], name: str, least: int = 1) -> tuple[str, ...]:
-    """Return an option's texts, which stand between bars.
+def listed(
+    options: Mapping[str, Any], name: str, least: int = 1, *, example: str
+) -> tuple[str, ...]:
+    """Return an option's texts, which stand between bars; an example shows what they are.
 
     Raises:
         UserError: fewer than ``least``, or one twice.
@@ -123,7 +125,7 @@ def listed(options: Mapping[str, Any], name: str, least: int = 1) -> tuple[str, 
         raise UserError(
             f"{problem}, where {least} or more different ones are needed",
             where=f"method option {name!r}",
-            fix="separate them by bars: a photo of a man|a photo of a woman",
+            fix=f"separate them by bars: {example}",
         )
     return texts
 

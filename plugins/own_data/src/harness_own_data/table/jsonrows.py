@@ -19,6 +19,7 @@ from harness_own_data.table.rows import MAX_ROW, MISSING, Row, place
 
 _HEAD = 1 << 20
 _MEND = "mend the JSON there"
+_CUT = "the file ends within this line: download it, or write it, again"
 _LOOKED_AT = 100  # rows whose keys are the columns
 _DEEPEST = 4  # keys within one another that a column's name joins
 
@@ -99,7 +100,7 @@ class JsonLines(_Objects):
                     try:
                         yield line, self._object(parse_json(data, f"{self._where}:{line}"), line)
                     except UserError as error:
-                        fix = error.fix or _MEND
+                        fix = error.fix or (_MEND if data.endswith(b"\n") else _CUT)
                         raise DataError(error.message, where=error.where, fix=fix) from None
 
 

@@ -77,6 +77,15 @@ class ImageNet:
                     )
 
 
+def _meant(folder: str) -> str:
+    """Return the id of the class that a folder names by its words, or the nearest id."""
+    words = folder.replace("_", " ").casefold()
+    ids = [ident for ident, name in class_names().items() if name.casefold() == words]
+    return (
+        f"rename the folder to its WordNet id, {ids[0]}" if ids else nearest(folder, class_names())
+    )
+
+
 def _classes(root: DataRoot, split: str) -> list[str]:
     records.known_split(split, SPLITS)
     where = root.where(split)
@@ -94,5 +103,5 @@ def _classes(root: DataRoot, split: str) -> list[str]:
     for name in folders:
         if name not in class_names():
             raise DataError(f"{quoted(name)} is not a class of ImageNet's 1,000", where=where,
-                            fix=nearest(name, class_names()))  # fmt: skip
+                            fix=_meant(name))  # fmt: skip
     return folders

@@ -105,10 +105,19 @@ class Pata:
         return self._rotted[root]
 
     def notes(self, root: DataRoot, split: str) -> list[str]:
-        """Say so where the table is read, which knows nothing of links that rotted."""
+        """Say how long the list is, whether it is cut, and what the table cannot know."""
         if self.annotations(root, split)[0] == LIST:
-            return []
+            return _length(root)
         return [f"{TABLE} lists the images that were fetched; how many {LIST} has is not known"]
+
+
+def _length(root: DataRoot) -> list[str]:
+    """Return what only its length says of a list, as no source states how long it is."""
+    with root.open(LIST) as file:
+        data = file.read()
+    number = sum(bool(line.strip()) for line in data.splitlines())
+    cut = [] if data.endswith(b"\n") else [f"{LIST} ends without a line break: it may be cut"]
+    return [f"{LIST} has {number:,} lines; no source states how many it should have", *cut]
 
 
 def _folder(root: DataRoot) -> str:
