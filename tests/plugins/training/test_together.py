@@ -97,6 +97,16 @@ def test_more_processes_than_gpus_are_refused(
         train_together({}, tmp_path, TrainingSettings(processes=2), Heard())
 
 
+def test_a_temporary_folder_with_a_long_name_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with pytest.raises(UserError, match="cannot be given a socket: AF_UNIX path too long"):
+        train_together({}, tmp_path / "out", TWO, Heard())
+
+
 def test_other_processes_than_a_launcher_starts_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from harness.config.tasks import include, task_names
 from harness.descriptors import Json
-from harness.errors import UserError, one_line
+from harness.errors import UserError, one_line, quoted
 from harness.plugins import block
 from harness.workers.gpus import gpus
 from harness.workers.messages import error_data, error_of
@@ -62,13 +62,13 @@ def train_together(
     """
     _refuse_few_gpus(settings)
     order = {**request, "out": str(out.absolute()), **here()}
-    # A socket's name has at most about 100 bytes: not below a results folder.
+    # The name of a socket has at most 107 bytes: not below a results folder.
     with (
         tempfile.TemporaryDirectory(prefix="harness-") as folder,
         socket.socket(socket.AF_UNIX) as door,
         (Path(folder) / "log").open("w+b") as log,
     ):
-        door.bind(f"{folder}/door")
+        _bind(door, f"{folder}/door")
         door.listen(settings.processes)
         process = subprocess.Popen(  # noqa: S603  our own module
             _command(settings.processes, f"{folder}/door"),
@@ -96,6 +96,17 @@ def train_together(
                 where=out,
                 fix=_AGAIN,
             )
+
+
+def _bind(door: socket.socket, name: str) -> None:
+    try:
+        door.bind(name)
+    except OSError as error:
+        raise UserError(
+            f"the processes cannot be given a socket: {error}",
+            where=quoted(name),
+            fix="TMPDIR=/tmp harness train ..., or another folder with a short name",
+        ) from None
 
 
 def _refuse_few_gpus(settings: TrainingSettings) -> None:
