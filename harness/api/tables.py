@@ -116,8 +116,8 @@ def leaderboard(
     records = installed.arranged(records, chosen, loaded)
     if intersect:
         records = function("intersected")(records)
-    if groups:
-        records, chosen = function("in_slices")(records, groups, chosen)
+    if slices is not None:
+        records, chosen = function("in_slices")(records, groups, chosen, metric)
     if robustness:
         return cast("Table", function("robustness_table")(records))
     options = settled_options(options, installed, loaded, interval)

@@ -1,4 +1,4 @@
-"""Best and second, ties, and differences to a named row: decided once, on unrounded values."""
+"""Best and second, ties, and differences to a named row: decided once, on twelve digits."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def _marked(
     cells = {row: cell for row, cell in competing.items() if cell is not None}
     if len(cells) < 2 or column.direction == "none":
         return {}
-    badness = {row: column.badness(cell.value or 0.0) for row, cell in cells.items()}
+    raw = {row: column.badness(cell.value or 0.0) for row, cell in cells.items()}
+    badness = {row: float(f"{value:.12g}") for row, value in raw.items()}
     first, *more = sorted(set(badness.values()))
     marked = {
         row: replace(cell, rank="best" if badness[row] == first else "second")

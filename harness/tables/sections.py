@@ -28,8 +28,9 @@ def sections_of(records: Sequence[EvaluationRecord]) -> list[list[EvaluationReco
     places: dict[str, dict[_Variant, int]] = {}
     for task, counts in counted.items():
         frequent = [variant for variant, _ in counts.most_common()]
-        ordered = sorted(frequent, key=cut.__contains__)
-        places[task] = {variant: place for place, variant in enumerate(ordered)}
+        places[task] = {
+            one: place for place, one in enumerate(sorted(frequent, key=cut.__contains__))
+        }
     sections: dict[int, list[EvaluationRecord]] = {}
     for record, variant in zip(records, variants, strict=True):
         sections.setdefault(places[record.task][variant], []).append(record)

@@ -28,6 +28,13 @@ def test_best_and_second_are_decided_on_unrounded_values() -> None:
     assert ranks(table) == {"a": "second", "b": "best", "c": ""}
 
 
+def test_numbers_that_differ_by_rounding_alone_are_a_tie() -> None:
+    values = {"a": 0.65 - 0.35, "b": 0.625 - 0.325, "c": 0.1}
+    assert values["a"] != values["b"]
+    table = build_table([record(name, "x", metric(value)) for name, value in values.items()])
+    assert ranks(table) == {"a": "best", "b": "best", "c": "second"}
+
+
 def test_every_number_of_a_tie_is_marked() -> None:
     values = {"a": 0.5, "b": 0.5, "c": 0.4, "d": 0.4, "e": 0.1}
     table = build_table([record(name, "x", metric(value)) for name, value in values.items()])

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from harness_exports.slices import in_slices
 
 import harness
 from harness.cli.main import invoke, main
 from harness.errors import UserError
 from harness.evaluation.run import RunResult
+from harness.runs.record import GroupComparison, Measure, SliceValue
+from harness.tables import build_table
+from tests.tables.records import metric, record
 
 SIZES = {"F": 40, "M": 32, "X": 3}
 
@@ -92,6 +97,8 @@ def test_the_command_writes_them_in_every_format_and_selects_tasks(
     ("flags", "message"),
     [
         (["--slices", "sexx"], "did you mean 'sex'?"),
+        (["--slices", ","], "no slice is named"),
+        (["--slices", "sex", "--tasks", "vqav2"], "known: mine, plain"),
         (["--slices", "sex,sex"], "named twice"),
         (
             ["--slices", "sex", "--tasks", "plain/plain.yaml"],
@@ -109,6 +116,33 @@ def test_what_has_no_such_groups_or_shows_none_is_refused(
     capsys.readouterr()
     assert invoke(main, ["leaderboard", *flags]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_why_a_group_has_no_number_stands_under_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    group = record("a", "x", replace(metric(None), undefined="nobody counts")).metrics
+    parts = tuple(SliceValue("sex", sex, "human", 40, 40, 0, group) for sex in ("F", "M"))
+    gap = Measure("difference between groups", None, None, None)
+    between = GroupComparison("sex", group[0].id, group[0].column, False, None, 30, (), (gap,))
+    whole = record("a", "x", slices=parts, comparisons=(between,))
+    records, _ = in_slices([whole], ["sex"], None, None)
+    notes = "\n".join(build_table(records).notes)
+    assert (
+        "X, sex = F (x, sex = F): samples for which Accuracy is undefined (nobody counts)" in notes
+    )
+    assert "undefined (fewer than two groups have a value of Accuracy): 80" in notes
+
+
+def test_a_number_without_groups_says_so() -> None:
+    other = replace(metric(0.2), id="other", column="Other", main=False)
+    parts = tuple(SliceValue("sex", sex, "human", 40, 40, 0, (other,)) for sex in ("F", "M"))
+    records, _ = in_slices([record("a", "x", slices=parts)], ["sex"], None, None)
+    table = build_table(records)
+    assert len(table.columns) == 1
+    assert any("groups in which this number has no value of its own: 2" in n for n in table.notes)
+    assert not any("sex = F" in note for note in table.notes)
 
 
 def test_a_record_of_other_samples_keeps_its_own_section(result: RunResult) -> None:

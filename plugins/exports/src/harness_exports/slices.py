@@ -15,16 +15,21 @@ MACHINE = "machine-labelled slices"
 
 
 def in_slices(
-    records: Sequence[EvaluationRecord], names: Sequence[str], tasks: Sequence[str] | None
+    records: Sequence[EvaluationRecord],
+    names: Sequence[str],
+    tasks: Sequence[str] | None,
+    metric: str | None,
 ) -> tuple[list[EvaluationRecord], list[str] | None]:
     """Return records, and after those of each task one for each of its groups, as tasks beside it.
 
-    A task without such groups keeps its number over all samples alone.
+    A task without such groups keeps its number over all samples alone; where only the number shown
+    has none, as of a skew, its record says so.
 
     Args:
         records: Evaluations, with their slices.
         names: Slices, such as ``gender``, in the order of the columns.
         tasks: Ids of the tasks that the table shows; all of them when ``None``.
+        metric: Id or heading of the metric shown; each task's headline when ``None``.
 
     Returns:
         The records, and the ids of the tasks that the table shows now.
@@ -32,14 +37,18 @@ def in_slices(
     Raises:
         UserError: none of the evaluations shown has a slice.
     """
+    if not names:
+        raise UserError("no slice is named", where="--slices", fix="such as gender")
     shown = [record for record in records if tasks is None or record.task in tasks]
+    if not shown:
+        return [*records], None if tasks is None else [*tasks]
     known = {part.slice for record in shown for part in record.slices}
-    if shown and not known:
+    if not known:
         raise UserError(
             "none of these evaluations has slices",
             fix=f"`slices: [{names[0]}]` in the task's spec, and run it again",
         )
-    for name in names if shown else ():
+    for name in names:
         if name not in known:
             raise unknown("slice of these evaluations", name, known)
     by_task: dict[str, list[EvaluationRecord]] = {}
@@ -49,8 +58,10 @@ def in_slices(
     columns: dict[str, list[str]] = {}
     for task, of_task in by_task.items():
         counting = current(of_task)[0]  # superseded ones are left out, and counted, once
-        parts = [part for name in names for part in _in_one_slice(counting, name)]
-        extended += [*of_task, *parts]
+        every = [part for name in names for part in _in_one_slice(counting, name)]
+        parts = [_noted(part, metric) for part in every if _shown(part, metric)]
+        groups = 0 if parts else len({one.task for one in every if not one.task.endswith(GAP)})
+        extended += [*(_without_groups(record, groups) for record in of_task), *parts]
         columns[task] = list(dict.fromkeys([task, *(part.task for part in parts)]))
     chosen = None if tasks is None else [name for one in tasks for name in columns.get(one, [one])]
     return extended, chosen
@@ -70,6 +81,28 @@ def _in_one_slice(records: Sequence[EvaluationRecord], name: str) -> Iterator[Ev
         comparisons = [one for one in record.comparisons if one.slice == name]
         if comparisons:
             yield _between(record, name, comparisons)
+
+
+def _shown(record: EvaluationRecord, metric: str | None) -> list[MetricValue]:
+    """Return the numbers of a record that the table shows."""
+    if metric is None:
+        return [value for value in record.metrics if value.main]
+    return [value for value in record.metrics if metric in {value.id, value.column}]
+
+
+def _without_groups(record: EvaluationRecord, groups: int) -> EvaluationRecord:
+    note = {"groups in which this number has no value of its own": groups} if groups else {}
+    return replace(record, counts=replace(record.counts, notes={**record.counts.notes, **note}))
+
+
+def _noted(part: EvaluationRecord, metric: str | None) -> EvaluationRecord:
+    """Return a part that notes why numbers of it that are shown are undefined."""
+    notes = {
+        f"samples for which {value.column} is undefined ({value.undefined})": part.counts.samples
+        for value in _shown(part, metric)
+        if value.value is None
+    }
+    return replace(part, counts=replace(part.counts, notes={**part.counts.notes, **notes}))
 
 
 def _in_group(record: EvaluationRecord, part: SliceValue) -> EvaluationRecord:
@@ -94,6 +127,7 @@ def _between(
             interval=measure.interval,
             chance=measure.chance,
             range=(0.0, None),
+            undefined="" if measure.value is not None else _no_gap(record, name, comparison),
         )
         metrics.append(_of(gap, name, ""))
     left_out = {group for comparison in comparisons for group in comparison.left_out}
@@ -111,6 +145,14 @@ def _between(
     )
     is_machine = any(comparison.machine for comparison in comparisons)
     return _part(record, f"{name}: {GAP}", tuple(metrics), counts, is_machine=is_machine)
+
+
+def _no_gap(record: EvaluationRecord, name: str, comparison: GroupComparison) -> str:
+    """Say why there is no difference between groups."""
+    large = [one for one in record.slices if one.slice == name and one.n >= MIN_N]
+    if len(large) < 2:
+        return f"fewer than two groups have {MIN_N} samples"
+    return f"fewer than two groups have a value of {comparison.column}"
 
 
 def _of(value: MetricValue, name: str, group: str) -> MetricValue:
