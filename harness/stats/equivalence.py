@@ -34,7 +34,9 @@ def equivalence(paired: Paired, margin: float, direction: Direction) -> Equivale
     if paired.largest is not None and margin >= paired.largest:  # such as one in another unit
         return Equivalence(margin, why="the margin is as wide as the metric's range")
     interval, spread = paired.interval, paired.spread
-    if paired.difference is None or not spread or paired.units < 2:
+    if paired.difference is None:
+        return Equivalence(margin, why="a value is undefined")
+    if not spread or paired.units < 2:
         return Equivalence(margin, why="the difference does not vary over draws")
     errors = [] if interval is None else [interval.low_error, interval.high_error]
     if margin <= max((error for error in errors if error is not None), default=0.0):

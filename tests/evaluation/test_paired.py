@@ -182,3 +182,25 @@ def test_a_margin_says_what_is_equivalent(
     assert (held.equivalent or 1.0) < 0.05
     tied = TiedWithBest([records["null"], records["random"]], margin=30.0)
     assert "differ by less than 30" in tied.note
+
+
+@pytest.mark.parametrize(
+    ("task", "models"), [("scounter", ("random", "null")), ("mmbench", ("socialfusion", "null"))]
+)
+def test_sets_of_images_are_those_of_one_evaluation(
+    task: str, models: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Metrics find a set by its cluster, which two evaluations have under one name."""
+    monkeypatch.chdir(tmp_path)
+    pair = [
+        harness.run(model, task, profile="demo", limit=60, seed=seed, results="results").records[0]
+        for seed, model in enumerate((models[0], *models))
+    ]
+    own = [{metric.id: metric.value for metric in record.metrics} for record in pair]
+    for second in (1, 2):
+        for one in compare(pair[0], pair[second]).metrics:
+            before, after = own[0][one.metric], own[second][one.metric]
+            if second == 1:
+                assert (one.first, one.second) == pytest.approx((before, after)), one.metric
+            if before is None or after is None:
+                assert one.paired.difference is None, one.metric

@@ -66,6 +66,7 @@ def test_p_values_are_students() -> None:
         (made(0.0, 0.02), "higher", "not shown"),
         (made(0.003, 0.001, p=0.01), "higher", "better, ≈"),
         (made(0.0, 0.0), "higher", "the difference does not vary over draws"),
+        (Paired(None, None, None, None), "higher", "a value is undefined"),
     ],
 )
 def test_what_may_be_claimed(one: Paired, direction: Direction, claim: str) -> None:

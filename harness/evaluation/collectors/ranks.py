@@ -21,7 +21,7 @@ from harness.stats.bootstrap import Units, cluster_rows, of_units, ranks_interva
 from harness.stats.collect import counted
 from harness.stats.interval import Interval
 from harness.stats.labelled import PERMUTATIONS, Labelled
-from harness.stats.paired import paired_ranks
+from harness.stats.paired import Paired, paired_ranks
 from harness.stats.rows import Matrix
 from harness.stats.types import Codes, Floats
 
@@ -59,7 +59,9 @@ class RankCollector(Collector):
     def point(self, frame: Frame) -> float:
         """Return the value with every sample once, which needs no frame."""
         del frame
-        samples = self._kept.samples
+        return self._value(self._kept.samples)
+
+    def _value(self, samples: Sequence[ScoredSample]) -> float:
         weights = np.ones((1, len(samples)))
         return float(self.metric.value(self.metric.prepare(samples), weights)[0])
 
@@ -127,7 +129,9 @@ class RankCollector(Collector):
         n = len(taken.samples)
         members = [np.concatenate([part, part + n]) for part in parts.members(taken.places)]
         again = other.ordered(frame)
-        samples = [*taken.samples, *(again[place] for place in taken.places)]
+        # A set that a metric finds by its cluster must not join that of the other evaluation.
+        others = (replace(again[at], cluster=f"{again[at].cluster}\n") for at in taken.places)
+        samples = [*taken.samples, *others]
         prepared = [metric.prepare([samples[at] for at in part]) for part in members]
 
         def values(weights: Floats) -> Floats:
@@ -135,16 +139,13 @@ class RankCollector(Collector):
             return np.stack([metric.value(held, weights[:, part]) for held, part in pairs], axis=-1)
 
         # Both evaluations are ranked as one list: weights of 1 and 0 pick either half of it.
-        ones, zeros = np.ones((1, n)), np.zeros((1, n))
-        paired = paired_ranks(
-            values,
-            taken.codes,
-            strata=taken.strata,
-            seed=seed,
-            possible=range_of(metric, prepared[0]),
-        )
-        first = values(np.hstack([ones, zeros]))[0]
-        return PairedParts(first, values(np.hstack([zeros, ones]))[0], paired)
+        picked, bounds = values(np.eye(2).repeat(n, axis=1)), range_of(metric, prepared[0])
+        paired = paired_ranks(values, taken.codes, strata=taken.strata, seed=seed, possible=bounds)
+        for at, part in enumerate(parts.members(taken.places)):
+            alone = [self._value([samples[place] for place in half]) for half in (part, part + n)]
+            if np.isnan(alone).any():
+                picked[np.isnan(alone), at], paired[at] = np.nan, Paired(None, None, None, None)
+        return PairedParts(picked[0], picked[1], paired)
 
     def ordered(self, frame: Frame) -> list[ScoredSample]:
         """Return the samples in the frame's order."""

@@ -48,6 +48,7 @@ def test_rows_of_a_list_are_no_lines(tmp_path: Path) -> None:
         ("rows.json", "[]", "a row for each sample"),
         ("rows.jsonl", '{"label": "a"}\n{"label"\n', "mend the JSON there"),
         ("rows.jsonl", '{"label": "a"}\n{"label"', "the file ends within this line: download it"),
+        ("rows.jsonl", '{"label": ["a"]}\n', "mend the row there"),
         ("rows.csv", "", "a header, then a line for each sample"),
     ],
 )

@@ -164,7 +164,7 @@ class SampleMaker:
         )
 
     def _wrong(self, row: Row, message: str) -> DataError:
-        return DataError(message, where=place(self.table, row.line))
+        return DataError(message, where=place(self.table, row.line), fix="mend the row there")
 
     def _text(self, cell: Any, at: int, row: Row) -> str:
         """Return a cell as text; nothing for null.
