@@ -48,7 +48,6 @@ def test_rows_of_a_list_are_no_lines(tmp_path: Path) -> None:
         ("rows.json", "[]", "a row for each sample"),
         ("rows.jsonl", '{"label": "a"}\n{"label"\n', "mend the JSON there"),
         ("rows.jsonl", '{"label": "a"}\n{"label"', "the file ends within this line: download it"),
-        ("rows.jsonl", '{"label": ["a"]}\n', "mend the row there"),
         ("rows.csv", "", "a header, then a line for each sample"),
     ],
 )
@@ -58,6 +57,13 @@ def test_nobody_is_sent_to_a_release_for_data_of_their_own(
     (tmp_path / name).write_text(text)
     said = refused(tmp_path, file=name, target="label")
     assert f"fix: {fix}" in said
+
+
+def test_a_cell_of_the_wrong_kind_is_mended_in_its_row(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"label": ["a"]}\n')
+    said = refused(tmp_path, labels=["a"], file="rows.jsonl", target="label")
+    assert "holds ['a'], not a text" in said
+    assert "fix: mend the row there" in said
 
 
 def test_a_file_that_is_misspelt_has_its_nearest(tmp_path: Path) -> None:
