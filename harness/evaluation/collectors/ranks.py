@@ -62,8 +62,7 @@ class RankCollector(Collector):
         return self._value(self._kept.samples)
 
     def _value(self, samples: Sequence[ScoredSample]) -> float:
-        weights = np.ones((1, len(samples)))
-        return float(self.metric.value(self.metric.prepare(samples), weights)[0])
+        return float(self.metric.value(self.metric.prepare(samples), np.ones((1, len(samples))))[0])
 
     def notes(self) -> Mapping[str, int]:
         """Return what a metric that says so leaves out."""
@@ -126,9 +125,8 @@ class RankCollector(Collector):
     def paired(self, other: RankCollector, parts: Parts, frame: Frame, seed: int) -> PairedParts:
         """Compare by ranking both evaluations' samples together, under weights that pick one."""
         metric, taken = self.metric, self._taken(frame)
-        n = len(taken.samples)
+        n, again = len(taken.samples), other.ordered(frame)
         members = [np.concatenate([part, part + n]) for part in parts.members(taken.places)]
-        again = other.ordered(frame)
         # A set that a metric finds by its cluster must not join that of the other evaluation.
         others = (replace(again[at], cluster=f"{again[at].cluster}\n") for at in taken.places)
         samples = [*taken.samples, *others]
