@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -394,6 +397,22 @@ def test_a_spec_that_fails_leaves_the_earlier_one(
     assert invoke(main, ["new", "task", str(folder), *flags]) == 2
     assert "none of the images of its first rows is there" in capsys.readouterr().err
     assert (folder / "mine.yaml").read_text() == "mine"
+
+
+def test_a_reader_of_the_output_that_leaves_takes_no_spec_with_it(tmp_path: Path) -> None:
+    folder = faces_in(tmp_path, table("img/{n}.png"))
+    spec = folder / "mine.yaml"
+    spec.write_text("id: earlier\n")
+    flags = ["new", "task", str(folder), "--yes", "--force", "--id", "mine"]
+    command = "from harness.cli.main import entry; entry()"
+    read, write = os.pipe()
+    os.close(read)  # as `head` does, but at once
+    ended = subprocess.run(
+        [sys.executable, "-c", command, *flags], check=False, stdout=write, stderr=subprocess.PIPE
+    )
+    os.close(write)
+    assert ended.returncode == 0, ended.stderr
+    assert written(spec)["id"] == "mine"
 
 
 def test_lists_of_embedded_images_are_read_or_refused(

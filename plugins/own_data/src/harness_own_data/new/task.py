@@ -72,14 +72,17 @@ def write_task(
         comments = [*_COMMENTS, *(f"Seen in the data: {remark}" for remark in remarks)]
         write_whole(path, [yaml_text(spec, comments).encode()])
         printed = [*remarks, *left_out(data_look, answers), *prepared.reader_notes()]
-        _say_next(path, answers, prepared, printed,
-                  "" if beside else f" --data {answers.id}={data_look.place}")  # fmt: skip
+        lines = _lines_on(path, answers, prepared, printed,
+                          "" if beside else f" --data {answers.id}={data_look.place}")  # fmt: skip
     except BaseException:  # a spec that fails is not left there; the earlier one is
         if before is None:
             path.unlink()
         else:
             write_whole(path, [before])
         raise
+    # Printed outside: a reader of standard output that leaves (`head`) makes no spec wrong.
+    for line, is_error in lines:
+        click.echo(line, err=is_error)
 
 
 def _answered(data_look: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
@@ -329,24 +332,30 @@ def _say_what_is_there(data_look: Look) -> None:
         click.echo(f"not read: {problem}", err=True)
 
 
-def _say_next(
+def _lines_on(
     path: Path, answers: Answers, prepared: Task, remarks: Sequence[str], data: str
-) -> None:
-    """Show the first prompt of what was written, and say what to type next."""
+) -> list[tuple[str, bool]]:
+    """Return lines on what was written: its first prompt, remarks, and what to type next.
+
+    Each has with it whether it is an error.
+    """
     named = _shown(path)
     request = f"choose among {', '.join(answers.labels)}" if answers.labels else _WRITTEN
     sample = next(iter(prepared.samples()))
-    click.echo(f"wrote {path}: {request}")
+    lines = [(f"wrote {path}: {request}", False)]
     try:
-        click.echo(f"first prompt ({sample.id}): {prompt_text(prepared.spec, sample)}")
+        prompt = prompt_text(prepared.spec, sample)
+        lines.append((f"first prompt ({sample.id}): {prompt}", False))
     except SampleError as error:
-        click.echo(f"first prompt: {error}", err=True)
-    for line in remarks:
-        click.echo(line)
+        lines.append((f"first prompt: {error}", True))
     # Without a train split no answer can be drawn from it.
     model = "random" if answers.labels or prepared.spec.data.train_split else "null"
-    click.echo(f"check it:   harness data check {named}{data}")
-    click.echo(f"first run:  harness run --model {model} --tasks {named}{data}")
+    return [
+        *lines,
+        *((remark, False) for remark in remarks),
+        (f"check it:   harness data check {named}{data}", False),
+        (f"first run:  harness run --model {model} --tasks {named}{data}", False),
+    ]
 
 
 def _shown(path: Path) -> str:
