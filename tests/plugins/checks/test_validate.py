@@ -121,6 +121,7 @@ def test_places_without_specs(capsys: Capture, tmp_path: Path, path: str, messag
         ("published: a", "a table of published numbers"),
         ("study: a", "a study"),
         ("models: [null]", "a run or its models"),
+        ("model: random\ntasks: [raf_db]", "a run file"),
         ("concepts: {}", "a spec of image sets"),
     ],
 )
@@ -134,3 +135,23 @@ def test_a_file_of_another_kind_is_named_with_its_own_check(
         f"other.yaml:2:1: this is {said}, not a task spec; its own check: harness"
     )
     assert out.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["models: [random]\n", "- random\n- {model: majority}\n"])
+def test_models_alone_are_checked_by_the_flag_that_takes_them(
+    capsys: Capture, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "models.yaml").write_text(text, encoding="utf-8")
+    code, out, _ = run(capsys, "models.yaml")
+    assert code == 2
+    message, _, command = out.partition("; its own check: harness ")
+    assert message == "models.yaml:1:1: this is a run or its models, not a task spec"
+    assert command.startswith("run --models models.yaml --tasks IDS --dry-run")
+    assert invoke(main, command.replace("IDS", "raf_db").split()) == 0
+
+
+def test_a_list_of_something_else_is_no_list_of_models(capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "numbers.yaml").write_text("- 1\n- 2\n", encoding="utf-8")
+    code, out, _ = run(capsys, "numbers.yaml")
+    assert code == 2
+    assert "models" not in out

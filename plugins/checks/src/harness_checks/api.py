@@ -129,19 +129,24 @@ _OTHERS = {
     "leaderboard": ("a layout of a table", "harness leaderboard --layout {}"),
     "published": ("a table of published numbers", "harness leaderboard --layout, which names it"),
     "study": ("a study", "harness study {} --dry-run"),
-    "models": ("a run or its models", "harness run --config {} --dry-run"),
     "concepts": ("a spec of image sets", "harness make counterfactuals {} --plan --out FOLDER"),
+    "model": ("a run file", "harness run --config {} --dry-run"),
+    "models": ("a run or its models", "harness run --config {} --dry-run"),
 }
 """Key that a file of another kind has, to what it is and what checks it."""
 
 
 def _other_kind(document: Document) -> UserError | None:
     """Return what a file is that is no task spec, and has none of its keys."""
-    data = document.data
+    data: Any = document.data
+    if isinstance(data, list) and data and all(isinstance(entry, str | dict) for entry in data):
+        data = {"models": data}  # a models file may be the list alone
     if not isinstance(data, dict) or not data.keys().isdisjoint({"group", "ask", "answer"}):
         return None
     for key, (noun, command) in _OTHERS.items():
         if key in data:
+            if data.keys() == {"models"}:
+                command = "harness run --models {} --tasks IDS --dry-run"
             where = document.where((key,), "key")
             fix = f"its own check: {command.format(document.name)}"
             return UserError(f"this is {noun}, not a task spec", where=where, fix=fix)
