@@ -101,9 +101,9 @@ class Task:
             UserError: when the task has none, or its annotations are missing.
             DataError: a sample that cannot be asked about cannot be learned from either.
         """
-        split = self.spec.data.train_split
-        if split is None:
-            raise UserError(f"task {self.id!r} has no train split")
+        if (split := self.spec.data.train_split) is None:
+            raise UserError(f"task {self.id!r} has no train split",
+                            fix="name one in its spec: data.train_split")  # fmt: skip
         folder = given_path(self.spec, self.settings)
         if folder is not None:  # of a dataset on the hub only the evaluated split is there so far
             fetched(self.spec, folder, (split,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from harness_studies.loader import load_study
 from harness_studies.plan import Planner
-from harness_studies.study import trials_of
+from harness_studies.study import Trial, trials_of
 from harness_training import command
 from harness_training.parts import LoraSettings
 from harness_training.plan import TrainingPlan
@@ -24,6 +25,7 @@ from harness.evaluation.model import configure_model
 from harness.models import Runtime
 from harness.packages import packaged
 from harness.plugins import plugins
+from harness.resources import data_folder
 
 CHECKPOINTS = Path(__file__).parents[2] / "conformance" / "checkpoints"
 MODELS: dict[str, dict[str, Any]] = {
@@ -49,7 +51,7 @@ def by_python(model: str, parts: Mapping[str, Any]) -> Any:
     return harness.plan_training(model, "ft", "raf_db", options=MODELS[model], **parts).about
 
 
-def by_study(model: str, parts: Mapping[str, str]) -> Any:
+def by_study(model: str, parts: Mapping[str, Any]) -> tuple[Planner, Trial]:
     study = {
         "study": "doors",
         "title": "Doors.",
@@ -60,7 +62,7 @@ def by_study(model: str, parts: Mapping[str, str]) -> Any:
     }
     Path("doors.yaml").write_text(yaml.safe_dump(study))
     loaded = load_study("doors.yaml")
-    return Planner(loaded, None).training(next(iter(trials_of(loaded))))[1].about
+    return Planner(loaded, None), next(iter(trials_of(loaded)))
 
 
 @pytest.mark.parametrize("parts", [{}, {"train_parts": "full"}], ids=["nothing named", "full"])
@@ -70,7 +72,8 @@ def test_every_door_records_the_same_training(
 ) -> None:
     Path("harness.toml").write_text(f"[data]\nraf_db = {str(faces)!r}\n")
     found = by_command(model, parts, monkeypatch)
-    assert found == by_python(model, parts) == by_study(model, parts)
+    planner, trial = by_study(model, parts)
+    assert found == by_python(model, parts) == planner.training(trial)[1].about
     descriptor = plugins().models()[model]
     own = descriptor.learning_rates.get("language_model", LEARNING_RATE)
     assert found["settings"]["rate"] == (own if parts else LEARNING_RATE)
@@ -159,3 +162,47 @@ def test_a_constant_schedule_may_say_that_it_has_no_warmup(faces: Path) -> None:
         "llava", "ft", "raf_db", options=MODELS["llava"], data={"raf_db": faces}, settings=settings
     )
     assert plan.settings.warmup == 0
+
+
+def test_a_plan_as_json_is_that_of_python(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["train", "--model", "llava", f"-opath={MODELS['llava']['path']}", "--recipe", "ft",
+            "--tasks", "raf_db", "--data", f"raf_db={faces}", "--processes", "2", "--shard",
+            "--out", "out", "--dry-run"]  # fmt: skip
+    assert invoke(main, [*line, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    settings = TrainingSettings(processes=2, shard=True)
+    plan = harness.plan_training(
+        "llava", "ft", "raf_db", options=MODELS["llava"], data={"raf_db": faces}, settings=settings
+    )
+    assert printed.items() >= json.loads(json.dumps(plan.about)).items()
+    assert printed["samples"] == {"raf_db": len(plan.pool.examples)}
+    keys = ("directory", "fingerprint", "steps", "processes", "seconds")
+    assert [printed[key] for key in keys] == ["out", plan.fingerprint, plan.steps, 2, None]
+    assert not Path("out").exists()
+    assert invoke(main, line) == 0
+    table = " ".join(capsys.readouterr().out.split())
+    assert "processes 2, each with a part of the model (--shard)" in table
+
+
+def test_a_study_that_shards_in_one_process_is_told_its_key(faces: Path) -> None:
+    Path("harness.toml").write_text(f"[data]\nraf_db = {str(faces)!r}\n")
+    planner, trial = by_study("llava", {"shard": True})
+    assert planner.plan_or_problem(trial).problem.endswith(
+        "training.shard: sharding needs several processes, and this is one fix: processes: N"
+    )
+
+
+def test_a_task_without_a_train_split_is_told_the_key_of_its_spec(faces: Path) -> None:
+    spec = (data_folder("task_specs") / "social" / "raf_db.yaml").read_text()
+    lines = [line for line in spec.splitlines() if "train_split:" not in line]
+    Path("own.yaml").write_text("\n".join(lines).replace("id: raf_db", "id: own", 1))
+    key = "name one in its spec: data.train_split"
+    with pytest.raises(UserError, match="task 'own' has no train split") as raised:
+        harness.plan_training(
+            "llava", "ft", "./own.yaml", options=MODELS["llava"], data={"raf_db": faces}
+        )
+    assert key in raised.value.fix
+    plan = harness.plan("null", "./own.yaml", data={"raf_db": faces})
+    with pytest.raises(UserError, match="task 'own' has no train split") as raised:
+        plan.evaluations[0].job.plan.task.train_samples()
+    assert key in raised.value.fix

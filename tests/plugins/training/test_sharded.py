@@ -60,6 +60,10 @@ def test_two_processes_with_half_a_model_each_train_as_one_does(
     [
         (("--shard",), "sharding needs several processes, and this is one"),
         (
+            ("--shard", "--processes", "2", "--precision", "float16", "--dry-run"),
+            "--precision: a sharded model does not train in float16",
+        ),
+        (
             ("--device", "cpu", "--precision", "float16"),
             "full training in float16 needs a CUDA device",
         ),

@@ -244,7 +244,15 @@ def test_another_training_s_folder_is_left_alone(
 ) -> None:
     assert train(*flags(built, faces, "out", "--epochs", "1")) == 0
     assert train(*flags(built, faces, "out", "--epochs", "1", "--seed", "1")) == 2
-    assert "holds another training; it differs in settings (seed)" in capsys.readouterr().err
+    assert "another training; it differs in settings (seed)\n" in capsys.readouterr().err
+    assert train(*flags(built, faces, "out", "--epochs", "1", "--processes", "2")) == 2
+    assert "another training; it differs in processes\n" in capsys.readouterr().err
+    # The other way round there is no such key in the plan.
+    plan = tmp_path / "out" / "plan.json"
+    earlier = json.loads(plan.read_text())
+    plan.write_text(json.dumps({**earlier, "processes": 2, "fingerprint": "of two"}))
+    assert train(*flags(built, faces, "out", "--epochs", "1")) == 2
+    assert "another training; it differs in processes\n" in capsys.readouterr().err
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
     assert train(*flags(built, faces, "full")) == 2

@@ -135,6 +135,9 @@ _OTHERS = {
 }
 """Key that a file of another kind has, to what it is and what checks it."""
 
+_CHECK_OF_MODELS = "harness run --models {} --tasks IDS --dry-run"
+"""What checks a file that names models and no task."""
+
 
 def _other_kind(document: Document) -> UserError | None:
     """Return what a file is that is no task spec, and has none of its keys."""
@@ -145,10 +148,9 @@ def _other_kind(document: Document) -> UserError | None:
         return None
     for key, (noun, command) in _OTHERS.items():
         if key in data:
-            if data.keys() == {"models"}:
-                command = "harness run --models {} --tasks IDS --dry-run"
             where = document.where((key,), "key")
-            fix = f"its own check: {command.format(document.name)}"
+            template = _CHECK_OF_MODELS if data.keys() == {"models"} else command
+            fix = f"its own check: {template.format(document.name)}"
             return UserError(f"this is {noun}, not a task spec", where=where, fix=fix)
     return None
 

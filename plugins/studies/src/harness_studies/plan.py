@@ -34,7 +34,7 @@ _APART = (
     "form",
 )  # keys beside the settings of a training
 
-_FLAG = re.compile(r"--([a-z][a-z-]*)")
+_FLAG = re.compile(r"--([a-z][a-z-]*)(?: (\S+)$)?")  # with the value that ends the line
 _SPEED = "samples_per_second"
 
 State = Literal["", "sealed", "continues", "to do"]
@@ -322,7 +322,9 @@ def _by_keys(trial: Trial) -> Iterator[None]:
         if not (error.where or "").startswith("--"):
             raise
         key = str(error.where)[2:].replace("-", "_")
-        fix = _FLAG.sub(lambda flag: flag[1].replace("-", "_"), error.fix)
+        fix = _FLAG.sub(
+            lambda flag: flag[1].replace("-", "_") + (f": {flag[2]}" if flag[2] else ""), error.fix
+        )
         if key.startswith("lora_"):
             key = f"lora.{key.removeprefix('lora_')}"
             fix += f", or say lora: {{}} in the training of the model {trial.model.label!r}"

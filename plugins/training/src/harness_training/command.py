@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -178,6 +180,8 @@ def train(**flags: Any) -> int:
     console = Console(stderr=bool(flags["as_json"]), highlight=False, quiet=not first)
     _print_plan(plan, estimate, console)
     if flags["dry_run"]:
+        if flags["as_json"] and first:
+            emit(json.dumps(_plan_json(plan, estimate, flags["out"]), indent=2))
         return 0
     with _Display(console, plan.settings.epochs, plan.steps, says_time=estimate is None) as display:
         out = plan.run(flags["out"], display)
@@ -193,18 +197,16 @@ def train(**flags: Any) -> int:
 
 def _print_plan(plan: TrainingPlan, estimate: Estimate | None, console: Console) -> None:
     table = Table(title="Plan", title_justify="left", box=None, pad_edge=False, show_header=False)
-    counts: dict[str, int] = {}
-    for example in plan.pool.examples:
-        counts[example.task] = counts.get(example.task, 0) + 1
     options = ", ".join(f"{name}={value}" for name, value in plan.options.items())
     settings = plan.settings
     rows = {
         "model": plan.subject.descriptor.id,
         "recipe": f"{plan.recipe.id}: {options}",
-        "samples": ", ".join(f"{task} {count:,}" for task, count in counts.items()),
+        "samples": ", ".join(f"{task} {count:,}" for task, count in _samples(plan).items()),
         "steps": f"{plan.steps:,} (epochs: {settings.epochs}, "
         f"samples a step: {settings.batch_size})",
         "trains": f"{plan.parts}, learning rate {settings.learning_rate:g}, {settings.precision}",
+        **_processes(plan),
         **_cost(plan, estimate),
     }
     if plan.validation is not None:
@@ -220,6 +222,38 @@ def _print_plan(plan: TrainingPlan, estimate: Estimate | None, console: Console)
     for name, text in rows.items():
         table.add_row(name, escape(text))
     console.print(table)
+
+
+def _samples(plan: TrainingPlan) -> dict[str, int]:
+    """Return the number of samples of each task."""
+    return dict(Counter(example.task for example in plan.pool.examples))
+
+
+def _processes(plan: TrainingPlan) -> dict[str, str]:
+    """Return a row on processes where there are several."""
+    count = plan.about.get("processes")
+    if count is None:
+        return {}
+    each = "a part of the model (--shard)" if plan.settings.shard else "the whole model"
+    return {"processes": f"{count}, each with {each}"}
+
+
+def _plan_json(plan: TrainingPlan, estimate: Estimate | None, out: Path) -> dict[str, Any]:
+    """Return the plan as plain data: what decides the weights as ``train.json`` has it, and more.
+
+    What an earlier training would tell is ``null`` where there is none.
+    """
+    return {
+        "directory": str(out),
+        "fingerprint": plan.fingerprint,
+        "samples": _samples(plan),
+        "steps": plan.steps,
+        "parameters": estimate and dict(estimate.sizes),
+        "seconds": estimate and estimate.seconds,
+        "notes": list(plan.notes),
+        "processes": 1,
+        **plan.about,
+    }
 
 
 def _cost(plan: TrainingPlan, estimate: Estimate | None) -> dict[str, str]:

@@ -228,8 +228,11 @@ def _refuse_processes(settings: TrainingSettings, processes: int) -> None:
         raise UserError(
             "sharding needs several processes, and this is one",
             where="--shard",
-            fix="--processes N, or torchrun --nproc_per_node N -m harness train ... --shard",
+            fix="--processes N",
         )
+    if settings.shard and settings.precision == "float16":
+        raise UserError("a sharded model does not train in float16", where="--precision",
+                        fix="--precision bfloat16")  # fmt: skip
     at_once = processes * min(settings.micro_batch, max(1, settings.batch_size // processes))
     if settings.batch_size % at_once:
         each = f" x {processes} processes" if processes > 1 else ""

@@ -195,7 +195,8 @@ def on_train_split(task: Task) -> Task:
     """
     split = task.spec.data.train_split
     if split is None:
-        raise UserError(f"task {task.id!r} has no train split")
+        raise UserError(f"task {task.id!r} has no train split",
+                        fix="name one in its spec: data.train_split")  # fmt: skip
     return on_split(task, split)
 
 

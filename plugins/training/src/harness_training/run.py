@@ -139,9 +139,10 @@ def _refuse_other(plan: TrainingPlan, out: Path) -> None:
     # What was refused before its first epoch may be put right in the same folder.
     begun = (out / RECORD).is_file() or any(out.glob("epoch-*"))
     if record.get("fingerprint") != plan.fingerprint and begun:
-        different = [
-            _differing(key, record.get(key), _plain(plan.about[key])) for key in plan.about
-        ]
+        # What only one of them has differs too; the lineage is a hash of the others.
+        keys = [key for key in {**plan.about, **record} if key not in {"fingerprint", "lineage"}]
+        about = _plain(plan.about)
+        different = [_differing(key, record.get(key), about.get(key)) for key in keys]
         different = [name for name in different if name]
         raise UserError(
             f"the folder holds another training; it differs in {', '.join(different) or 'format'}",
@@ -160,7 +161,7 @@ def _differing(name: str, before: Any, after: Any) -> str:
     return f"{name} ({', '.join(below)})"
 
 
-def _plain(value: Json) -> Any:
+def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
@@ -222,7 +223,7 @@ def _refuse_device(settings: TrainingSettings) -> None:
     from harness.models.devices import resolve_device
 
     device = resolve_device(settings.device)
-    if settings.precision == "float16" and (settings.shard or device.type != "cuda"):
+    if settings.precision == "float16" and device.type != "cuda":
         raise UserError("full training in float16 needs a CUDA device", fix="--precision bfloat16")
     if device.type == "cuda" and device.index not in {None, torch.cuda.current_device()}:
         raise UserError(  # Trainer would move the model away from it
