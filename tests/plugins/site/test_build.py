@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -329,6 +330,26 @@ def test_a_folder_that_another_build_takes_away_while_it_is_listed_is_listed_aga
     monkeypatch.setattr(os, "listdir", half_removed)
     refuse_other(out)
     assert not (tmp_path / "next").exists()
+
+
+def test_what_a_model_and_metrics_remark_stands_on_the_pages_of_an_evaluation_and_its_task(
+    tmp_path: Path,
+) -> None:
+    from harness.runs.seal import seal
+
+    folder = write(tmp_path / "one", answers(), model="plain")
+    path = folder / "evaluation.json"
+    record = json.loads(path.read_text())
+    record["notes"] = [f"alpha 0.5 {HOSTILE}"]
+    record["counts"]["notes"] = {f"concepts of nobody {HOSTILE}": 3}
+    path.write_text(json.dumps(record))
+    seal(folder)
+    pages = {file.name: file for file in built(tmp_path / "out", [folder]).parent.rglob("*.html")}
+    (evaluation,) = [file for file in pages.values() if file.parent.name == "evaluations"]
+    (task,) = [file for file in pages.values() if file.parent.name == "samples"]
+    assert "alpha 0.5 &lt;/script&gt;" in evaluation.read_text("utf-8")
+    assert "concepts of nobody &lt;/script&gt;" in evaluation.read_text("utf-8")
+    assert "plain: alpha 0.5 &lt;/script&gt;" in task.read_text("utf-8")
 
 
 def test_a_pipe_in_the_place_of_a_site_is_refused_at_once(tmp_path: Path) -> None:

@@ -172,6 +172,7 @@ def _write(
             folder=task_set.name,
             problem=questions.problem,
             prompts_kept=questions.prompts_kept,
+            notes=_remarks(task_set),
             licence=questions.licence,
             withheld=questions.withheld,
             models=[
@@ -189,6 +190,12 @@ def _write(
     site.page("evaluations.html", "evaluations.html", title="Evaluations", sets=listed)
     site.write(SIGN, json.dumps({"format": FORMAT, "version": __version__}).encode() + b"\n")
     return drawn
+
+
+def _remarks(task_set: Set) -> list[str]:
+    """Return what models say of how they answered, such as how far annotators agree; each once."""
+    pairs = zip(task_set.names, task_set.records, strict=True)
+    return list(dict.fromkeys(f"{name}: {note}" for name, record in pairs for note in record.notes))
 
 
 def _fingerprint(record: EvaluationRecord) -> str:
