@@ -105,7 +105,8 @@ def test_commands_and_pages_say_it(
     assert in_slices == {"female": "", "male": WHY}
     assert invoke(main, ["site", "build", "site", "results"]) == 0
     page = next(Path("site/evaluations").glob("*.html")).read_text(encoding="utf-8")
-    assert page.count(WHY) == 2  # of the metric, and of the slice without a value
+    # Of the metric, of the slice without a value, and among the remarks.
+    assert page.count(WHY) == 3
     assert "sex: male" in page
 
 
