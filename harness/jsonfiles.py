@@ -7,8 +7,9 @@ import json
 import math
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.errors import UserError, near, reason_of, short
@@ -79,9 +80,13 @@ def near_file(path: Path) -> str:
         names = [other.name for other in islice(path.parent.iterdir(), 1000)]
     except OSError:
         return f"there is no folder {short(str(path.parent), 200)}"
-    # The ending alone would make a short name near every other.
-    alike = [name for name in names if near(path.stem, [name.rpartition(".")[0] or name])]
-    return near(path.name, alike) or "check the path"
+    return near(path.name, near_but_for_endings(path.name, names)) or "check the path"
+
+
+def near_but_for_endings(name: str, others: Sequence[str]) -> list[str]:
+    """Return names of files that are near: endings alone would make short names near every one."""
+    stem, *stems = (PurePath(one).name.partition(".")[0] or one for one in (name, *others))
+    return [other for other, its in zip(others, stems, strict=True) if near(stem, [its])]
 
 
 def read_object(path: Path, *, undefined: bool = False) -> dict[str, Any]:

@@ -259,16 +259,17 @@ include = click.option(
     callback=_include,
     help="Also find the task specs of this folder or file (repeat for more).",
 )
-tasks = together(
-    click.option(
-        "--tasks",
-        required=True,
-        metavar="IDS",
-        shell_complete=complete_tasks,
-        help="Tasks, groups and paths of specs, separated by commas.",
-    ),
-    include,
-)
+
+
+def named_tasks(**more: Any) -> Option[Any]:
+    """Return the option of tasks, with more of what click takes, and that of included specs."""
+    text = "Tasks, groups and paths of specs, separated by commas."
+    option = click.option("--tasks", required=True, metavar="IDS", help=text,
+                          shell_complete=complete_tasks, **more)  # fmt: skip
+    return together(option, include)
+
+
+tasks = named_tasks()
 
 
 def some_tasks(does: str) -> Option[Any]:

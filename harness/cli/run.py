@@ -56,15 +56,7 @@ class _Filed(click.Option):
     shell_complete=_options.completing(Plugins.models),
     help="Model, or several separated by commas; see `harness models`.",
 )
-@click.option(
-    "--tasks",
-    cls=_Filed,
-    required=True,
-    metavar="IDS",
-    shell_complete=_options.complete_tasks,
-    help="Tasks, groups and paths of specs, separated by commas.",
-)
-@_options.include
+@_options.named_tasks(cls=_Filed)
 @_options.model_options
 @_options.task_options
 @_options.data

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import DataError, UserError, near, nearest, quoted, short
-from harness.jsonfiles import parse_json
+from harness.jsonfiles import near_but_for_endings, parse_json
 from harness.readers.shards import Copies, need_pyarrow
 from harness.samples import DataRoot
 
@@ -81,8 +81,7 @@ class TableFiles:
             if root.is_file(name) or root.is_dir(name):
                 continue
             others = [other for other in root.list() if _format(other) and other not in named]
-            alike = [other for other in others if near(_stem(name), [_stem(other)])]
-            if alike:  # the endings alone would make a short name near every table
+            if alike := near_but_for_endings(name, others):
                 raise DataError(
                     f"there is no file {quoted(name)} (data.options.file)", where=root,
                     fix=near(name, alike) or f"did you mean {quoted(alike[0])}?",
@@ -150,10 +149,6 @@ class TableFiles:
         if isinstance(self.file, str):
             return self.file.replace("{split}", split)
         return self.file
-
-
-def _stem(name: str) -> str:
-    return name.rpartition("/")[2].partition(".")[0]
 
 
 def _format(name: str) -> str:
