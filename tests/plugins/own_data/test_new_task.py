@@ -28,7 +28,7 @@ def _nothing_included() -> Iterator[None]:
     forget_included()
 
 
-def picture(colour: int) -> bytes:
+def drawn(colour: int) -> bytes:
     target = io.BytesIO()
     Image.new("RGB", (8, 8), (colour, 0, 0)).save(target, "PNG")
     return target.getvalue()
@@ -40,7 +40,7 @@ def faces(tmp_path: Path) -> Path:
     (folder / "images").mkdir(parents=True)
     lines = ["name,file,label,sex,subject"]
     for number in range(12):
-        (folder / "images" / f"{number}.png").write_bytes(picture(number))
+        (folder / "images" / f"{number}.png").write_bytes(drawn(number))
         lines.append(f"f{number},{number},{'happy' if number % 3 else 'sad'},F,s{number // 2}")
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
     return folder
@@ -128,14 +128,14 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     for label in ("round", "square"):
         (folder / label).mkdir(parents=True)
         for number in range(3):
-            (folder / label / f"{number}.png").write_bytes(picture(number))
+            (folder / label / f"{number}.png").write_bytes(drawn(number))
     assert invoke(main, ["new", "task", str(folder), "--yes"]) == 0
     assert options_of(folder / "shapes.yaml") == {"file": ".", "target": "label"}
     assert not harness.data_check(folder / "shapes.yaml").broken
 
 
 def test_a_tsv_with_images_and_options(tmp_path: Path) -> None:
-    cells = [base64.b64encode(picture(n) * 2).decode() for n in range(4)]
+    cells = [base64.b64encode(drawn(n) * 2).decode() for n in range(4)]
     lines = ["index\timage\tquestion\tA\tB\tC\tanswer"]
     lines += [f"{n}\t{cells[n]}\tWhat?\tone\ttwo\t\t{'AB'[n % 2]}" for n in range(4)]
     (tmp_path / "Mini.tsv").write_text("\n".join(lines) + "\n")
@@ -218,7 +218,7 @@ def faces_in(folder: Path, text: str, name: str = "labels.csv") -> Path:
     for number in range(8):
         path = folder / "img" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture(number))
+        path.write_bytes(drawn(number))
     (folder / name).write_text(text)
     return folder
 
@@ -339,7 +339,7 @@ def test_a_table_in_a_folder_of_the_data_and_folders_that_are_splits(tmp_path: P
         part, label = ("Train", "Test")[number // 8], "ab"[number % 2]
         path = tmp_path / "parts" / part / label / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture(number))
+        path.write_bytes(drawn(number))
     assert invoke(main, ["new", "task", str(tmp_path / "parts"), "--yes", "--id", "parts"]) == 0
     spec = written(tmp_path / "parts" / "parts.yaml")
     assert options_of(tmp_path / "parts" / "parts.yaml")["file"] == {
@@ -421,7 +421,7 @@ def test_lists_of_embedded_images_are_read_or_refused(
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    rows = [[{"bytes": picture(row), "path": None}] * 2 for row in range(8)]
+    rows = [[{"bytes": drawn(row), "path": None}] * 2 for row in range(8)]
     labels = ["a", "b"] * 4
     parquet.write_table(pa.table({"images": rows, "label": labels}), tmp_path / "doubles.parquet")
     command = ["new", "task", str(tmp_path / "doubles.parquet"), "--yes"]
@@ -429,7 +429,7 @@ def test_lists_of_embedded_images_are_read_or_refused(
     assert options_of(tmp_path / "doubles.yaml")["image"] == "images"
     samples = harness.load_task(tmp_path / "doubles.yaml").samples()
     assert [len(sample.images) for sample in samples] == [2] * 8
-    bare = [[picture(row)] for row in range(8)]
+    bare = [[drawn(row)] for row in range(8)]
     parquet.write_table(pa.table({"images": bare, "label": labels}), tmp_path / "doubles.parquet")
     forget_included()
     capsys.readouterr()
@@ -570,7 +570,7 @@ def test_numbers_are_no_written_answers(tmp_path: Path, capsys: pytest.CaptureFi
 def test_lists_of_images_in_a_cell_are_all_of_a_row_s_images(
     tmp_path: Path, form: Callable[[object], str], held: str
 ) -> None:
-    contents = [picture(number) for number in range(4)]
+    contents = [drawn(number) for number in range(4)]
     for number, content in enumerate(contents):
         (tmp_path / f"{number}.png").write_bytes(content)
     encoded = [base64.b64encode(content).decode() for content in contents]
