@@ -182,12 +182,12 @@ def reason_of(error: OSError) -> str:
 
 def one_line(text: str, longest: int = _LONGEST_QUOTE) -> str:
     """Return text of others on one line without control signs, cut to ``longest`` characters."""
-    return legible(" ".join(text.split()), longest)
+    return short(flat(text), longest)
 
 
 def flat(text: str) -> str:
     """Return text on one line without control signs, for any medium; nothing is cut."""
-    return legible(" ".join(text.split()), len(text))
+    return legible(" ".join(text.replace("\n  fix:", "; fix:").split()), len(text))
 
 
 def legible(text: str, longest: int = LONGEST) -> str:

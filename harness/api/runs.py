@@ -374,7 +374,8 @@ def _configured(
     spec_options = task_options(options.get("spec_options") or {}, names)
     changes, ignored = given(Changes, options).read_by(configured.descriptor)
     specs = changes.apply(catalog.task(name, spec_options.get(name, {})) for name in names)
-    notes = (*ignored, *unused(options.get("data") or {}, specs), *changes.without_effect(specs))
+    notes = (*configured.unused_flags(), *ignored, *unused(options.get("data") or {}, specs),
+             *changes.without_effect(specs))  # fmt: skip
     if configured.reasoning != AUTO and not all(map(writes, specs)):
         notes += ("-o reasoning changes no choice here but those that are answered in words",)
     if isinstance(model, ObjectModel) and model.identity is None:

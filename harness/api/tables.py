@@ -93,8 +93,11 @@ def leaderboard(
     if margin is not None and not ties:
         raise UserError("a margin only decides ties", fix="--ties --margin NUMBER")
     groups, entries = listed(slices), several(places)
+    judged = {"baseline": options.baseline, "duplicates": options.duplicates != "fail",
+              "human_share": human_share, "layout": layout, "metric": metric,
+              "one_sided": options.one_sided, "slices": groups, "ties": ties}  # fmt: skip
     if robustness:
-        _refuse_with("--robustness", human_share=human_share, slices=groups)
+        _refuse_with("--robustness", interval=interval, **judged)
     if intersect:
         _refuse_with("--intersect", ties=ties)
     if groups:
@@ -103,11 +106,7 @@ def leaderboard(
     if any(analyses):
         if len([*filter(None, analyses)]) < len(entries):
             raise UserError("analyses and evaluations cannot share one table", fix="give one kind")
-        _refuse_with(
-            "analyses", baseline=options.baseline, duplicates=options.duplicates != "fail",
-            human_share=human_share, intersect=intersect, layout=layout, metric=metric,
-            robustness=robustness, slices=groups, ties=ties,
-        )  # fmt: skip
+        _refuse_with("analyses", intersect=intersect, robustness=robustness, **judged)
         return _analysis_table(analyses, tasks, interval)
     loaded = None if layout is None else load_layout(str(layout))
     records = _records(entries, loaded, on_skipped, strict or bool(groups), intersect or robustness)
@@ -119,7 +118,8 @@ def leaderboard(
     if slices is not None:
         records, chosen = function("in_slices")(records, groups, chosen, metric)
     if robustness:
-        return cast("Table", function("robustness_table")(records))
+        of_tasks = (one for one in records if chosen is None or one.task in chosen)
+        return cast("Table", function("robustness_table")(of_tasks))
     options = settled_options(options, installed, loaded, interval)
     if ties:
         from harness.evaluation.paired import TiedWithBest

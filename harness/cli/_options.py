@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from harness.arguments import Device, Matching, Seed, Within, defaults
 from harness.cli._format import clean
-from harness.errors import UserError, each_once, quoted, short
+from harness.errors import UserError, each_once, near, quoted, short
 from harness.plugins import Plugins, plugins
 from harness.resources import home_path
 
@@ -77,8 +77,10 @@ class Listing(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Point from ``harness tasks ID`` to ``harness tasks show ID``."""
         if (name := args[0]) not in self.commands and not name.startswith("-"):
-            shown = f"harness {self.name} show {name}"
-            raise UserError(f"unknown command '{self.name} {name}'", fix=shown)
+            slip = near(name, ["list", "show"])  # the list is the command itself
+            tail = ", or with show ID for one" if slip else f" show {name}"
+            fix = f"harness {self.name}{tail}"
+            raise UserError(f"unknown command '{self.name} {name}'", fix=fix)
         return super().resolve_command(ctx, args)
 
 

@@ -102,12 +102,11 @@ def leaderboard(places: tuple[str, ...], **flags: Any) -> None:
     skips, out = Skips(), flags.pop("out")
     form = _format(flags.pop("form"), flags.pop("as_json"), out)
     from harness.tables.build import TableOptions
-    from harness.tables.rows import ONE_SIDED
 
     options = TableOptions(
         baseline=flags.pop("baseline") or "",
         duplicates=flags.pop("duplicates"),
-        one_sided=flags.pop("one_sided") or ONE_SIDED,
+        one_sided=flags.pop("one_sided"),
     )
     table = harness.leaderboard(places, **flags, options=options, on_skipped=skips)
     if len(table.sections) > 1 and not flags["intersect"] and not flags["robustness"]:

@@ -91,15 +91,9 @@ def _with_verbose(command: click.Command) -> click.Command:
     if not any(VERBOSE in parameter.opts for parameter in command.params):
         _refuse_repeated(command)
         command.params.append(
-            click.Option(
-                [VERBOSE],
-                is_flag=True,
-                is_eager=True,
-                expose_value=False,
-                hidden=True,
-                callback=_verbose,
-            )
-        )
+            click.Option([VERBOSE], is_flag=True, is_eager=True, expose_value=False, hidden=True,
+                         callback=_verbose)
+        )  # fmt: skip
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         _with_verbose(inner)
     return command
@@ -308,7 +302,7 @@ def _of_click(error: click.ClickException) -> UserError:
         )
     group = None if context is None else context.command
     if isinstance(group, click.Group) and "such command" in text:
-        name = text.split("'")[1]
+        name, text = text.split("'")[1], text.partition(". Did")[0]
         own = name in plugins().commands()
         fix = f"harness {name} --help" if own else nearest(name, group.commands)
     if "extra argument" in text and context is not None and "tasks" in context.params:

@@ -103,6 +103,8 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
     facts = {**_entry_json(entry), **_said(about)}
     if entry.state in {"finished", "superseded"}:
         record = read_evaluation(directory)
+        if ", limit=" in record.title:
+            facts["limit"] = "the first it was asked with; others of the same samples are this one"
         measured = [(metric.column, metric) for metric in record.metrics]
         for part in record.slices:
             group = f"{part.slice} = {part.value} ({part.n} samples, labelled by {part.source})"
@@ -113,7 +115,8 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
             number = f"undefined: {metric.undefined}"
             if metric.value is not None:
                 number = f"{metric.value * metric.scale:g}"
-            facts[title] = f"{number} [{bounds}]" if bounds else number
+            warning = f" ({metric.interval.warning})" if metric.interval is not None else ""
+            facts[title] = f"{number} [{bounds}]{warning.replace(' ()', '')}" if bounds else number
     for key, value in facts.items():
         if value not in {None, ""}:
             click.echo(clean(f"{key:14} {value}"))

@@ -18,12 +18,7 @@ from harness.engine.checkpoints import (
     require_family,
     weight_files,
 )
-from harness.engine.loading import (
-    loading_identity,
-    require_packages,
-    unused_in,
-    with_features,
-)
+from harness.engine.loading import loading_identity, require_packages, unused_in, with_features
 from harness.engine.memory import weight_bytes
 from harness.engine.weights import user_cache
 from harness.errors import UserError

@@ -19,6 +19,7 @@ from harness.models import Answerer, Model, Runtime, threads
 from harness.models.contract import HasSize, MayRefuse, RefusesTasks, TellsUnused
 from harness.models.guard import identity_of, loaded, make_model, require_offer, weight_bytes
 from harness.models.in_memory import ObjectModel
+from harness.packages import package_of
 from harness.plugin_code import codes_of
 from harness.plugins import contract_of, find, plugins
 from harness.requests.reasoning import AUTO, Reasoning, common_options, parse_reasoning
@@ -91,18 +92,19 @@ class ConfiguredModel:
             self._models[key] = make_model(self.descriptor, self.options, *about)
         return self._models[key]
 
-    def unused_flags(self) -> list[str]:
-        """Return what was said of how to compute, for a model that is known not to use PyTorch."""
+    def unused_flags(self) -> tuple[str, ...]:
+        """Return that nothing reads what was said of how to compute, if that is known."""
         descriptor = self.descriptor
-        ours = plugins().adding(descriptor) is plugins().core
-        if "torch" in descriptor.requires or not (ours or descriptor.requires):
-            return []
-        usual = Runtime()
-        return [
-            f"--{name.replace('_', '-')} {getattr(self.runtime, name)}"
-            for name in ("device", "dtype", "kv_budget")
-            if getattr(self.runtime, name) not in {getattr(usual, name), "cpu"}
-        ]
+        ours = {"social-harness", package_of("model", descriptor.id)}
+        known = descriptor.requires or plugins().distribution_of(descriptor).split()[0] in ours
+        usual, flags = Runtime(), []
+        for name in ("device", "dtype", "batch_size", "kv_budget", "threads"):
+            value = getattr(self.runtime, name)
+            if value not in {getattr(usual, name), "cpu", threads.AUTO}:
+                flags.append(f"--{name.replace('_', '-')}")
+        if "torch" in descriptor.requires or not (known and flags):
+            return ()
+        return (f"model {descriptor.id!r} runs without PyTorch, and reads no {', '.join(flags)}",)
 
     def weight_bytes(self, task: Task) -> int | None:
         """Return the bytes of the weights that a task needs loaded, if the model tells."""

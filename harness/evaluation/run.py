@@ -242,10 +242,6 @@ def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Re
             reporter.say(
                 f"{item.job.plan.task.spec.name}: no sample has the group {name!r}; {near}"
             )
-    if flags := subject.unused_flags():
-        reporter.say(
-            f"model {subject.descriptor.id!r} runs without PyTorch: {', '.join(flags)} is not used"
-        )
     for name, tasks in _by_line(planned, lambda item: item.job.unused).items():
         reporter.say(f"-o {name} does not apply to {tasks}")
     for line, tasks in _by_line(planned, lambda item: item.changed).items():

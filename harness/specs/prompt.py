@@ -64,9 +64,7 @@ def refuse_unrenderable(spec: TaskSpec, sample: Sample, lacking: set[str], known
         if any(option.name == "fields" for option in reader.options):
             fix += "; data.options.fields of the spec names the columns that become fields"
         raise UserError(
-            f"{part} uses the field {name!r}, which no sample has",
-            where=where,
-            fix=fix,
+            f"{part} uses the field {name!r}, which no sample has", where=where, fix=fix
         ) from None
 
 

@@ -12,7 +12,13 @@ from harness.errors import UserError, unknown
 from harness.runs.record import EvaluationRecord
 from harness.runs.superseded import current, superseded_note
 from harness.tables.caption import caption_of
-from harness.tables.columns import columns_of, declared_columns, reported_panels, with_readings
+from harness.tables.columns import (
+    columns_of,
+    declared_columns,
+    left_out_note,
+    reported_panels,
+    with_readings,
+)
 from harness.tables.duplicates import Rule, SeedInterval, seed_notes, settled
 from harness.tables.layout import Layout
 from harness.tables.notes import compared_note, notes_of, shown_notes
@@ -42,7 +48,8 @@ class TableOptions:
         seed_interval: Interval of a mean over seeds.
         tied: Paired test against the best of a column; nothing is tested without it.
         supports: Tells ``n/a`` from a cell that nobody ran.
-        one_sided: From this share of one answer on, numbers that are best at zero are marked.
+        one_sided: From this share of one answer on, numbers that are best at zero are marked;
+            from 0.95 on when ``None``.
         readings: Show beside numbers that are best at zero what says how to read them.
     """
 
@@ -52,7 +59,7 @@ class TableOptions:
     seed_interval: SeedInterval | None = None
     tied: Tied | None = None
     supports: Supports | None = None
-    one_sided: float = ONE_SIDED
+    one_sided: float | None = None
     readings: bool = True
 
 
@@ -78,7 +85,7 @@ def build_table(
             one place in the table, or a baseline that is no row.
     """
     options, records = options or TableOptions(), list(records)
-    doubts = doubts_of(current(records)[0], options.one_sided)
+    doubts = doubts_of(current(records)[0], options.one_sided or ONE_SIDED)
     chosen, superseded = current(_chosen(records, tasks, layout))
     placements = placed(chosen, layout, any_seed=options.duplicates == "mean")
     if not placements:
@@ -90,6 +97,10 @@ def build_table(
         columns, metric_names, missing = declared_columns(records, layout.columns)
     else:
         columns = columns_of(records, metric)
+        missing = left_out_note(records, columns, metric)
+    if options.one_sided is not None and not any(one.direction == "zero" for one in columns):
+        raise UserError("no number here is a skew, best at 0", where="--one-sided",
+                        fix="leave --one-sided out")  # fmt: skip
     if options.readings:
         columns, metric_names = with_readings(records, columns, metric_names)
     groups = _settled(placements, options)

@@ -32,6 +32,15 @@ def columns_of(records: Sequence[EvaluationRecord], metric: str | None) -> tuple
     return columns
 
 
+def left_out_note(
+    records: Sequence[EvaluationRecord], columns: Sequence[Column], metric: str | None
+) -> tuple[str, ...]:
+    """Return what to say of tasks without a column."""
+    shown = {column.task for column in columns}
+    left = {f"{one.task_title} ({one.task})": 0 for one in records if one.task not in shown}
+    return (f"Left out, for want of a metric {metric!r}: {', '.join(left)}.",) if left else ()
+
+
 def with_readings(
     records: Sequence[EvaluationRecord], columns: Sequence[Column], metric_names: Sequence[str]
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
@@ -73,28 +82,21 @@ def declared_columns(
     metric_names: list[str] = []
     missing: dict[str, None] = {}
     for declaration in declared:
-        of_task = [record for record in records if record.task == declaration.task]
+        task, metric = declaration.task, declaration.metric
+        of_task = [record for record in records if record.task == task]
         if not of_task:
-            missing.setdefault(declaration.task)
-            name = declaration.metric or "Score"
-            column = Column(
-                declaration.task,
-                declaration.task,
-                declaration.metric,
-                name,
-                declaration.direction,
-                1.0,
-            )
+            missing.setdefault(task)
+            column = Column(task, task, metric, metric or "Score", declaration.direction, 1.0)
             columns.append(_looking(column, declaration, declaration.heading))
-            metric_names.append(declaration.metric)
+            metric_names.append(metric)
             continue
-        matching = columns_of(of_task, declaration.metric or None)
+        matching = columns_of(of_task, metric or None)
         for column in matching:
             # One heading over two metrics would make them look like one.
             columns.append(
                 _looking(column, declaration, declaration.heading if len(matching) == 1 else "")
             )
-            metric_names.append(declaration.metric)
+            metric_names.append(metric)
     notes = (f"No evaluation of {', '.join(missing)}.",) if missing else ()
     return tuple(columns), tuple(metric_names), notes
 

@@ -121,3 +121,24 @@ def test_an_option_without_a_value_is_the_fault_that_is_named(
         flag = command.rsplit(maxsplit=1)[-1]
         assert f"{flag} is given without a value" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        ("tasks list", "fix: harness tasks, or with show ID for one"),
+        ("tasks shwo", "fix: harness tasks, or with show ID for one"),
+        ("models lst", "fix: harness models, or with show ID for one"),
+        ("tasks raf_db", "fix: harness tasks show raf_db"),
+    ],
+)
+def test_a_group_that_lists_by_itself_says_how(
+    words: str, fix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(main, words.split()) == 2
+    assert fix in capsys.readouterr().err
+
+
+def test_a_near_miss_of_a_command_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(main, ["results", "lst"]) == 2
+    assert capsys.readouterr().err.casefold().count("did you mean") == 1

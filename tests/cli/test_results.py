@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import harness
 from harness.cli.main import invoke, main
 from harness.runs.journal import encode
 from harness.runs.lock import writing
@@ -89,8 +90,27 @@ def test_an_evaluation_says_what_it_is(capsys: Capture) -> None:
         assert value is not None
         assert ends is not None
         assert f"{name} {100 * value:g} [{100 * ends.low:.4g}, {100 * ends.high:.4g}]\n" in out
+    assert "first it was asked with" not in out
     code, out, _ = results(capsys, "show", "raf_db/begun", "--json")
     assert json.loads(out)["record"]["model"] == "looker"
+
+
+def test_a_limited_evaluation_says_what_its_name_is_and_an_interval_its_warning(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    run = harness.run("random", "raf_db", results=tmp_path / "r", limit=0.02, profile="demo")
+    name = f"raf_db/{run.records[0].directory.name}"
+    out = results(capsys, "show", name)[1]
+    assert "limit          the first it was asked with; others of the same samples" in out
+    warnings = {
+        metric.interval.warning
+        for metric in run.records[0].metrics
+        if metric.interval is not None and metric.interval.warning
+    }
+    assert warnings
+    for warning in warnings:
+        assert f"({warning})" in out
+    assert "()" not in out
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,3 +143,47 @@ def test_what_is_asked_otherwise_is_told_to_no_model_that_reads_no_prompt(tmp_pa
     jobs = [item.job.plan.task.spec for item in plan.evaluations]
     assert [spec.variant and str(spec.variant) for spec in jobs] == [None, "blur 1"]
     assert not any(spec.asked for spec in jobs)
+
+
+COMPUTED: dict[str, Any] = {
+    "device": "cuda:9", "dtype": "float16", "batch_size": 3, "kv_budget": 9, "threads": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "task"),
+    [("majority", "raf_db"), ("random", "raf_db"), ("null", "raf_db"), ("human", "vqav2"),
+     ("predictions", "raf_db")],
+)  # fmt: skip
+def test_what_a_model_without_pytorch_reads_not_of_how_to_compute_is_in_its_manifest(
+    model: str, task: str, tmp_path: Path
+) -> None:
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text('{"id": "test_0001", "answer": "sad"}\n', encoding="utf-8")
+    options: dict[str, Any] = {"path": str(answers)} if model == "predictions" else {}
+    flags = "--device, --dtype, --batch-size, --kv-budget, --threads"
+    note = f"model {model!r} runs without PyTorch, and reads no {flags}"
+    told = Told()
+    asked: dict[str, Any] = {"options": options, "results": tmp_path, "limit": 2}
+    plan = harness.plan(model, task, **asked, **COMPUTED)
+    plan.show(told)
+    assert note in told.notes
+    assert note in plan.settings.notes
+    usual: dict[str, Any] = {"device": "cpu", "threads": "auto"}
+    assert not harness.plan(model, task, **asked, **usual).settings.notes
+
+
+def test_the_manifest_of_a_run_has_what_its_model_reads_not(tmp_path: Path) -> None:
+    run = harness.run("null", "raf_db", results=tmp_path, limit=2, dtype="float16")
+    assert json.loads(run.manifest.read_text())["notes"] == [
+        "model 'null' runs without PyTorch, and reads no --dtype"
+    ]
+
+
+@pytest.mark.parametrize("model", ["llava", "open_clip", "socialfusion"])
+def test_a_model_of_pytorch_reads_all_of_it(model: str, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {**COMPUTED, "device": "cpu"}
+    plan = harness.plan(
+        model, "fairface", options={"preset": "demo"}, results=tmp_path, limit=2, **asked
+    )
+    assert not [note for note in plan.settings.notes if "PyTorch" in note]

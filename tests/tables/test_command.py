@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -349,3 +349,61 @@ def test_shared_samples_make_one_section(
     assert "5 samples" in said.out
     assert "100.0* (L)" in said.out
     assert "--intersect" not in said.err
+
+
+def test_tasks_without_the_metric_that_is_shown_are_named(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(results / "evaluations" / "f1", record("echo", "fer_plus", metric(0.5, name="f1")))
+    for form in ("plain", "markdown", "json"):
+        assert invoke(main, ["leaderboard", "--metric", "accuracy", "--format", form]) == 0
+        out = " ".join(capsys.readouterr().out.replace("\\", "").split())
+        assert "for want of a metric 'accuracy': FER PLUS (fer_plus)." in out, form
+    assert invoke(main, ["leaderboard", "--metric", "accuracy", "--tasks", "raf_db"]) == 0
+    assert "for want of" not in capsys.readouterr().out
+    assert invoke(main, ["leaderboard"]) == 0
+    assert "for want of" not in capsys.readouterr().out
+
+
+def test_a_limit_of_one_sided_answers_is_refused_where_no_number_is_a_skew(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["leaderboard", str(results), "--one-sided", "0.95"]
+    assert invoke(main, command) == 2
+    assert "--one-sided: no number here is a skew" in capsys.readouterr().err
+    skew = metric(0.1, name="max_skew", column="MaxSkew", direction="zero")
+    write(results / "evaluations" / "skew", record("echo", "fairface", skew))
+    assert invoke(main, command) == 0
+
+
+@pytest.mark.parametrize(
+    "flags",
+    ["--baseline echo", "--duplicates mean", "--human-share", "--layout x.yaml", "--ties",
+     "--metric accuracy", "--one-sided 0.9", "--slices gender", "--interval half"],
+)  # fmt: skip
+def test_flags_that_say_nothing_of_robustness_are_refused(
+    results: Path, capsys: pytest.CaptureFixture[str], flags: str
+) -> None:
+    assert invoke(main, ["leaderboard", str(results), "--robustness", *flags.split()]) == 2
+    flag = flags.partition(" ")[0]
+    assert f"{flag} does not go with --robustness" in capsys.readouterr().err
+
+
+def test_robustness_is_of_the_tasks_that_are_named(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for task in ("pisc_fine", "raf_db"):
+        asked = record("echo", task, metric(0.5), variant="paraphrase 1", fingerprint=task,
+                       lineage=task, task_parts={"variant": "paraphrase 1"})  # fmt: skip
+        asked = replace(asked, task_parts={**record("echo", task).task_parts,
+                                           "variant": "paraphrase 1"})  # fmt: skip
+        write(results / "evaluations" / f"varied-{task}", asked)
+    command = ["leaderboard", str(results), "--robustness", "--format", "plain"]
+    assert invoke(main, command) == 0
+    out = capsys.readouterr().out
+    assert "RAF DB" in out
+    assert "PISC FINE" in out
+    assert invoke(main, [*command, "--tasks", "raf_db"]) == 0
+    out = capsys.readouterr().out
+    assert "RAF DB" in out
+    assert "PISC FINE" not in out

@@ -10,11 +10,12 @@ import pytest
 from harness_studies import loader
 from harness_studies.files import study_names
 from harness_studies.loader import load_study
-from harness_studies.plan import teaching
+from harness_studies.plan import said, teaching
 from harness_studies.study import trials_of
 from harness_training.settings import TrainingSettings
 
 from harness.cli.main import invoke, main
+from harness.config.tasks import forget_included, installed_catalog
 from harness.errors import UserError
 from tests.plugins.studies.world import STUDY
 
@@ -218,3 +219,23 @@ def test_metrics_of_kept_answers_are_another_command_s(
     said = capsys.readouterr().err
     assert "others are computed from the answers that it keeps" in said
     assert f"fix: {fix}\n" in said
+
+
+def test_a_task_may_be_the_path_of_its_spec_beside_the_study(tmp_path: Path) -> None:
+    shipped = installed_catalog().task("raf_db").source
+    assert shipped is not None
+    text = shipped.read_text("utf-8").replace("id: raf_db", "id: mine", 1)
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    both = STUDY.replace("{task: pisc_fine}", "{task: ./mine.yaml}")
+    found = load_study(str(study(tmp_path, both)))
+    assert [task.task for task in found.tasks] == ["raf_db", "mine"]
+    with pytest.raises(UserError, match=r"gone\.yaml"):
+        load_study(str(study(tmp_path, both.replace("mine.yaml", "gone.yaml"))))
+    forget_included()
+
+
+def test_a_problem_of_a_trial_on_one_line_sets_off_what_mends_it() -> None:
+    assert said(UserError("the data do not exist", where="x", fix="make them")) == (
+        "x: the data do not exist; fix: make them"
+    )
+    assert said(ValueError("odd\n text")) == "ValueError: odd text"

@@ -76,3 +76,22 @@ def test_a_trained_model_is_named_by_recipe_data_and_seed() -> None:
     trained = replace(plain, training=training, model_fingerprint="trained")
     names = [row.model for row in build_table([plain, trained]).rows]
     assert names == ["echo", "echo + asd (scounter, seed 2)"]
+
+
+def test_a_way_of_asking_without_a_value_leaves_no_mean_of_the_others() -> None:
+    lost = replace(EVERY[2], metrics=(metric(None, undefined="one class alone"),))
+    (row,) = (table := build_robustness([*EVERY[:2], lost], lambda one: ANSWERS[one.variant])).rows
+    assert [cell and cell.value for cell in row.cells] == pytest.approx([50, None, None, None, 50])
+    reason = "Mean (echo): undefined, paraphrase 2 has no value (one class alone)."
+    assert sum(reason in note for note in table.notes) == 1
+    lost = replace(EVERY[0], metrics=(metric(None, undefined="one class alone"),))
+    (row,) = build_robustness([lost, *EVERY[1:]], lambda one: ANSWERS[one.variant]).rows
+    assert row.cells[0] is not None
+    assert (row.cells[0].value, row.cells[0].undefined) == (None, "one class alone")
+
+
+def test_without_a_sample_answered_in_all_ways_no_share_of_them_changes() -> None:
+    assert changed_share([{"a": "x"}, {"b": "x"}]) is None
+    table = build_robustness(EVERY, lambda one: {one.variant: "sad"})
+    assert table.rows[0].cells[-1].value is None  # type: ignore[union-attr]
+    assert any("no sample was answered in all ways" in note for note in table.notes)

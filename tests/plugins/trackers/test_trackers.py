@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_trackers.tracker import LogTracker
+from harness_trackers.tracker import LogTracker, facts_of, numbers_of
+from harness_training.events import TrainingLogged, TrainingStarted
 
 import harness
 from harness.api.runs import NullReporter
@@ -21,6 +22,7 @@ from harness.cli.main import invoke, main
 from harness.errors import PluginError
 from harness.evaluation.run import RunResult
 from harness.plugins import hookimpl
+from tests.tables.records import metric, record
 
 
 class Memory:
@@ -132,6 +134,36 @@ def test_a_tracker_that_is_not_there_is_refused_before_the_run(
     assert invoke(main, [*command, "--track", "tensorboard,mlflow"]) == 2
     assert "pip install 'social-harness-trackers[mlflow]'" in capsys.readouterr().err
     assert not [*tmp_path.rglob("evaluation.json")]
+
+
+def test_undefined_numbers_are_counted_and_their_reasons_are_facts() -> None:
+    without = metric(None, name="auc", column="AUC", undefined="one class alone")
+    strange = metric(float("nan"), name="odd", column="Odd", interval=None)
+    told = record("echo", "raf_db", metric(0.25), without, strange)
+    values, facts = numbers_of(told), facts_of(told)
+    assert values["raf_db/undefined"] == 2
+    assert values["raf_db/accuracy"] == 0.25
+    assert not {"raf_db/auc", "raf_db/odd"} & values.keys()
+    assert facts["raf_db/auc"] == "undefined: one class alone"
+    assert facts["raf_db/odd"] == "undefined: nan"
+    assert numbers_of(record("echo", "raf_db"))["raf_db/undefined"] == 0
+
+
+def test_losses_that_are_no_numbers_are_counted_by_step() -> None:
+    logs: list[Memory] = []
+
+    def opened(event: Any) -> Memory:
+        logs.append(Memory(event))
+        return logs[-1]
+
+    tracker = LogTracker(opened)
+    tracker.harness_training_started(TrainingStarted("llava", "ft", ("raf_db",), {}))
+    for step, loss in enumerate([0.5, float("nan"), float("inf"), 0.25], 1):
+        values = {"loss": loss, "rate": 0.1}
+        tracker.harness_training_logged(TrainingLogged(step, values))
+    (log,) = logs
+    assert log.values == {"train/loss": 0.25, "train/rate": 0.1, "train/loss/not_finite": 2}
+    assert log.steps == [1, 2, 3, 4]
 
 
 class Hears:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal
 
-from harness.config.tasks import installed_catalog
+from harness.config.tasks import installed_catalog, is_path, task_name
 from harness.descriptors import parse_options
 from harness.errors import UserError, unknown
 from harness.evaluation.run import task_options
 from harness.plugins import missing, plugins
+from harness.resources import home_path
 from harness.specs.catalog import Catalog
 from harness.specs.schema import schema_problems
 from harness.specs.yaml_loader import Document, Path_
@@ -179,6 +180,12 @@ class _Reader:
             yield StudyTask(name, options)
 
     def _expanded(self, name: str, path: Path_) -> list[str]:
+        """Return the tasks of an id, or of a path: beside the study, or as commands take it."""
+        if is_path(name):
+            study = self._document.path
+            beside = home_path(name) if study is None else study.parent / home_path(name)
+            name = task_name(beside if beside.exists() else home_path(name))
+            self._catalog = installed_catalog()
         entries = {**self._catalog.entries, **self._catalog.group_entries}
         if name not in entries and name not in self._catalog.broken:
             raise missing("task or group", name, entries, where=self._document.where(path))

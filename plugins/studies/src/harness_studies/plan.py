@@ -14,7 +14,7 @@ import harness
 from harness.config.hub import is_hub_id
 from harness.config.settings import load_settings
 from harness.descriptors import Json
-from harness.errors import HarnessError, UserError
+from harness.errors import HarnessError, UserError, error_text, flat
 from harness.evaluation.run import Planned
 from harness.jsonfiles import read_object
 from harness.resources import home_path
@@ -92,9 +92,7 @@ def plan_study(study: Study, results: Path | None) -> list[TrialPlan]:
 
 def said(error: Exception) -> str:
     """Return an error as one line, with its kind when it was not raised on purpose."""
-    if isinstance(error, HarnessError):
-        return " ".join(str(error).split())
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return flat(str(error) if isinstance(error, HarnessError) else error_text(error))
 
 
 def teaching(study: Study, trial: Trial) -> dict[str, Any]:

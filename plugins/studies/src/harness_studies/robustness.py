@@ -93,9 +93,20 @@ def build_robustness(records: Iterable[EvaluationRecord], answers: Answers) -> T
     notes = [
         *notes_of([every], flat, common, intervals=False),
         *(f"{columns[task][0].title}: as asked, {ways[task]}." for task in tasks),
+        *_undefined(flat, rows),
         _MEANING,
     ]
     return Table(flat, (Section("", rows),), tuple(notes), title="Robustness to the question")
+
+
+def _undefined(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, None]:
+    """Return why cells have no number, each reason once."""
+    return {
+        f"{column.title}, {column.name} ({row.model}): undefined, {cell.undefined}.": None
+        for row in rows
+        for column, cell in zip(columns, row.cells, strict=True)
+        if cell is not None and cell.undefined
+    }
 
 
 def _ordered(group: Sequence[EvaluationRecord]) -> list[EvaluationRecord]:
@@ -112,39 +123,44 @@ def _columns(record: EvaluationRecord) -> tuple[Column, ...]:
 
 
 def _cells(group: Sequence[EvaluationRecord], answers: Answers) -> tuple[Cell | None, ...]:
+    first = group[0]
     values = [
         record.main.value * record.main.scale for record in group if record.main.value is not None
     ]
-    first = group[0]
-    if not values or first.main.value is None:
-        return (None,) * len(_HEADINGS)
-    numbers = [
-        first.main.value * first.main.scale,
-        sum(values) / len(values),
-        min(values),
-        max(values),
-        100 * changed_share([answers(record) for record in group]),
-    ]
-    return tuple(_cell(first, number) for number in numbers)
+    without = ", ".join(
+        f"{record.variant or 'as asked'} has no value ({record.main.undefined})"
+        for record in group
+        if record.main.value is None
+    )
+    as_asked = None if first.main.value is None else values[0]
+    numbers = (None,) * 3 if without else (sum(values) / len(values), min(values), max(values))
+    share = changed_share([answers(record) for record in group])
+    return (
+        _cell(first, as_asked, first.main.undefined),
+        *(_cell(first, number, without) for number in numbers),
+        _cell(first, None if share is None else 100 * share, "no sample was answered in all ways"),
+    )
 
 
-def changed_share(answers: Sequence[Mapping[str, Json]]) -> float:
+def changed_share(answers: Sequence[Mapping[str, Json]]) -> float | None:
     """Return the share of samples whose answer is not the first one in at least one of the rest.
 
     Args:
-        answers: Sample id to answer, one mapping per variant; shared samples count.
+        answers: Sample id to answer, one mapping per variant; shared samples count, and without
+            any there is no share.
     """
     shared = set(answers[0]).intersection(*answers[1:])
     if not shared:
-        return 0.0
+        return None
     changed = sum(any(other[name] != answers[0][name] for other in answers[1:]) for name in shared)
     return changed / len(shared)
 
 
-def _cell(record: EvaluationRecord, value: float) -> Cell:
+def _cell(record: EvaluationRecord, value: float | None, undefined: str) -> Cell:
     scored = max(1, record.counts.scored)
     return Cell(
         value=value,
+        undefined=undefined if value is None else "",
         low=None,
         high=None,
         level=None,

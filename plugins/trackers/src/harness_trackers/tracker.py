@@ -56,6 +56,7 @@ class LogTracker:
         self._open = open_log
         self._log: Log | None = None
         self._answered: Counter[str] = Counter()
+        self._not_finite: Counter[str] = Counter()
 
     @hookimpl
     def harness_run_started(self, event: RunStarted) -> None:
@@ -71,6 +72,7 @@ class LogTracker:
     def _begin(self, event: Started, facts: Mapping[str, str]) -> None:
         self.close()
         self._answered.clear()
+        self._not_finite.clear()
         with redirect_stdout(stderr):
             self._log = self._open(event)
             self._log.facts({"model": event.model, "tasks": ", ".join(event.tasks), **facts})
@@ -99,8 +101,14 @@ class LogTracker:
 
     @hookimpl
     def harness_training_logged(self, event: TrainingLogged) -> None:
-        """Log the numbers of a step or an epoch; those that a store cannot hold are left out."""
-        values = {f"train/{name}": v for name, v in event.values.items() if math.isfinite(v)}
+        """Log the numbers of a step or an epoch; of those that a store cannot hold, how many."""
+        values: dict[str, float] = {}
+        for name, value in event.values.items():
+            if math.isfinite(value):
+                values[f"train/{name}"] = value
+            else:
+                self._not_finite[f"train/{name}/not_finite"] += 1
+                values |= self._not_finite
         with redirect_stdout(stderr):
             self._opened().numbers(values, event.step)
 
@@ -131,23 +139,31 @@ class LogTracker:
 
 
 def numbers_of(record: EvaluationRecord) -> dict[str, float]:
-    """Return values and interval ends by ``TASK/METRIC``, unscaled; undefined ones are absent."""
+    """Return values and interval ends by ``TASK/METRIC``, unscaled, and how many are undefined."""
     task = _task(record)
-    values: dict[str, float | None] = {}
+    values: dict[str, float] = {}
+    undefined = 0
     for metric in record.metrics:
         name = f"{task}/{metric.id}"
+        if metric.value is None or not math.isfinite(metric.value):
+            undefined += 1
+            continue
         values[name] = metric.value
         if metric.interval is not None:
             values |= {f"{name}/low": metric.interval.low, f"{name}/high": metric.interval.high}
     values[f"{task}/samples"] = record.counts.samples
     values[f"{task}/errors"] = record.counts.errors
-    return {name: float(value) for name, value in values.items() if value is not None}
+    values[f"{task}/undefined"] = undefined
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
 
 
 def facts_of(record: EvaluationRecord) -> dict[str, str]:
-    """Return what tells an evaluation from others."""
+    """Return what tells an evaluation from others, and why metrics of it are undefined."""
     task = _task(record)
     facts = {"evaluation": record.directory.name, "marks": ", ".join(record.marks)}
+    for metric in record.metrics:
+        if metric.value is None or not math.isfinite(metric.value):
+            facts[metric.id] = f"undefined: {metric.undefined or metric.value}"
     return {f"{task}/{name}": text for name, text in facts.items() if text}
 
 
