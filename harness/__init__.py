@@ -11,7 +11,9 @@ from harness._version import __version__
 from harness.lazy import lazily
 
 if TYPE_CHECKING:
-    from harness.api.doors import (
+    from harness.api.folders import evaluations, remove_evaluations
+    from harness.api.listings import installed, schema
+    from harness.api.plugin_functions import (
         build_site,
         compare,
         data_check,
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
         transfer,
         validate,
     )
-    from harness.api.folders import evaluations, remove_evaluations
-    from harness.api.listings import installed, schema
     from harness.api.runs import find_model, load_task, plan, run
     from harness.api.tables import leaderboard, read_evaluation
     from harness.models.in_memory import as_model
@@ -68,7 +68,7 @@ __all__ = [
 
 # These modules import numpy and scipy; a plugin that only wants a descriptor must not pay for it.
 _HOMES = {
-    "harness.api.doors": (
+    "harness.api.plugin_functions": (
         "build_site",
         "compare",
         "data_check",

@@ -350,8 +350,8 @@ class AnalysisDescriptor(Descriptor):
     """A kind of analysis: it measures what a score does not say, and seals tables under its id.
 
     Target: a function that returns a sealed :class:`harness.analysis.results.Analysis`; what it
-    takes is its own affair. Those of the core's doors (``harness.probe`` and the like) are called
-    through them.
+    takes is its own affair. Those that the core has a function for (``harness.probe`` and the like)
+    are called through it.
 
     Attributes:
         view: ``module:attribute`` of a :class:`harness.analysis.board.AnalysisView`, which shows

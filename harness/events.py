@@ -72,7 +72,7 @@ class RunFinished:
 
 
 class Tracker(Protocol):
-    """Hears the events of one run: it has the notified hooks, marked ``hookimpl``, as methods.
+    """Receives the events of one run: it has the notified hooks, marked ``hookimpl``, as methods.
 
     If it raises, this is printed once, the events that it missed are counted, and the run goes on.
     """

@@ -239,7 +239,7 @@ def harness_executors() -> Sequence[ExecutorDescriptor]:  # type: ignore[empty-b
 
 @hookspec
 def harness_trackers() -> Sequence[TrackerDescriptor]:  # type: ignore[empty-body]
-    """Return the trackers this plugin adds; one hears the events of runs that name it.
+    """Return the trackers this plugin adds; each receives the events of runs that name it.
 
     .. versionadded:: 0.1
 

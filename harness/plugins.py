@@ -249,7 +249,7 @@ class Plugins:
             Who raised and was not reported before, or ``None``.
         """
         problems = []
-        caller = getattr(self._manager.hook, hook, None)  # none where nobody hears a plugin's hook
+        caller = getattr(self._manager.hook, hook, None)  # none where no one calls a plugin's hook
         for implementation in caller.get_hookimpls() if caller is not None else ():
             try:
                 implementation.function(event)
@@ -374,7 +374,7 @@ class Plugins:
         return collected, fault
 
     def _collect(self, hook: str, info: PluginInfo, kind: type) -> list[Any]:
-        caller = getattr(self._manager.hook, hook, None)  # none where nobody hears a plugin's hook
+        caller = getattr(self._manager.hook, hook, None)  # none where no one calls a plugin's hook
         for implementation in caller.get_hookimpls() if caller is not None else ():
             if implementation.plugin_name == info.name:
                 return descriptors_of(
@@ -562,5 +562,5 @@ def contract_of(descriptor: Descriptor, kind: type[PluginError] = PluginError) -
 
 
 def is_heard(method: object, name: str) -> bool:
-    """Whether a method is marked as one that hears an event, under the name of one."""
+    """Whether a method is marked to receive an event, and has the name of one."""
     return hasattr(hookspecs, name) and hasattr(method, f"{GROUP}_impl")

@@ -24,7 +24,7 @@ _UNITS = (
 )
 RETIRED = re.compile(
     r"\b(pictures?|number types?|keys and values of a|solved samples?|so many|came to|stems"
-    r"|the slow way|on a processor|processor (?:time|seconds)|behind"
+    r"|the slow way|on a processor|processor (?:time|seconds)|behind|whoever|hears|himself"
     rf"|one (?:sample|file|line|row|folder|dot|function|response|score) an? (?:{_UNITS}))\b",
     re.IGNORECASE,
 )

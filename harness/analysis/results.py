@@ -7,7 +7,7 @@ Files of ``RESULTS/analyses/KIND/FINGERPRINT/``::
     timings.json    clocks; the only file that differs between equal analyses
     sealed.json     hashes of the others
 
-A table is columns and rows of plain values, so that whoever draws it needs nothing else.
+A table is columns and rows of plain values, so that a figure needs nothing else.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
-from harness.api.doors import function
+from harness.api.plugin_functions import function
 from harness.arguments import Within, plain
 from harness.config.settings import Settings, load_settings
 from harness.evaluation.run import RunResult as Outcome

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, Unpack, cast
 
-from harness.api.doors import function
 from harness.api.models import Found, ModelName, models_named
+from harness.api.plugin_functions import function
 from harness.api.results import RunResult
 from harness.api.tasks import tasks_named
 from harness.api.tracking import find_trackers, tracked

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from harness.api.doors import function
+from harness.api.plugin_functions import function
 from harness.api.records import (
     OnSkipped,
     Skipped,

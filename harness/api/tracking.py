@@ -1,4 +1,4 @@
-"""Trackers of a run: found before anything is computed, told of its events, closed at its end."""
+"""Trackers of a run: found before anything is computed, called at its events, closed at its end."""
 
 from __future__ import annotations
 

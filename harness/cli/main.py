@@ -225,7 +225,7 @@ def _ready_streams() -> None:
 
 
 class _Ended(KeyboardInterrupt):
-    """A signal asked the process to end; what hears Ctrl-C hears it."""
+    """A signal asked the process to end; code that handles Ctrl-C handles it too."""
 
 
 _ended_by = 0

@@ -24,7 +24,7 @@ _NO_FACTS = frozenset(
     ("id", "target", "summary", "requires", "install", "options", "model_types", "view", "worker",
      "functions")
 )  # fmt: skip
-"""What every kind has, and names of code, which mean nothing to whoever types a command."""
+"""What every kind has, and names of code, which mean nothing at the command line."""
 
 
 @click.group(

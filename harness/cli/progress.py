@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def log(text: str) -> None:
-    """Write a line to standard error now, for whoever follows a log file."""
+    """Write a line to standard error now, so that a log file can be followed."""
     click.echo(text, err=True)
 
 

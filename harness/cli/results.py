@@ -91,7 +91,7 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
     folder = _folder(results, [name])
     (directory,) = named(folder, [str(evaluation_at(name, folder))])
     if as_run:
-        from harness.api.doors import function
+        from harness.api.plugin_functions import function
 
         click.echo(clean(function("run_file_of")(directory)), nl=False)
         return

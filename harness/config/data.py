@@ -83,7 +83,7 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
 def source_of(benchmark: str, name: str | None) -> DataSourceDescriptor | None:
     """Return the data source of this name, or one beside it, that has a benchmark.
 
-    One of this project that is not installed has none: whoever names their data does not need it.
+    One of this project that is not installed has none: data that are named by path do not need it.
 
     Raises:
         UserError: no source has the name.

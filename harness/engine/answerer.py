@@ -141,7 +141,7 @@ class EngineAnswerer:
         )
 
     def notes(self) -> list[str]:
-        """Return what whoever reads the record should know of how the answers were computed."""
+        """Return remarks for the record on how the answers were computed."""
         return list(self._notes)
 
     def verdict(self, task: str) -> dict[str, Json] | None:

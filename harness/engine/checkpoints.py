@@ -175,7 +175,7 @@ def require_family(checkpoint: Checkpoint, plugin: str) -> None:
 
 
 def _remote_code_models() -> list[str]:
-    """Return the installed models that can be told to run a checkpoint's own code."""
+    """Return the installed models that can run a checkpoint's own code when asked to."""
     return [
         name
         for name, model in plugins().models().items()
@@ -437,7 +437,7 @@ def load_pretrained(
     """
     folder = source.folder if isinstance(source, Checkpoint) else source
     if weights is None and isinstance(source, Checkpoint):
-        weight_files(source)  # the hub's are fetched now, and what is not whole is told
+        weight_files(source)  # the hub's are fetched now, and incomplete ones are refused
     arguments: dict[str, Any] = {} if config is None else {"config": config}
     if weights is not None:
         arguments["state_dict"] = dict(weights)

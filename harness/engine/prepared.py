@@ -28,7 +28,7 @@ _STARTS = 16  # after as many more, what was begun and not taken is dropped: a b
 
 
 class PreparedInputs(Generic[Item]):
-    """Inputs of an encoder by key, each computed once, by whoever comes first.
+    """Inputs of an encoder by key, each computed once, by the first thread that needs it.
 
     Args:
         prepare: Computes one; may run in several threads at once.

@@ -259,7 +259,7 @@ def portable(option: Option, value: Json) -> Json:
 
 
 def _descriptor(name: str) -> ModelDescriptor:
-    """Return a model by its id; a checkpoint in its place is told where it belongs."""
+    """Return a model by its id; for a checkpoint in its place, say where that belongs."""
     models = plugins().models()
     try:
         return find("model", name, models)

@@ -118,7 +118,7 @@ class RequestMaker:
 
 
 def _absent(sample: Sample) -> dict[str, int]:
-    """Return a note on images that are not there, for whoever is asked without opening them."""
+    """Return a note on missing images, for models that are asked without opening them."""
     roots = ((ref.root, ref.name) for ref in sample.images if ref.data is None and not ref.load)
     is_whole = all(root is None or root.is_file(name) for root, name in roots)
     return {} if is_whole else {NOT_THERE: 1}

@@ -1,4 +1,4 @@
-"""How a run asks, with the defaults of every door. Light: the command line shows them."""
+"""How a run asks, with the defaults of every interface. Light: the command line shows them."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Scorer:
         return record._replace(score=fmean(scores))
 
     def notes(self) -> list[str]:
-        """Return what whoever reads the record should know of how answers were read."""
+        """Return remarks for the record on how answers were read."""
         return list(self._notes)
 
     def _fill(self, reading: _Reading, prepared: PreparedSample, response: Response | None) -> None:

@@ -272,7 +272,7 @@ def not_plain_sample(spec: TaskSpec, records: list[SampleRecord], error: Excepti
 
 
 def _write_plan(job: Job) -> None:
-    """Write beside the journal what the evaluation will be, for whoever finds it unfinished."""
+    """Write beside the journal what the evaluation will be, for those who find it unfinished."""
     path = job.directory / JOURNAL / PLAN
     if path.is_file():
         return

@@ -1,6 +1,6 @@
 """How many threads PyTorch computes with on a CPU, and how they wait for each other.
 
-Threads of OpenMP wait by spinning unless they are told otherwise before it is loaded. Beside other
+Threads of OpenMP wait by spinning unless a setting says otherwise before it is loaded. Beside other
 work that costs a multiple of the time, and a small model's kernels are too short to be shared at
 all. Neither is part of a fingerprint: a thread more or less moves a number by rounding at most.
 """

@@ -46,5 +46,5 @@ def writing(directory: Path, flag: str = "--results") -> Iterator[None]:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Open without waiting for whoever reads from a pipe of this name."""
+    """Open without waiting for a reader of a pipe of this name."""
     return os.open(path, flags | os.O_NONBLOCK, 0o666)

@@ -134,7 +134,7 @@ def _quietly(text: str) -> Template | None:
     try:
         return compile_template(text)
     except TemplateProblem:
-        return None  # told where templates are checked
+        return None  # reported where templates are checked
 
 
 def _listed(raw: Any, path: At) -> list[Any]:

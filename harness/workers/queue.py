@@ -52,8 +52,8 @@ class BlockQueue:
     """Blocks of evaluations that are open, in plan order.
 
     The model's check of itself is made on an evaluation's first block, or the next where nothing
-    of it could be asked. Others are asked early meanwhile: an answer to them counts if whoever gave
-    it computed as the check then says, and otherwise the block is asked again. The check of an
+    of it could be asked. Others are asked early meanwhile: an answer to them counts if its worker
+    computed as the check then says, and otherwise the block is asked again. The check of an
     evaluation starts from what the one before it found.
     """
 
@@ -188,7 +188,7 @@ class BlockQueue:
             self._lost.append(item)
 
     def lost(self, item: Item) -> bool:
-        """Note that whoever was asked a block is gone; return whether it was once too often."""
+        """Note that a block's worker is gone; return whether it was once too often."""
         opened = self._open.get(item.evaluation)
         if opened is None:
             return False

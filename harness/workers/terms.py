@@ -1,6 +1,6 @@
 """What a worker must be equal to, so that its answers are those of any other.
 
-Terms are plain data. What is told apart: fingerprints of each evaluation with their parts,
+Terms are plain data. What they distinguish: fingerprints of each evaluation with their parts,
 versions of packages, device type and dtype, all of which must be equal; and what can change a
 number by rounding alone (processor, GPU, Python), which is refused under ``--deterministic`` and
 otherwise a mark on the record.

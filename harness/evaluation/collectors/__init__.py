@@ -59,7 +59,7 @@ def collector_of(metric: MetricSpec, task: TaskSpec, shared: Shared) -> Collecto
 
 
 def check_metrics(spec: TaskSpec) -> None:
-    """Make each metric of a task, so that a wrong option is told before a model is asked.
+    """Make each metric of a task, so that a wrong option is refused before a model is asked.
 
     Raises:
         PluginError: a metric's plugin fails.

@@ -57,11 +57,12 @@ def processes_do(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     )
 
 
-def test_the_one_who_began_hears_what_the_first_process_hears(
+def test_the_reporter_receives_the_events_of_the_first_process(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    first = "tell(hears='say', what=[order['out']]); tell(hears='epoch', what=[0, {'loss': 1.5}])"
-    first += "; tell(hears='step', what=[{'step': 1, 'loss': float('nan')}])"
+    first = "tell(event='say', arguments=[order['out']]); "
+    first += "tell(event='epoch', arguments=[0, {'loss': 1.5}]); "
+    first += "tell(event='step', arguments=[{'step': 1, 'loss': float('nan')}])"
     processes_do(monkeypatch, f"if sys.argv[2] == '0':\n    {first}\ntell(done=True)")
     heard = Heard()
     train_together({}, tmp_path / "out", TWO, heard)

@@ -184,7 +184,7 @@ def run_gradients(
     Args:
         plan: What is measured.
         results: Folder of the results.
-        say: Hears what goes on.
+        say: Receives lines on the progress.
         measure: Takes the gradients elsewhere; this process does it when ``None``.
         notes: On how they were taken elsewhere; read afterwards.
 

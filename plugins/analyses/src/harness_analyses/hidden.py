@@ -60,7 +60,7 @@ def layer_distances(
     Args:
         model: The model.
         pairs: Yields the pairs anew each time it is called.
-        say: Hears what goes on.
+        say: Receives lines on the progress.
         at_once: Layers in memory.
     """
     layers = layer_count(model)

@@ -90,7 +90,7 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
         checkpoint: What ``harness train`` wrote, put over the model's weights.
         texts: A file with one text per line, paired with images in order.
         results: Folder of the results.
-        say: Hears what goes on.
+        say: Receives lines on the progress.
 
     Raises:
         UserError: a model whose hidden states cannot be had, too few pairs.

@@ -132,7 +132,7 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
         settings: Layers, pooling and so on.
         results: Folder of the results.
         cache: Folder of features.
-        say: Hears what goes on.
+        say: Receives lines on the progress.
         encode: Encodes the images of all encoders elsewhere; this process does it when ``None``.
         notes: On how they were encoded elsewhere; read afterwards.
 

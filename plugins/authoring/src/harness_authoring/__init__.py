@@ -1,4 +1,4 @@
-"""For authors of plugins: packages to begin with, and checks that a plugin keeps its contract."""
+"""For authors of plugins: templates of packages, and checks that a plugin keeps its contract."""
 
 from __future__ import annotations
 

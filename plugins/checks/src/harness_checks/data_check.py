@@ -276,7 +276,7 @@ class _Letters:
         if count < _OFTEN * self._by_chance:
             return []
         share = count / sum(self._right.values())
-        kind = f"the right answer is {letter}: whoever always answers {letter} gets {share:.0%}"
+        kind = f"the right answer is {letter}: always answering {letter} gets {share:.0%}"
         return [Finding(kind, count)]
 
 

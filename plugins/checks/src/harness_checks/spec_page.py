@@ -91,7 +91,7 @@ def _tables(node: dict[str, Any], root: dict[str, Any], path: str) -> list[tuple
             candidate = _resolve(written, root) if isinstance(written, dict) else {}
             if candidate.get("properties"):
                 if "option" in candidate["properties"]:
-                    continue  # {option: NAME} is told under named options
+                    continue  # {option: NAME} is described under named options
                 tables.append((key + end, candidate))
                 tables += _tables(candidate, root, key + end)
     return tables

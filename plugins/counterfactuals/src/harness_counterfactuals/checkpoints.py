@@ -1,4 +1,4 @@
-"""Checkpoints of diffusers on disk: found, told apart and hashed; no weight is loaded here.
+"""Checkpoints of diffusers on disk: found, classified and hashed; no weight is loaded here.
 
 Only safetensors are read, and no code that travels with a checkpoint is run.
 """

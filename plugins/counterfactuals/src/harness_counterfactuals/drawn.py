@@ -51,8 +51,8 @@ def portraits(numbers: Iterable[int]) -> Iterator[tuple[Image.Image, dict[str, s
             figure(canvas, member.who, cue_marks, Stand(_HEAD, _RADIUS, 1))
             image = canvas.image().convert("RGB").crop(_CROP)
             race, gender, age = (member.values[kind] for kind in types)
-            told = {"race": race, "gender": gender, "age": age, "concept": concept}
-            yield image.resize((SIDE, SIDE), Image.Resampling.BOX), told
+            portrayed = {"race": race, "gender": gender, "age": age, "concept": concept}
+            yield image.resize((SIDE, SIDE), Image.Resampling.BOX), portrayed
 
 
 def pixels(images: Iterable[Image.Image]) -> torch.Tensor:
@@ -63,5 +63,5 @@ def pixels(images: Iterable[Image.Image]) -> torch.Tensor:
 
 def drawn(numbers: Iterable[int]) -> tuple[torch.Tensor, list[Mapping[str, str]]]:
     """Return the portraits of some sets as :func:`pixels`, and what each shows."""
-    images, told = zip(*portraits(numbers), strict=True)
-    return pixels(images), list(told)
+    images, portrayed = zip(*portraits(numbers), strict=True)
+    return pixels(images), list(portrayed)

@@ -107,14 +107,14 @@ class SetFolder:
 
     @contextmanager
     def open_scores(
-        self, filter_name: str, version: str, told: Mapping[str, Json]
+        self, filter_name: str, version: str, settings: Mapping[str, Json]
     ) -> Iterator[Callable[[Row, Score], None]]:
         """Open the scores of a filter; an older file of it is replaced at the end.
 
         Args:
             filter_name: Its id; ``human`` for what reviewers decided.
             version: The filter's.
-            told: Options and needs, recorded in the header.
+            settings: Options and needs, recorded in the header.
 
         Returns:
             What takes an image's row and its score, and writes them.
@@ -126,7 +126,7 @@ class SetFolder:
         header = {
             "filter": filter_name,
             "version": version,
-            **told,
+            **settings,
             "images": file_hash(self.directory / IMAGES),
         }
         with open_whole(self.directory / SCORES / f"{filter_name}.jsonl") as handle:
@@ -142,11 +142,11 @@ class SetFolder:
         self,
         filter_name: str,
         version: str,
-        told: Mapping[str, Json],
+        settings: Mapping[str, Json],
         scores: Iterable[tuple[Row, Score]],
     ) -> None:
         """Write what a filter found of every image, as :meth:`open_scores` does."""
-        with self.open_scores(filter_name, version, told) as write:
+        with self.open_scores(filter_name, version, settings) as write:
             for row, score in scores:
                 write(row, score)
 

@@ -41,12 +41,12 @@ class Reader:
 
     Args:
         images: Drawn portraits as :func:`harness_counterfactuals.drawn.pixels` gives them.
-        told: What each shows.
+        shown: What each shows.
     """
 
-    def __init__(self, images: Tensor, told: Sequence[Mapping[str, str]]) -> None:
+    def __init__(self, images: Tensor, shown: Sequence[Mapping[str, str]]) -> None:
         torch.manual_seed(0)
-        self._values = {name: sorted({one[name] for one in told}) for name in ATTRIBUTES}
+        self._values = {name: sorted({each[name] for each in shown}) for name in ATTRIBUTES}
         layers: list[torch.nn.Module] = []
         for before, after in ((3, 24), (24, 48), (48, 64)):
             convolution = torch.nn.Conv2d(before, after, 3, stride=2, padding=1)
@@ -57,7 +57,7 @@ class Reader:
             *layers, torch.nn.Flatten(), torch.nn.Dropout(0.3), torch.nn.Linear(width, outputs)
         )
         self._train(images, {
-            name: torch.tensor([values.index(one[name]) for one in told])
+            name: torch.tensor([values.index(each[name]) for each in shown])
             for name, values in self._values.items()
         })  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Words that speak of protected traits of people: such images need a purpose and a licence.
 
 The list is of English words and is not complete: a word that it lacks is not refused. It decides
-about nobody; it asks whoever writes a spec to say what the images are for.
+about nobody; it asks the author of a spec to say what the images are for.
 """
 
 from __future__ import annotations

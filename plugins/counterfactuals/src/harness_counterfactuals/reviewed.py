@@ -24,7 +24,7 @@ def take_reviews(folder: SetFolder, say: Callable[[str], None]) -> bool:
     """Write the decisions of `harness review` as scores; return whether there are any.
 
     A base (or set) that a reviewer refused is not fit. Decisions on images that have changed since
-    do not count, and are told.
+    do not count, and are reported.
 
     Args:
         folder: A finished folder.

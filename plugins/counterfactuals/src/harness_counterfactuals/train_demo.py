@@ -123,9 +123,9 @@ class Trainer:
         self._folder = folder
         (self._vae, self._unet), self._scheduler = networks(), scheduler()
         self._tokenizer, self._text = text_side()
-        images, told = drawn(range(sets))
+        images, portrayed = drawn(range(sets))
         self._images = images.contiguous(memory_format=torch.channels_last)
-        captions = ["", *(CAPTION.format(**one) for one in told)]
+        captions = ["", *(CAPTION.format(**person) for person in portrayed)]
         encoded = self._tokenizer(captions, padding="max_length", return_tensors="pt")
         with torch.inference_mode():
             self._words = self._text(encoded.input_ids)[0].clone()  # as the pipeline reads them

@@ -88,7 +88,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What chance decides about an appearance, whoever it belongs to; all are shares of one."""
+    """What chance decides about an appearance, whatever the person; all are shares of one."""
 
     tone: float
     colour: float

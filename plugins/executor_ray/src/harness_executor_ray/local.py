@@ -41,7 +41,7 @@ _NODE_ENDED = "Check failed"
 _FAULT = re.compile(r"Check failed: \S+ *(.+)|^\w*(?:Error|Exception): (.+)", re.MULTILINE)
 _LONGEST = 200  # characters
 # 0: nodes have the loopback's address, as Ray does it on macOS. Otherwise it would listen on every
-# network of this machine, and whoever reaches Ray can run anything.
+# network of this machine, and those who reach Ray can run anything.
 _CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
 

@@ -3,7 +3,7 @@
 Each worker has a folder: the coordinator puts requests into it, the worker appends events to a
 file. Both leave a sign of life. Names are made only where none is there, so that two writers never
 have one; no lock is relied on. Answers go into the evaluation's journal, into a segment of the
-worker's own: they are kept whoever is there to read of them.
+worker's own: they are kept even if no coordinator is there to read them.
 """
 
 from __future__ import annotations

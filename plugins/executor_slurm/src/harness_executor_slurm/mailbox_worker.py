@@ -90,6 +90,6 @@ def _alone(outbox: Outbox, places: int) -> Iterator[BlockRequest]:
 
 
 def _keep(outbox: Outbox, event: Event) -> None:
-    """Journal an answer; an evaluation that an error ends is left to whoever continues."""
+    """Journal an answer; an evaluation that an error ends is left to the next coordinator."""
     if isinstance(event, Answered):
         outbox.keep(event)

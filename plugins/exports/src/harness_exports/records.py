@@ -20,7 +20,7 @@ _LONGEST = 100  # characters of a name: file systems take 255 bytes, and endings
 
 
 def by_model(records: Sequence[EvaluationRecord]) -> Iterator[tuple[str, list[EvaluationRecord]]]:
-    """Yield models, told apart by fingerprint, under a name that can be a file's."""
+    """Yield models, distinguished by fingerprint, under a name that can be a file's."""
     groups: dict[tuple[str, str], list[EvaluationRecord]] = {}
     for record in records:
         groups.setdefault((record.model, record.model_fingerprint), []).append(record)

@@ -38,7 +38,7 @@ class ProcessorAnswerer:
         loaded: Model and processor.
         runtime: How to run.
         cached: Whether options continue the KV cache of their prompt.
-        notes: What whoever reads the record should know.
+        notes: Remarks for the record.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ProcessorAnswerer:
         return sum(weight.numel() for weight in self._loaded.model.parameters())
 
     def notes(self) -> list[str]:
-        """Return what whoever reads the record should know of how the answers were computed."""
+        """Return remarks for the record on how the answers were computed."""
         return list(self._notes)
 
     def close(self) -> None:

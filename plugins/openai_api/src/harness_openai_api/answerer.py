@@ -40,7 +40,7 @@ _ERRORS = _GONE | {
     "server_error", "timeout", "endpoint_cut", "not_json", "bad_answer", "refused", "no_logprobs",
 }  # fmt: skip
 _BACK = "when it is back, the same command continues where this one stopped"
-_NAME, _MOST_NAMES = 80, 3  # characters of a model's name, and names, that are told
+_NAME, _MOST_NAMES = 80, 3  # characters of a model's name, and names, in a message
 _MOST_BLOCKS = 2  # in which nothing but errors came
 
 _Read = TypeVar("_Read")

@@ -24,7 +24,7 @@ from harness_openai_api.secrets import Secret
 _MOST_BYTES = 64 << 20
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds between tries; each doubles, with full jitter
 _LONGEST_ASKED = 600.0  # seconds that a server may ask us to wait
-_LONG_WAIT = 10.0  # seconds; a longer one is told
+_LONG_WAIT = 10.0  # seconds; a longer wait is announced
 _SECONDS = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 _ABOUT_THE_REQUEST = {"refused", "bad_answer", "no_text", FILTERED}
 _Answer = TypeVar("_Answer")
@@ -80,7 +80,7 @@ class Client:
         self._sending = sending
         self._http: httpx2.AsyncClient | None = None
         self._pool: Pool | None = None
-        self._told = 0.0  # the end of the last wait that was told
+        self._announced = 0.0  # the end of the last wait that was announced
         self.secret = Secret(sending.key)
         self._key_works = False  # as an answer has shown
         self.requests = 0
@@ -161,9 +161,9 @@ class Client:
     def _tell(self, pause: float, error: EndpointError) -> None:
         """Say that a long wait begins; of waits at once the first says it."""
         until = time.monotonic() + pause
-        if pause <= _LONG_WAIT or until <= self._told + _LONG_WAIT:
+        if pause <= _LONG_WAIT or until <= self._announced + _LONG_WAIT:
             return
-        self._told = until
+        self._announced = until
         clock = (datetime.now().astimezone() + timedelta(seconds=pause)).strftime("%H:%M:%S")
         print(f"openai_api: waits until {clock} ({error})", file=sys.stderr, flush=True)
 

@@ -12,7 +12,7 @@ from statistics import median
 
 _RESTS = 30.0  # seconds that an endpoint which cannot be reached is asked nothing, if others are
 _FIRST_REST = 0.5  # after another error; doubles with each error in a row
-_MOST_FAILURES = 3  # in a row; then the user is told
+_MOST_FAILURES = 3  # in a row; then the user gets a message
 _MORE = 1.05  # requests a second that must have grown for a larger number to be kept
 _SLOWER = 2.0  # times the latency of the number that was kept
 
@@ -97,7 +97,7 @@ class Server:
         not_before: When it may be asked again, as it said itself, by a clock that cannot be set.
         rests_until: The same, after an error of its own; 0 when the last request had none.
         failures: Such errors in a row.
-        is_down: Whether the user was told that others take its work.
+        is_down: Whether the user knows that others take its work.
         models: Names that it lists; empty for no list.
     """
 

@@ -9,8 +9,8 @@ counterfactual pair is this project's choice, and an option:
 - ``none``: each sample for itself; no set, no concept and no attributes are needed.
 
 Images that belong together teach the same preference: the same answer is preferred to the same
-wrong one, whoever is shown, and they follow each other in an epoch. What has no partner is left out
-and counted.
+wrong one, whichever person is shown, and they follow each other in an epoch. What has no partner
+is left out and counted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The page of one review, served to this machine and to whoever has its key.
+"""The page of one review, served on this machine, to those who have its key.
 
 Only this machine is listened to, and only under its own name (DNS rebinding). The printed address
 holds a key, so that other users of the machine see nothing; it becomes a cookie that no other site

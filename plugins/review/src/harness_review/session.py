@@ -1,4 +1,4 @@
-"""One reviewer at work: which set comes next, what is decided, what the page is told."""
+"""One reviewer at work: which set comes next, what is decided, what the page receives."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Material:
 
     Attributes:
         table: Where the rows were read from, for people.
-        columns: As they were told.
+        columns: As they were given.
         fingerprint: SHA-256 over all sets, their rows and the names of their images, in any order.
         left_out: Sets that filters dropped, and that are not among ``sets``.
     """

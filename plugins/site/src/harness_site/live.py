@@ -162,7 +162,7 @@ def live_server(folder: Path, port: int, live: Live) -> ThreadingHTTPServer:
     return bound(port, partial(_LivePages, live, directory=str(folder)))
 
 
-def following(  # noqa: PLR0913, PLR0917  what is followed, where it is shown, and how it is told
+def following(  # noqa: PLR0913, PLR0917  what is followed, where it is shown, and how it is reported
     out: Path,
     port: int,
     results: Path | None,

@@ -48,7 +48,7 @@ class Items(Protocol):
         ...
 
     def take(self, item: int, event: Answered) -> None:
-        """Take what came of an item."""
+        """Take the result of an item."""
         ...
 
     def give_up(self, item: int, why: str) -> None:

@@ -95,7 +95,7 @@ def run_study(  # noqa: PLR0913, PLR0917  what a study is run with
         plans: Its trials.
         out: Folder of the tables.
         results: Folder of trainings and records.
-        reporter: Hears how it goes.
+        reporter: Receives the progress.
         by_workers: Has the trials run by others; this process runs one after the other otherwise.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.api.doors import function
+from harness.api.plugin_functions import function
 from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_whole

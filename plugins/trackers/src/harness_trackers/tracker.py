@@ -46,7 +46,7 @@ def name_of(event: Started) -> str:
 
 
 class LogTracker:
-    """Hears events and writes each run or training into a log; numbers only, no text of a sample.
+    """Receives events and writes each run or training into a log: numbers, no text of a sample.
 
     Args:
         open_log: Opens the log of a run or training.

@@ -43,7 +43,7 @@ class TrainingFinished:
 
 
 class HearsTrainings(Protocol):
-    """A tracker that hears of trainings too, by hooks marked ``hookimpl``."""
+    """A tracker that also receives events of trainings, by hooks marked ``hookimpl``."""
 
     def harness_training_started(self, event: TrainingStarted) -> None:
         """Hear that a training starts; no weight is loaded yet."""
@@ -59,10 +59,10 @@ class HearsTrainings(Protocol):
 
 
 class Telling:
-    """Passes on to a reporter what it hears, and tells trackers of the numbers.
+    """Passes events on to a reporter, and their numbers to trackers.
 
     Args:
-        reporter: Hears everything, and who failed to hear an event.
+        reporter: Receives all events, and which trackers failed at one.
     """
 
     def __init__(self, reporter: TrainingReporter) -> None:
@@ -100,7 +100,7 @@ _COUNTS = {"epoch", "step"}  # Trainer's epoch is the share of the one epoch tha
 
 
 def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
-    """Yield the numbers of a record by their path; a curve was told step by step."""
+    """Yield the numbers of a record by their path; a curve was reported step by step."""
     if isinstance(value, Mapping):
         for key, below in value.items():
             if key not in {"curve", "epoch"}:

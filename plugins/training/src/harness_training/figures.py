@@ -1,4 +1,4 @@
-"""An epoch's figures in words, for whoever watches and for pages."""
+"""An epoch's figures in words, for progress and for pages."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Stage:
 
     Attributes:
         steps: Steps of all epochs, for the schedule.
-        report: Hears log lines.
+        report: Receives log lines.
         micro_batch: Samples in memory at once; halved for good when memory runs out.
     """
 
@@ -418,7 +418,7 @@ class Reporting(TrainerCallback):
     """Hands Trainer's log lines on, and writes them for TensorBoard where it is installed.
 
     Args:
-        report: Hears the lines.
+        report: Receives the lines.
         logs: Folder of the event files.
         before: Steps of the epochs before this one.
     """

@@ -116,7 +116,7 @@ class TrainingModule(nn.Module):
         self._is_accelerate_prepared = True  # accelerate's own word for it
 
     def remember(self, items: Iterable[Item]) -> None:
-        """Encode images that a frozen encoder has not seen, for whoever asks for them next."""
+        """Encode images that a frozen encoder has not seen, before they are asked for."""
         if self._features is None or not self._features.keeps:
             return
         for item in items:

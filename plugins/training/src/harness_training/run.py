@@ -49,7 +49,7 @@ Found = TypeVar("Found")
 
 
 class TrainingReporter(Protocol):
-    """Hears how a training goes."""
+    """Receives the progress of a training."""
 
     def step(self, figures: Mapping[str, float]) -> None:
         """Hear a log line of the trainer: step, loss, rate."""
@@ -65,7 +65,7 @@ class TrainingReporter(Protocol):
 
 
 class NullTrainingReporter:
-    """Hears and forgets."""
+    """Ignores all events."""
 
     def step(self, figures: Mapping[str, float]) -> None:
         """Ignore a log line."""

@@ -86,7 +86,7 @@ class TrainingSettings:
         """Return what decides the weights, as a record has it.
 
         What came later stands there only when it is asked for: older trainings stay what they were.
-        The number of processes stands beside them, whoever starts these.
+        The number of processes stands beside them, whatever starts these.
         """
         return {
             _RECORDED.get(key, key): value

@@ -1,7 +1,8 @@
-"""Starts the processes of a training itself: ``torchrun`` on this machine, heard over a socket.
+"""Trains by several processes of this machine: ``torchrun`` starts them, a socket connects them.
 
-``python -m harness_training.together SOCKET`` is one of them, which ``torchrun`` starts; nobody
-types this. It asks for the training, tells how it goes, and ends when whoever began it is gone.
+``torchrun`` runs ``python -m harness_training.together SOCKET`` as each process. It receives the
+training's request from the process that the user started, reports progress and errors to it, and
+ends when that process is gone.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def train_together(
         request: As :func:`request_of` gives it.
         out: Folder of the training.
         settings: Its settings; ``processes`` says how many there are.
-        reporter: Hears what the first process hears.
+        reporter: Receives the events of the first process.
 
     Raises:
         UserError: more processes than GPUs, or what one of them raised.
@@ -65,13 +66,13 @@ def train_together(
     # The name of a socket has at most 107 bytes: not below a results folder.
     with (
         tempfile.TemporaryDirectory(prefix="harness-") as folder,
-        socket.socket(socket.AF_UNIX) as door,
+        socket.socket(socket.AF_UNIX) as listener,
         (Path(folder) / "log").open("w+b") as log,
     ):
-        _bind(door, f"{folder}/door")
-        door.listen(settings.processes)
+        _bind(listener, f"{folder}/socket")
+        listener.listen(settings.processes)
         process = subprocess.Popen(  # noqa: S603  our own module
-            _command(settings.processes, f"{folder}/door"),
+            _command(settings.processes, f"{folder}/socket"),
             env={**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": _search_path(order)},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -79,7 +80,7 @@ def train_together(
             start_new_session=True,  # Ctrl-C is for this process, which ends the others
         )
         try:
-            problem = _listened(process, door, order, reporter)
+            problem = _serve(process, listener, order, reporter)
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -98,9 +99,9 @@ def train_together(
             )
 
 
-def _bind(door: socket.socket, name: str) -> None:
+def _bind(listener: socket.socket, name: str) -> None:
     try:
-        door.bind(name)
+        listener.bind(name)
     except OSError as error:
         raise UserError(
             f"the processes cannot be given a socket: {error}",
@@ -121,41 +122,41 @@ def _refuse_few_gpus(settings: TrainingSettings) -> None:
         )
 
 
-def _command(count: int, door: str) -> list[str]:
+def _command(count: int, address: str) -> list[str]:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    return [*launcher, "--nproc-per-node", str(count), "-m", "harness_training.together", door]
+    return [*launcher, "--nproc-per-node", str(count), "-m", "harness_training.together", address]
 
 
 def _search_path(order: Mapping[str, Any]) -> str:
     return os.pathsep.join(order["sys_path"])
 
 
-def _listened(
+def _serve(
     process: subprocess.Popen[bytes],
-    door: socket.socket,
+    listener: socket.socket,
     order: Mapping[str, Any],
     reporter: TrainingReporter,
 ) -> Mapping[str, Json] | None:
-    """Give each process the order and pass on what they say, until all are gone.
+    """Send each process the order and pass its events on, until all processes are gone.
 
     Returns:
-        What went wrong first: an error that one of them told, or that one of them was killed, which
-        the others only see as a broken connection.
+        The first failure: an error that a process reported, or that a process was killed, which the
+        others only see as a broken connection.
     """
     killed = UserError(
         "one of the processes was killed, or crashed", where="--processes", fix=_AGAIN
     )
     done = set[socket.socket]()
     with ExitStack() as connections, selectors.DefaultSelector() as selector:
-        selector.register(door, selectors.EVENT_READ)
+        selector.register(listener, selectors.EVENT_READ)
         while True:
             ended = process.poll() is not None
             ready = selector.select(0 if ended else _WAIT)
             if ended and not ready:
                 return None
             for key, _ in ready:
-                if key.fileobj is door:
-                    connection = connections.enter_context(door.accept()[0])
+                if key.fileobj is listener:
+                    connection = connections.enter_context(listener.accept()[0])
                     connection.sendall(json.dumps(order).encode() + b"\n")
                     selector.register(connection, selectors.EVENT_READ, bytearray())
                 elif isinstance(key.fileobj, socket.socket):
@@ -168,7 +169,7 @@ def _listened(
                         if "done" in message:
                             done.add(key.fileobj)
                         else:
-                            getattr(reporter, message["hears"])(*message["what"])
+                            getattr(reporter, message["event"])(*message["arguments"])
                     if not data:
                         if key.fileobj not in done:
                             return error_data(killed)
@@ -183,63 +184,63 @@ def _received(connection: socket.socket) -> bytes:
 
 
 def _last_line(log: IO[bytes]) -> str:
-    """Return the last line that a process wrote, but for what torchrun writes of its end."""
+    """Return the last line of a process's own, not of torchrun's report."""
     log.seek(0)
     lines = log.read().decode(errors="replace").split("\n")
     own = [line for line in lines if line.strip() and "torch/distributed" not in line]
-    return one_line(own[-1], _LAST) if own else "none of them wrote a word"
+    return one_line(own[-1], _LAST) if own else "none of them wrote anything"
 
 
-class _Telling(NullTrainingReporter):
-    """Tells the process that began the training what a reporter hears."""
+class _RemoteReporter(NullTrainingReporter):
+    """Sends events to the process that the user started."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
 
     def step(self, figures: Mapping[str, float]) -> None:
-        """Tell of a log line."""
-        self.tell({"hears": "step", "what": [dict(figures)]})
+        """Send the figures of a log line."""
+        self.send({"event": "step", "arguments": [dict(figures)]})
 
     def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
-        """Tell of an epoch."""
-        self.tell({"hears": "epoch", "what": [number, dict(figures)]})
+        """Send the figures of an epoch."""
+        self.send({"event": "epoch", "arguments": [number, dict(figures)]})
 
     def say(self, note: str) -> None:
-        """Tell of a note."""
-        self.tell({"hears": "say", "what": [note]})
+        """Send a note."""
+        self.send({"event": "say", "arguments": [note]})
 
-    def tell(self, message: Mapping[str, Any]) -> None:
-        """Send a message; nobody to hear it means that the training is to end."""
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message; end this process if nothing receives it."""
         try:
             self._connection.sendall(json.dumps(message).encode() + b"\n")
         except OSError:
             os._exit(1)
 
 
-def main(door: str) -> None:
-    """Be one of the processes."""
+def main(address: str) -> None:
+    """Train as one of the processes."""
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(door)
+    connection.connect(address)
     lines = connection.makefile("rb")
     order = json.loads(lines.readline())
     Thread(target=_end_with, args=(lines,), daemon=True).start()
-    telling = _Telling(connection)
+    reporter = _RemoteReporter(connection)
     try:
-        _train(order, telling)
-    except BaseException as error:  # whatever it is, the one who began must hear of it
-        telling.tell({"error": error_data(error)})
+        _train(order, reporter)
+    except BaseException as error:  # the user sees whatever it is
+        reporter.send({"error": error_data(error)})
         raise
-    telling.tell({"done": True})
+    reporter.send({"done": True})
 
 
 def _end_with(lines: IO[bytes]) -> None:
-    """End this process when the one that began the training is gone."""
+    """End this process when the one that the user started is gone."""
     with suppress(OSError):
         lines.read()
     os._exit(1)
 
 
-def _train(order: Mapping[str, Any], telling: _Telling) -> None:
+def _train(order: Mapping[str, Any], reporter: _RemoteReporter) -> None:
     from harness_training.api import plan_training  # which uses this module
 
     os.chdir(order["folder"])
@@ -251,7 +252,7 @@ def _train(order: Mapping[str, Any], telling: _Telling) -> None:
     if (settings := options.get("settings")) is not None:
         options["settings"] = TrainingSettings(**settings)
     plan = plan_training(order["model"], order["recipe"], order["tasks"], **options)
-    plan.run(Path(order["out"]), telling)
+    plan.run(Path(order["out"]), reporter)
 
 
 if __name__ == "__main__":

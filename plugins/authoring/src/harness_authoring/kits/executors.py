@@ -1,4 +1,4 @@
-"""The kit of executors: workers that are what this process is, answer alike, and end when told."""
+"""The kit of executors: workers with this process's versions, equal answers, and an end."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _line(event: Answered) -> bytes:
 
 
 def replaces(subject: Subject) -> None:
-    """End a worker when told, hear no more of it, and start another under a new name."""
+    """End a worker, receive nothing more from it, and start another under a new name."""
     with _started(subject) as (executor, _):
         first = _greeted(_until(subject, executor, lambda heard: bool(_greeted(heard))))
         name, before = next(iter(first)), executor.alive()
@@ -156,7 +156,7 @@ def replaces(subject: Subject) -> None:
 
 
 def ends(subject: Subject) -> None:
-    """Wait no longer than told, and end all workers on close."""
+    """Wait no longer than asked, and end all workers on close."""
     with _started(subject) as (executor, _):
         began = time.monotonic()
         with subject.contract.calling("events"):
@@ -179,7 +179,7 @@ def unstarted(subject: Subject) -> None:
 
 CHECKS = (
     Check("answers", "workers are what this process is, and answer as it does", answers),
-    Check("replaces", "a worker ends when told; another has a name of its own", replaces),
-    Check("ends", "it waits no longer than told; after close no worker is left", ends),
+    Check("replaces", "a worker ends when asked to; another has a name of its own", replaces),
+    Check("ends", "it waits no longer than asked; after close no worker is left", ends),
     Check("unstarted", "it can be closed without having been started", unstarted),
 )

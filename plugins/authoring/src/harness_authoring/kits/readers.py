@@ -321,7 +321,7 @@ def _path(data: _Data, ref: ImageRef) -> str:
 
 
 class _Listener:
-    """An audit hook cannot be taken off again, so there is one, told when to listen."""
+    """An audit hook cannot be removed, so there is only one, which is switched on and off."""
 
     def __init__(self) -> None:
         self.into: list[str] | None = None

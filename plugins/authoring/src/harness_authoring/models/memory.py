@@ -18,7 +18,7 @@ _PLAIN = {".json", ".safetensors"}
 
 
 class _Watch:
-    """An audit hook cannot be taken off again, so there is one, told when to listen."""
+    """An audit hook cannot be removed, so there is only one, which is switched on and off."""
 
     def __init__(self) -> None:
         self.on = False

@@ -1,4 +1,4 @@
-"""Runs every check and says what came of it, in a form to paste into an issue."""
+"""Runs every check and reports the results, in a form to paste into an issue."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""`harness new`: the files of a task or of a plugin, to begin with."""
+"""`harness new`: the first files of a task or of a plugin."""

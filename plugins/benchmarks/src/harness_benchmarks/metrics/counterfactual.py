@@ -8,7 +8,7 @@ For data in counterfactual sets (SocialCounterfactuals, CMSC), whose clusters ar
 - ``counterfactual_shift``: by how much the probability of the positive answer is higher for images
   with an attribute value than for the other images of the same set; the mean over sets, of it the
   highest over values, and of that the mean over concepts. A concept to which every image has the
-  same probability has no value, never 0: nothing was told apart.
+  same probability has no value, never 0: no image was distinguished.
 """
 
 from __future__ import annotations

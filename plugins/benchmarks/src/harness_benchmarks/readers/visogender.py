@@ -1,4 +1,4 @@
-"""VisoGender: two tables of occupations with links to images that every user fetches himself.
+"""VisoGender: two tables of occupations with links to images that users fetch themselves.
 
 Columns by position and the meaning of rows as the authors' loader has them (oxai/visogender).
 """

@@ -89,7 +89,7 @@ class SharedEncoder:
     @property
     def scale(self) -> float:
         """The factor by which the model multiplies cosines before a softmax (its temperature)."""
-        scale = getattr(self._encoder._model, "logit_scale", None)  # noqa: SLF001  no other door
+        scale = getattr(self._encoder._model, "logit_scale", None)  # noqa: SLF001  no public way
         return 100.0 if scale is None else float(scale.detach().exp())
 
 

@@ -118,7 +118,7 @@ class OnePerson:
 
 
 def sources(rows: Sequence[Row]) -> list[int]:
-    """Return for each row the place of the source of its base: the first row where none is told."""
+    """Return each row's index of its base's source: the first row where no source is named."""
     by_base: dict[str, int] = {}
     for row_number, row in enumerate(rows):
         if row.is_source or row.base not in by_base:

@@ -44,7 +44,7 @@ def mix(first: Colour, second: Colour, t: float) -> Colour:
 class Canvas:
     """An RGB surface of `width` x `height` output pixels; coordinates may be fractions.
 
-    With `paint` off nothing is drawn: whoever only needs to know where things lie goes through
+    With `paint` off nothing is drawn: code that only needs positions goes through
     the same code, so annotations agree with images.
     """
 

@@ -125,7 +125,7 @@ class _Columnar:
         """Return the path that a first image names instead of having bytes; empty if it has them.
 
         The column is one of structs ``{bytes, path}``, as `datasets` writes them. In a column of
-        lists, such an image is told when it is opened.
+        lists, such an image is reported when it is opened.
         """
         if f"{column}.path" not in self._fields:
             return ""

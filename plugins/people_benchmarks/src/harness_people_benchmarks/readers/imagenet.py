@@ -1,7 +1,7 @@
 """ImageNet's validation images in a folder for each class, as zero-shot evaluations keep them.
 
 Folders are WordNet ids (``val/n01440764/x.JPEG``). Their names are those of CLIP's notebook, as
-open_clip has them, in the order of the 1,000 ids; two that come twice there are told apart.
+open_clip has them, in the order of the 1,000 ids; two that come twice there get different names.
 """
 
 from __future__ import annotations
