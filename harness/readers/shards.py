@@ -142,5 +142,6 @@ def renamed(options: Mapping[str, Json]) -> dict[str, str]:
 
 
 def _converted(root: DataRoot, folder: str) -> list[str]:
-    names = root.list(folder) if root.is_dir(folder) else []
-    return [name for name in names if _CONVERTED.fullmatch(last_part(name))]
+    names = map(last_part, root.list(folder) if root.is_dir(folder) else [])
+    highest = max(filter(_CONVERTED.fullmatch, names), default="-1").removesuffix(SUFFIX)
+    return [_under(folder, f"{number:04d}{SUFFIX}") for number in range(int(highest) + 1)]

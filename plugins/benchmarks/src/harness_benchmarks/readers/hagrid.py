@@ -15,7 +15,7 @@ from harness.readers import records
 from harness.readers.json_stream import members
 from harness.samples import Box, DataRoot, Group, ImageRef, Sample
 
-from harness_benchmarks.readers.passed_over import PassedOver
+from harness_benchmarks.readers.passed_over import PassedOver, beside
 
 GESTURES = (
     "grabbing", "grip", "holy", "point", "call", "three3", "timeout", "xsign", "hand_heart",
@@ -52,8 +52,7 @@ class Hagrid:
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return ``hagrid_annotations/<split>/<class>.json`` of every class."""
         del root
-        folder = f"hagrid_annotations/{records.known_split(split, SPLITS)}"
-        return [f"{folder}/{name}.json" for name in self._classes]
+        return _lists(split, self._classes)
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield one sample per image, class by class."""
@@ -70,8 +69,9 @@ class Hagrid:
                     passed[NO_LABEL] += 1
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
-        """Return how many images of a gesture have no gesture among their labels."""
-        return self._passed.of(self, root, split)
+        """Return how many images have no gesture among their labels, and lists that are none."""
+        others = beside(root, _lists(split, (*GESTURES, NO_GESTURE)))
+        return {**self._passed.of(self, root, split), **others}
 
     def _sample(
         self, image: ImageRef, name: str, key: str, entry: Any, where: str
@@ -92,6 +92,11 @@ class Hagrid:
             groups=_groups(entry.get("meta")),
             boxes=() if box is None else (box,),
         )
+
+
+def _lists(split: str, classes: Sequence[str]) -> list[str]:
+    folder = f"hagrid_annotations/{records.known_split(split, SPLITS)}"
+    return [f"{folder}/{name}.json" for name in classes]
 
 
 def _picture_folder(root: DataRoot, name: str) -> str:

@@ -17,7 +17,7 @@ from harness.readers import records
 from harness.readers.json_stream import members
 from harness.samples import Box, DataRoot, Group, ImageRef, Sample
 
-from harness_benchmarks.readers.passed_over import PassedOver
+from harness_benchmarks.readers.passed_over import PassedOver, beside
 
 TRAIN = (
     "bytes-cafe-2019-02-07_0", "clark-center-2019-02-28_0",
@@ -93,8 +93,9 @@ class JrdbSocial:
                 yield from self._frame(root, path, frame, entries, passed)
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
-        """Return how many pairs cannot be asked about, and how many an option drops."""
-        return self._passed.of(self, root, split)
+        """Return how many pairs cannot be asked about or are dropped, and lists of no split."""
+        every = [f"{_LABELS}/{name}.json" for names in self._sequences.values() for name in names]
+        return {**self._passed.of(self, root, split), **beside(root, every)}
 
     def _frame(
         self, root: DataRoot, path: str, frame: str, entries: Any, passed: Counter[str]

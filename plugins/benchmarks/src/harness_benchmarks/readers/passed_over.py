@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from harness.errors import quoted
 from harness.readers import Reader
 from harness.samples import DataRoot
 
@@ -41,3 +42,25 @@ class PassedOver:
             for _ in reader.samples(root, split):
                 pass
         return dict(self._by_split.get((root, split), {}))
+
+
+def beside(root: DataRoot, lists: Iterable[str], known: Iterable[str] = ()) -> dict[str, int]:
+    """Return how many lists lie beside those that a split reads and are none of the release.
+
+    Args:
+        root: Where the release lies.
+        lists: Names of the files that are read.
+        known: Names of the release's other lists, which other splits or options read.
+    """
+    named = {*lists, *known}
+    homes = sorted({(name.rpartition("/")[0], name[name.rindex(".") :]) for name in named})
+    others = [
+        path
+        for folder, ending in homes
+        for path in (root.list(folder) if root.is_dir(folder) else ())
+        if path.endswith(ending) and path not in named
+    ]
+    if not others:
+        return {}
+    shown = quoted(others[0].rpartition("/")[2])
+    return {f"lists beside those of the release, such as {shown}, which are not read": len(others)}

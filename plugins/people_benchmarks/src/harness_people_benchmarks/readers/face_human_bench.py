@@ -18,7 +18,7 @@ from harness.readers import records
 from harness.readers.json_stream import elements
 from harness.samples import DataRoot, Group, ImageRef, Sample
 from harness.samples.hashes import id_number
-from harness_benchmarks.readers.passed_over import Repeats
+from harness_benchmarks.readers.passed_over import Repeats, beside
 
 SPLITS = ("dev", "test")
 LETTERS = "ABCDE"
@@ -94,13 +94,22 @@ class FaceHumanBench:
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the lists of a split and language."""
         records.known_split(split, SPLITS)
+        return [
+            name
+            for ability, name in zip(ABILITIES, self._lists(root, split), strict=True)
+            if self._keep or not _is_identity(ability)
+        ]
+
+    def _lists(self, root: DataRoot, split: str) -> list[str]:
         folder = _FOLDER if root.is_dir(_FOLDER.rstrip("/")) else ""
         ending = "" if self._language == "en" else f"_{self._language}"
         return [
-            f"{folder}{split}/json/{self._language}/{ability}{ending}.json"
-            for ability in ABILITIES
-            if self._keep or not _is_identity(ability)
+            f"{folder}{split}/json/{self._language}/{ability}{ending}.json" for ability in ABILITIES
         ]
+
+    def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
+        """Return how many lists are there that the release does not have."""
+        return beside(root, self._lists(root, split))
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield questions by list.

@@ -15,6 +15,7 @@ from harness.errors import DataError, quoted
 from harness.readers import records
 from harness.readers.json_stream import elements
 from harness.samples import DataRoot, Group, ImageRef, Sample
+from harness_benchmarks.readers.passed_over import beside
 
 SPLITS = ("test",)
 FILES = {
@@ -54,6 +55,10 @@ class GenderBiasVl:
         records.known_split(split, SPLITS)
         folder = _FOLDER if root.is_dir(_FOLDER.rstrip("/")) else ""
         return [f"{folder}{name}" for name in self._files]
+
+    def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
+        """Return how many lists lie beside the two of this kind of bias."""
+        return beside(root, self.annotations(root, split))
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield each question in each order, base and counterfactual together.

@@ -13,7 +13,7 @@ from harness.errors import DataError, nearest, quoted
 from harness.readers import records
 from harness.readers.json_stream import elements
 from harness.samples import DataRoot, Group, ImageRef, Sample
-from harness_benchmarks.readers.passed_over import Repeats
+from harness_benchmarks.readers.passed_over import Repeats, beside
 
 SAME = "pairs whose two texts are the same, which nothing tells apart"
 _PLACES = ("center", "margin", "mid")
@@ -67,9 +67,13 @@ class VlCheckList:
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the lists of a part."""
-        folder = "data/" if root.is_dir("data") else ""
         records.known_split(split, tuple(PARTS))
-        return [f"{folder}{name}.json" for name in PARTS[split]]
+        return _lists(root, PARTS[split])
+
+    def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
+        """Return how many lists lie beside those of a part that are of none."""
+        every = [name for names in PARTS.values() for name in names]
+        return beside(root, _lists(root, PARTS[split]), _lists(root, every))
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield pairs by list; images of one list that come again stand where they come.
@@ -107,6 +111,11 @@ class VlCheckList:
                         "source": Group(source),
                     },
                 )
+
+
+def _lists(root: DataRoot, names: Sequence[str]) -> list[str]:
+    folder = "data/" if root.is_dir("data") else ""
+    return [f"{folder}{name}.json" for name in names]
 
 
 def _named(name: str) -> tuple[str, str, str]:
