@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -106,8 +106,8 @@ def image_hash(ref: ImageRef) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    value = image.getexif().get(_ORIENTATION)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    value: Any = image.getexif().get(_ORIENTATION)
+    return int(value) if value in range(1, 9) else 1  # files that have it as a fraction turn too
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

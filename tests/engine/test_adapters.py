@@ -108,6 +108,24 @@ def configure(folder: Path, **changes: Any) -> None:
         {"target_modules": ["q_proj", "embed_tokens", "lm_head"]},
         {"target_modules": ["patch_embedding", "q_proj"]},
         {"target_modules": ["q_proj"], "layers_to_transform": [0], "layers_pattern": "layers"},
+        {
+            "target_modules": BOTH,
+            "use_dora": True,
+            "use_rslora": True,
+            "rank_pattern": {"q_proj": 4},
+            "alpha_pattern": {"layers.0.self_attn.v_proj": 9},
+        },
+        {"target_modules": "all-linear", "use_dora": True, "bias": "all"},
+        {"target_modules": ["embed_tokens", "patch_embedding", "q_proj"], "use_dora": True},
+        {"target_modules": BOTH, "layers_to_transform": 1},
+        {"target_modules": BOTH, "exclude_modules": ["layers.0.self_attn.q_proj"]},
+        {"target_modules": ["q_proj"], "modules_to_save": ["norm", "position_embedding"]},
+        {
+            "target_modules": ["q_proj"],
+            "modules_to_save": ["embed_tokens"],
+            "ensure_weight_tying": True,
+        },
+        {"target_modules": BOTH, "init_lora_weights": "orthogonal"},
         NO_TOWER,
         {"target_modules": BOTH, "part": "model.language_model"},
         {"target_modules": BOTH, "part": "model.vision_tower"},
@@ -280,6 +298,27 @@ def test_a_config_of_something_else_is_refused(
     save(tmp_path, **NO_TOWER)
     configure(tmp_path, **changes)
     with pytest.raises(UserError, match=said):
+        apply_adapter({"": llava()}, tmp_path)
+
+
+def test_of_several_adapters_in_a_folder_each_is_applied_by_its_own(tmp_path: Path) -> None:
+    import peft
+
+    model = llava()
+    config = peft.LoraConfig(r=2, init_lora_weights=False, target_modules=["q_proj"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft's own about attributes
+        adapted: Any = peft.get_peft_model(model, config)
+        adapted.add_adapter("second", config)
+        adapted.save_pretrained(tmp_path)
+    for name, folder in (("default", tmp_path), ("second", tmp_path / "second")):
+        adapted.set_adapter(name)
+        wanted, alone = logits(model.eval()), llava()
+        apply_adapter({"": alone}, folder)
+        assert torch.allclose(logits(alone), wanted, atol=1e-5)
+    for path in tmp_path.glob("adapter_*"):
+        path.unlink()
+    with pytest.raises(UserError, match="folders in it that have one: second"):
         apply_adapter({"": llava()}, tmp_path)
 
 

@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
+from PIL.TiffTags import RATIONAL
 
 from harness.errors import SampleError
 from harness.samples import ImageRef
@@ -262,6 +264,17 @@ def test_exif_turns_are_undone(turn: int) -> None:
     loaded = open_image(ImageRef("m", data=encoded(turned, "PNG", exif=exif)))
     assert (loaded.width, loaded.height) == loaded.pixels.size == (40, 20)
     np.testing.assert_array_equal(np.asarray(loaded.pixels), np.asarray(upright))
+
+
+def test_a_turn_that_is_stored_as_a_fraction_is_known_as_a_turn() -> None:
+    directory = ImageFileDirectory_v2()
+    directory.tagtype[0x0112] = RATIONAL
+    directory[0x0112] = IFDRational(6, 1)
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + directory.tobytes(8)
+    buffer = io.BytesIO()
+    Image.new("RGB", (100, 50)).save(buffer, "JPEG", exif=exif)
+    image = open_image(ImageRef("memory", data=buffer.getvalue()))
+    assert (image.width, image.height, image.orientation) == (50, 100, 6)
 
 
 def test_broken_exif_does_not_lose_the_picture() -> None:

@@ -9,7 +9,9 @@ import pytest
 from harness_benchmarks.metrics.mmbench import (
     ALIKE,
     FEWER,
+    NO_FIRST,
     ONE_LETTER,
+    UNEVEN,
     UNSCORED,
     CircularAccuracy,
     VanillaAccuracy,
@@ -79,6 +81,17 @@ def test_rounds_that_do_not_move_the_right_letter_are_told() -> None:
     twice[2] = replace(twice[2], target="A", answer="A")
     assert told(twice) == {ALIKE: 1}
     assert circular(one_letter + twice) == 1.0
+
+
+def test_rounds_of_other_options_and_questions_without_a_first_round_are_told() -> None:
+    uneven = question("1", True, True)
+    uneven[1] = replace(uneven[1], fields={**uneven[1].fields, "A": "cat", "B": "dog", "C": "cow"})
+    assert told(uneven) == {UNEVEN: 1}
+    later = [replace(one, fields={**one.fields, "round": 1 + number})
+             for number, one in enumerate(question("2", True, True))]  # fmt: skip
+    assert told(later) == {NO_FIRST: 1}
+    assert (circular(later), np.isnan(vanilla(later))) == (1.0, True)
+    assert told(question("3", True, True)[1:]) == {UNSCORED: 1}  # an error is not the file's fault
 
 
 def test_the_vanilla_value_is_of_first_rounds() -> None:

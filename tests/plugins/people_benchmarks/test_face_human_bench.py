@@ -172,7 +172,7 @@ def test_a_letter_that_is_right_far_too_often_is_said(
     task = harness.load_task("face_human_bench", data=tmp_path, options=options)
     report = check_task(task, 0, lambda *_: None)[0]
     notes = [note.kind for note in report.notes if note.kind.startswith("the right answer is")]
-    assert (notes == ["the right answer is A: whoever always answers A gets 100%"]) is said
+    assert (notes == ["the right answer is A: always answering A gets 100%"]) is said
     assert bool(notes) is said
 
 

@@ -34,6 +34,8 @@ DESCRIPTORS = (
 FEWER = "questions with fewer rounds than options, left out of circular accuracy"
 ALIKE = "questions with one letter right in two rounds, which are not circular"
 ONE_LETTER = "questions with one right letter in all rounds, left out of circular accuracy"
+UNEVEN = "questions whose rounds have different numbers of options"
+NO_FIRST = "questions without a first round, left out of vanilla accuracy"
 UNSCORED = "questions with a round that was not scored, left out of circular accuracy"
 
 
@@ -60,7 +62,7 @@ class CircularAccuracy:
     in all of them: they are left out, as a model that always gives one letter would be right. A
     question of which a round was not scored (it errored, or a limit left it out) is not counted
     either, as it may be right or wrong. ``notes`` counts them, and questions with one letter right
-    in two of several rounds, which are counted.
+    in two of several rounds or with different numbers of options, which are counted.
     """
 
     range = (0.0, 1.0)
@@ -90,8 +92,13 @@ class CircularAccuracy:
         for places in _rounds(samples):
             rounds = [samples[place] for place in places]
             moved = len(_letters(rounds)) == len(rounds)
-            reason = _left_out(rounds) or ("" if moved else ALIKE)
-            if reason:
+            whole = len(rounds) == _whole(rounds[0], "rounds")
+            remarks = {
+                _left_out(rounds) or ("" if moved else ALIKE),
+                UNEVEN if len({*map(_options, rounds)}) > 1 else "",
+                NO_FIRST if whole and all(_whole(one, "round") for one in rounds) else "",
+            }
+            for reason in sorted(filter(None, remarks)):
                 reasons[reason] = reasons.get(reason, 0) + 1
         return reasons
 

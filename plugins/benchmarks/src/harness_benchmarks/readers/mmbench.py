@@ -40,7 +40,8 @@ _NEEDED = ("index", "question", "image", "A", "B")
 _SLICES = {"l2-category": "l2_category", "category": "category"}
 _OTHERS = ("hint", *OPTIONS[2:], "answer", "category", "L2-category", "l2-category")
 _AN_OPTION = re.compile(
-    r"\s*(?:(?!(?i:options|choices))(?i:option|choice)[\s_.-]*([A-Za-z])|([A-Za-e]))[.):]?\s*"
+    r"\s*(?:(?!(?i:options|choices))(?i:option|choice|opt|选项)[\s_.-]*[(\[]?([A-Za-z])"
+    r"|[(\[]?([A-Za-e])(?:[\s_.-]*(?i:option|choice|选项))?)[.):\]]?\s*"
 )
 _A_ROUND = 1_000_000
 _POINTER = 64
