@@ -38,7 +38,7 @@ class Clusters:
                 self._last, self._run = name, self._run + 1
                 encoded = name.encode("utf-8", "surrogatepass")
                 self._digests += hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
-            self._runs.extend([self._run] * len(list(run)))
+            self._runs.extend(array("i", (self._run,)) * len(list(run)))
 
     def codes(self) -> Codes:
         """Return each sample's cluster as a number, counted in order of first appearance."""

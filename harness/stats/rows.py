@@ -30,7 +30,7 @@ _SALTS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03))
 _DENSE_BYTES = 2**29
 # A stratum of at most this many clusters is drawn all at once.
 _SMALL = 4096
-_AT_A_TIME = 32
+_AT_A_TIME = 16
 GROUPS = 200
 """A jackknife leaves out one cluster at a time, or one of this many groups of clusters."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from harness.stats.intervals import BAND, LEVEL, SYMMETRIC, Resampled, around, b
 from harness.stats.labelled import PERMUTATIONS, Labelled, Labels, chance
 from harness.stats.paired import paired_sums
 from harness.stats.rows import CHUNK_BYTES, Matrix
-from harness.stats.types import Floats
+from harness.stats.types import Floats, Label
 
 
 class GroupCollector(Collector):
@@ -230,7 +231,7 @@ class _Counted:
         self.counts = counts
         self._statistics = Statistics()
         self._labels = Labels()
-        self._last = "", 0
+        self._last: tuple[str, Label] = "", ()
         self._labelled: Labelled | None = None
         self.families: list[_Draws] = []
 
@@ -242,12 +243,14 @@ class _Counted:
             self._statistics.add_coded(*coded)
         for sample in samples if coded is None else ():
             self._statistics.add(self.counts.statistics(sample))
-        for sample in samples:
+        for source, run in groupby(samples, attrgetter("source")):
             # Questions about one image follow each other and share its label.
-            if sample.source and sample.source == self._last[0]:
-                self._labels.again(self._last[1])
-            else:
-                self._last = sample.source, self._labels.add(self.counts.label(sample))
+            same = list(run)
+            if not source or source != self._last[0]:
+                self._last = source, self.counts.label(same[0])
+            self._labels.add(self._last[1], len(same) if source else 1)
+            for sample in () if source else same[1:]:
+                self._labels.add(self.counts.label(sample))
 
     def merge(self, other: _Counted) -> bool:
         """Give both the same positions, where they depend on the answers; whether they do."""

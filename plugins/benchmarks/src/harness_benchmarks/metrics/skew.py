@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Literal
 
 from harness.descriptors import Json, MetricDescriptor, Option
@@ -186,32 +187,37 @@ class SkewCounts:
         import numpy as np
 
         kinds = self.kinds_of(samples)
-        concepts = [sample.fields.get(self._field) for sample in samples]
-        if kinds is None or not self._known(concepts):
+        names = (
+            None
+            if kinds is None
+            else self._numbers([sample.fields.get(self._field) for sample in samples])
+        )
+        if kinds is None or names is None:
             return None
-        names = np.fromiter(map(self._concept_codes.__getitem__, concepts), np.int64, len(concepts))
         keys = (names * KINDS + kinds).tolist()
-        codes = list(map(self._codes.get, keys))
-        for place, sample in enumerate(samples) if None in codes else ():
-            if codes[place] is None:
-                if keys[place] not in self._codes:
-                    self._distinct.append(self.statistics(sample))
-                    self._codes[keys[place]] = len(self._distinct) - 1
-                codes[place] = self._codes[keys[place]]
-        return np.array(codes, dtype=np.int64), self._distinct
+        codes = np.fromiter(map(self._codes.get, keys, repeat(-1)), np.int64, len(keys))
+        for place in np.flatnonzero(codes < 0).tolist():
+            if keys[place] not in self._codes:
+                self._distinct.append(self.statistics(samples[place]))
+                self._codes[keys[place]] = len(self._distinct) - 1
+            codes[place] = self._codes[keys[place]]
+        return codes, self._distinct
 
-    def _known(self, concepts: Sequence[Json]) -> bool:
-        """Number the concepts that are new; whether all are texts."""
+    def _numbers(self, concepts: Sequence[Json]) -> Codes | None:
+        """Return the number of each concept, new ones numbered; ``None`` unless all are texts."""
+        import numpy as np
+
         try:
-            if all(map(self._concept_codes.__contains__, concepts)):
-                return True
+            numbers = map(self._concept_codes.__getitem__, concepts)
+            return np.fromiter(numbers, np.int64, len(concepts))
         except TypeError:  # what is no text is refused by `statistics`, and may have no hash
-            return False
-        if {*map(type, concepts)} != {str}:
-            return False
+            return None
+        except KeyError:
+            if {*map(type, concepts)} != {str}:
+                return None
         for name in dict.fromkeys(concepts):
             self._concept_codes.setdefault(name, len(self._concept_codes))
-        return True
+        return self._numbers(concepts)
 
     def kinds_of(self, samples: Sequence[ScoredSample]) -> Codes | None:
         """Return what each sample's statistics depend on beside its concept, as a whole number.

@@ -6,5 +6,5 @@ BENCHMARKS: tuple[str, ...] = (
     "pairs", "genderbias_vl", "sb_bench", "vlbiasbench", "pope", "fer_plus", "vl_checklist",
     "face_human_bench", "imagenet", "karpathy", "emotic", "miap", "phase", "pata",
 )  # fmt: skip
-VERSION = 2
+VERSION = 3
 """Raised when a byte of the drawn data changes."""

@@ -9,26 +9,26 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from harness_demo_world.chance import stream
 from harness_demo_world.layouts.pixels import jpeg
 
 from harness_people_benchmarks.demo import two_people
+
+_ANSWERS = ("ans0", "ans1", "ans2")
 
 
 def files(seed: int) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Yield the shard."""
     rows = []
-    info = dict(
-        zip(
-            ("ans0", "ans1", "ans2"),
-            map(list, zip(two_people.PEOPLE, two_people.GROUPS, strict=True)),
-            strict=True,
-        )
-    )
     for number in range(two_people.IMAGES):
         image = jpeg(two_people.drawn(seed, number))
         for question in two_people.asked(number):
             if question.condition != "ambig":
                 continue
+            # As in BBQ no place is always right: whoever names one letter knows nothing.
+            order = [0, 1, 2]
+            stream(seed, "sb_bench answers", f"{number} {question.polarity}").shuffle(order)
+            named = list(zip(_ANSWERS, order, strict=True))
             rows.append(
                 {
                     "file_name": {"bytes": image, "path": f"{number}.jpg"},
@@ -38,9 +38,14 @@ def files(seed: int) -> Iterator[tuple[PurePosixPath, bytes]]:
                     "question_polarity": question.polarity,
                     "context": question.context,
                     "question": two_people.QUESTIONS[question.polarity],
-                    **dict(zip(("ans0", "ans1", "ans2"), two_people.PEOPLE, strict=True)),
-                    "label": str(question.right),
-                    "answer_info": json.dumps(info),
+                    **{answer: two_people.PEOPLE[who] for answer, who in named},
+                    "label": str(order.index(question.right)),
+                    "answer_info": json.dumps(
+                        {
+                            answer: [two_people.PEOPLE[who], two_people.GROUPS[who]]
+                            for answer, who in named
+                        }
+                    ),
                 }
             )
     memory = io.BytesIO()
