@@ -456,12 +456,14 @@ class DataSourceDescriptor(Descriptor):
         benchmarks: The ``data.benchmark`` ids it can provide.
         marks: Marks its data put on every record.
         reader_options: Per benchmark, reader options its data need beside the spec's.
+        task_options: Per task, named options that nobody chose otherwise.
         beside: Id of a source whose profiles get these benchmarks too.
     """
 
     benchmarks: frozenset[str]
     marks: tuple[str, ...] = ()
     reader_options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    task_options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     beside: str = ""
 
 

@@ -13,7 +13,7 @@ from harness.api.results import RunResult
 from harness.api.tasks import tasks_named
 from harness.api.tracking import find_trackers, tracked
 from harness.arguments import Device, Seed, Several, Threads, Within, Workers, checked, given
-from harness.config.data import unused
+from harness.config.data import chosen_spec, unused
 from harness.config.settings import Settings, load_settings
 from harness.config.tasks import TaskName, include, installed_catalog, task_name
 from harness.descriptors import Json
@@ -90,7 +90,7 @@ def load_task(
     settings = settings or load_settings(profile=profile)
     if data is not None:
         settings = settings.with_data({task: Path(data)})
-    return Task(installed_catalog().task(task, options or {}), settings)
+    return Task(chosen_spec(task, options or {}, settings), settings)
 
 
 @checked
@@ -369,11 +369,10 @@ def _configured(
     configured = configure_model(
         model, options.get("options") or {}, settings, runtime, checkpoint, method=method
     )
-    catalog = installed_catalog()
-    names = catalog.expand(names)
+    names = installed_catalog().expand(names)
     spec_options = task_options(options.get("spec_options") or {}, names)
     changes, ignored = given(Changes, options).read_by(configured.descriptor)
-    specs = changes.apply(catalog.task(name, spec_options.get(name, {})) for name in names)
+    specs = changes.apply(chosen_spec(name, spec_options.get(name, {}), settings) for name in names)
     notes = (*configured.unused_flags(), *ignored, *unused(options.get("data") or {}, specs),
              *changes.without_effect(specs))  # fmt: skip
     if configured.reasoning != AUTO and not all(map(writes, specs)):

@@ -29,8 +29,7 @@ def tasks_named(
             names += task_names([task])
             continue
         names.append(task.id)
-        options_of = task.spec.options.values()
-        values = {one.name: one.value for one in options_of if one.value != one.default}
+        values = {one.name: one.value for one in task.spec.options.values()}
         if installed_catalog().task(task.id, values) != task.spec:
             raise UserError(f"task {task.id!r} no longer matches the installed spec of that id",
                             fix="pass its spec as a dictionary with another id")  # fmt: skip

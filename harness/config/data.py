@@ -80,6 +80,15 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
     raise UserError(f"no data path is set for {spec.id!r}", fix=remedy(spec))
 
 
+def chosen_spec(name: str, chosen: Mapping[str, Json], settings: Settings) -> TaskSpec:
+    """Return a task under named options: those chosen, and beside them its data source's."""
+    catalog = installed_catalog()
+    spec = catalog.task(name, chosen)
+    source = None if given_path(spec, settings) else source_of(spec.data.benchmark, settings.source)
+    own = {} if source is None else source.task_options.get(name, {})
+    return catalog.task(name, {**own, **chosen}) if own else spec
+
+
 def source_of(benchmark: str, name: str | None) -> DataSourceDescriptor | None:
     """Return the data source of this name, or one beside it, that has a benchmark.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from harness.descriptors import Capability, Json
@@ -33,12 +34,11 @@ class Majority(Baseline):
     def __init__(self, options: Mapping[str, Json], task: TaskHandle) -> None:
         del options
         self._task = task
-        self._found: tuple[Any, str] | None = None
 
     def refusal(self, needed: Capability) -> str:
         """Return why the train split has no most frequent answer, empty when it has one."""
         del needed
-        return self._answer()[1]
+        return self._answer[1]
 
     def replier(self) -> Callable[[Request], Result]:
         """Read the train split and return the function that repeats its answer.
@@ -46,7 +46,7 @@ class Majority(Baseline):
         Raises:
             UserError: when the train split has no sample, or answers of another kind.
         """
-        target, why = self._answer()
+        target, why = self._answer
         if why:
             raise UserError(f"the majority baseline cannot answer: {why}", where=self._task.id)
         text = self._task.render_answer(target)
@@ -62,10 +62,9 @@ class Majority(Baseline):
 
         return reply
 
+    @cached_property
     def _answer(self) -> tuple[Any, str]:
-        if self._found is None:
-            self._found = _most_common(self._task)
-        return self._found
+        return _most_common(self._task)
 
 
 def _most_common(task: TaskHandle) -> tuple[Any, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from itertools import chain
 from random import Random
 
@@ -32,7 +33,6 @@ class RandomAnswers(Baseline):
     def __init__(self, options: Mapping[str, Json], task: TaskHandle) -> None:
         self._seed = options["seed"]
         self._task = task
-        self._drawn: tuple[tuple[str, ...], str] | None = None
 
     def details(self) -> Mapping[str, Json]:
         """Return the seed."""
@@ -40,7 +40,7 @@ class RandomAnswers(Baseline):
 
     def refusal(self, needed: Capability) -> str:
         """Return why there is nothing to draw a written answer from, empty when there is."""
-        return self._drawable()[1] if needed == "generate" else ""
+        return self._drawable[1] if needed == "generate" else ""
 
     def replier(self) -> Callable[[Request], Result]:
         """Return the function that draws."""
@@ -53,24 +53,22 @@ class RandomAnswers(Baseline):
             return Scores("similarity", tuple(draw.random() for _ in request.want.options))
         if not isinstance(request.want, Generate):
             return unsupported(self.name)
-        labels, _ = self._drawable()
+        labels, _ = self._drawable
         target: Json = draw.choice(labels) if labels else [[draw.random(), draw.random()]]
         return Text(self._task.render_answer(target))
 
+    @cached_property
     def _drawable(self) -> tuple[tuple[str, ...], str]:
         """Return labels to draw from, the task's or the train split's, or why there is nothing.
 
         There are no labels where answers are points.
         """
-        if self._drawn is None:
-            choices, why = self._task.options, ""
-            if not choices:
-                targets = (sample.target for sample in self._task.train_samples())
-                first = next(targets, None)
-                if as_label(first) is not None:
-                    labels = (as_label(target) for target in chain([first], targets))
-                    choices = tuple(sorted({label for label in labels if label is not None}))
-                elif not as_points(first):
-                    why = NO_SAMPLES if first is None else OTHER_ANSWERS
-            self._drawn = choices, why
-        return self._drawn
+        if self._task.options:
+            return self._task.options, ""
+        targets = (sample.target for sample in self._task.train_samples())
+        first = next(targets, None)
+        if as_label(first) is not None:
+            labels = (as_label(target) for target in chain([first], targets))
+            return tuple(sorted({label for label in labels if label is not None})), ""
+        why = NO_SAMPLES if first is None else OTHER_ANSWERS
+        return (), "" if as_points(first) else why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, UserError, each_once, near, unknown
@@ -17,17 +18,12 @@ if TYPE_CHECKING:
 class InstalledTasks:
     """The task specs that are installed, read when something is asked of them."""
 
-    def __init__(self) -> None:
-        self._catalog: Catalog | None = None
-
-    @property
+    @cached_property
     def catalog(self) -> Catalog:
         """Every spec that plugins bring."""
-        if self._catalog is None:
-            from harness.config.tasks import installed_catalog
+        from harness.config.tasks import installed_catalog
 
-            self._catalog = installed_catalog()
-        return self._catalog
+        return installed_catalog()
 
     def ordered(self, records: list[EvaluationRecord]) -> list[EvaluationRecord]:
         """Return records by task as groups order them, then specs, then as they come."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,25 @@ def test_every_check_of_every_kit_has_something_that_breaks_it() -> None:
         if kind == "command":
             names, caught = names - {"helps", "wrong_flag"}, set()
         assert names - caught == set(), kind
+
+
+@pytest.mark.parametrize(
+    ("task_options", "message"),
+    [
+        ({"raf_db": {"classes": "drawn"}}, "classes"),
+        ({"imagenet_zeroshot": {"classes": "draw"}}, "draw"),
+        ({"raf_dd": {}}, "raf_dd"),
+    ],
+)
+def test_options_that_a_source_chooses_for_a_task_are_the_tasks_own(
+    task_options: dict[str, Any], message: str
+) -> None:
+    checked = subject("data source", "")
+    chosen = replace(checked.descriptor, task_options=task_options)
+    named = next(one for one in checks_of("data source") if one.name == "provides")
+    outcome = run_check(named, replace(checked, descriptor=chosen))
+    assert outcome.status == "failed"
+    assert message in outcome.why
 
 
 @pytest.mark.parametrize(("name", "check"), [("no_help", "helps"), ("wrong_flag", "wrong_flag")])

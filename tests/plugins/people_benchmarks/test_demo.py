@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness_people_benchmarks.demo.contents import BENCHMARKS
@@ -62,6 +64,39 @@ def test_equal_scores_are_never_right_where_one_option_always_is() -> None:
             looked_at.append(name)
             assert len(targets) > 1 or targets != {spec.labels[0]}, name
     assert "vl_checklist" in looked_at
+
+
+def test_no_place_of_an_answer_is_right_for_most_questions_of_sb_bench() -> None:
+    """A model that names one letter knows nothing, and must not seem to."""
+    targets = Counter(str(sample.target) for sample in harness.load_task("sb_bench").samples())
+    assert set(targets) == {"ans0", "ans1", "ans2"}
+    assert max(targets.values()) < targets.total() / 2
+    for sample in harness.load_task("sb_bench").samples():
+        assert sample.fields[str(sample.target)] == "Not known"
+        biased = str(sample.fields["biased"])
+        who = "old" if "could not" in str(sample.fields["question"]) else "young"
+        assert sample.fields[biased] == f"The {who} person"
+
+
+def test_the_demo_asks_for_the_classes_that_it_draws_and_real_data_for_all(tmp_path: Path) -> None:
+    drawn = harness.load_task("imagenet_zeroshot", profile="demo")
+    assert {str(sample.target) for sample in drawn.samples()} == set(drawn.spec.labels)
+    chosen = harness.load_task("imagenet_zeroshot", profile="demo", options={"classes": "all"})
+    assert len(chosen.spec.labels) == 1000
+    (tmp_path / "val" / "n01440764").mkdir(parents=True)
+    given = harness.load_task("imagenet_zeroshot", profile="demo", data=tmp_path)
+    assert len(given.spec.labels) == 1000
+    real = harness.load_task("imagenet_zeroshot", profile="full", data=tmp_path)
+    assert real.spec == given.spec == chosen.spec
+
+
+@pytest.mark.parametrize("options", [None, {"classes": "all"}, {"classes": "drawn"}])
+def test_a_run_asks_for_the_classes_that_its_task_was_loaded_with(
+    tmp_path: Path, options: dict[str, Any] | None
+) -> None:
+    task = harness.load_task("imagenet_zeroshot", profile="demo", options=options)
+    [record] = harness.run("random", task, limit=2, results=tmp_path).records
+    assert record.task_options == {"classes": task.spec.options["classes"].value}
 
 
 @pytest.mark.parametrize("benchmark", ["genderbias_vl", "pope"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
 from harness.analysis.results import Analysis
 from harness.api.runs import settings_for
 from harness.arguments import FORMER, Device, Within, checked
+from harness.config.data import chosen_spec
 from harness.config.settings import Settings
 from harness.config.tasks import installed_catalog, task_names
 from harness.descriptors import Json
@@ -78,10 +79,9 @@ def prepared(
     threads.wait_passively()
     named = task_names(tasks)
     settings = settings_for(shared.get("profile"), shared.get("results"), shared.get("data"))
-    catalog = installed_catalog()
-    names = catalog.expand(named)
+    names = installed_catalog().expand(named)
     spec_options = task_options(shared.get("spec_options") or {}, names)
-    specs = [catalog.task(name, spec_options.get(name, {})) for name in names]
+    specs = [chosen_spec(name, spec_options.get(name, {}), settings) for name in names]
     runtime = Runtime(
         device=shared.get("device", "auto"),
         dtype=shared.get("dtype", "auto"),

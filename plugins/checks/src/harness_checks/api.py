@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from harness.api.records import several
 from harness.api.runs import settings_for
 from harness.arguments import FORMER, Within, checked
-from harness.config.data import refuse_unused
+from harness.config.data import chosen_spec, refuse_unused
 from harness.config.tasks import TaskName, installed_catalog, task_name
 from harness.descriptors import Json
 from harness.errors import HarnessError, UserError, nearest
@@ -71,9 +71,10 @@ def data_check(
         UserError: unknown task or option, or the data cannot be found at all.
     """
     name = task_name(task)
-    spec = installed_catalog().task(name, options or {})
+    settings = settings_for(profile, None, data)
+    spec = chosen_spec(name, options or {}, settings)
     refuse_unused(data or {}, spec)
-    prepared = Task(spec, settings_for(profile, None, data))
+    prepared = Task(spec, settings)
     return DataReport(prepared, check_task(prepared, images, on_progress or (lambda *_: None)))
 
 

@@ -174,14 +174,13 @@ def _id(name: str) -> str:
 
 
 def _task(name: str, flags: dict[str, Any]) -> tuple[Task, Path | None]:
-    from harness.config.data import given_path, refuse_unused
-    from harness.config.tasks import installed_catalog
+    from harness.config.data import chosen_spec, given_path, refuse_unused
     from harness.evaluation.task import Task
 
     name = _id(name)
-    spec = installed_catalog().task(name, _chosen(name, flags))
-    refuse_unused(pairs(flags["data"], "--data"), spec)
     settings = _settings(flags["data"], flags["profile"])
+    spec = chosen_spec(name, _chosen(name, flags), settings)
+    refuse_unused(pairs(flags["data"], "--data"), spec)
     return Task(spec, settings), given_path(spec, settings)
 
 

@@ -64,6 +64,7 @@ def harness_data_sources() -> Sequence[DataSourceDescriptor]:
             "nothing.",
             benchmarks=frozenset(BENCHMARKS),
             marks=("demo",),
+            task_options={"imagenet_zeroshot": {"classes": "drawn"}},  # as many as are drawn
             beside="demo_world",
             requires=("harness_demo_world",),
             install="pip install social-harness-demo-world",

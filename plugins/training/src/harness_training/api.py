@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypedDict, Unpack
 from harness.api.runs import settings_for
 from harness.api.tracking import find_trackers, tracked
 from harness.arguments import Within, checked
-from harness.config.data import unused
+from harness.config.data import chosen_spec, unused
 from harness.config.tasks import installed_catalog, task_names
 from harness.descriptors import Json
 from harness.evaluation.model import configure_model
@@ -135,12 +135,11 @@ def _plan(
     dtype = "float32" if settings.precision == "float32" else "auto"
     runtime = Runtime(device=settings.device, dtype=dtype, cache=general.cache / "features")
     configured = configure_model(model, options.get("options") or {}, general, runtime)
-    catalog = installed_catalog()
-    names = catalog.expand(tasks)
+    names = installed_catalog().expand(tasks)
     validated = [named_task(settings.validate)[0]] if settings.validate else []
     spec_options = task_options(options.get("spec_options") or {}, [*names, *validated])
     by_name = {
-        name: Task(catalog.task(name, spec_options.get(name, {})), general)
+        name: Task(chosen_spec(name, spec_options.get(name, {}), general), general)
         for name in (*names, *validated)
     }
     passed_on: dict[str, Any] = {

@@ -60,6 +60,12 @@ def provides(subject: Subject) -> None:
     names = subject.descriptor.benchmarks
     if not names or not all(isinstance(name, str) and name for name in names):
         raise ContractError("it names no benchmark")
+    catalog = installed_catalog()
+    for task, options in subject.descriptor.task_options.items():
+        try:
+            catalog.task(task, options)
+        except HarnessError as error:
+            raise ContractError(f"its task_options of {task}: {error.message}") from None
     with tempfile.TemporaryDirectory() as cache:
         for name in sorted(names)[:_BENCHMARKS]:
             _located(subject, name, Path(cache), ("test",))

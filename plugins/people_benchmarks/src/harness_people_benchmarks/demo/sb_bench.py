@@ -25,7 +25,7 @@ def files(seed: int) -> Iterator[tuple[PurePosixPath, bytes]]:
         for question in two_people.asked(number):
             if question.condition != "ambig":
                 continue
-            # As in BBQ no place is always right: whoever names one letter knows nothing.
+            # As in BBQ no place is always right, or naming one letter would be right as well.
             order = [0, 1, 2]
             stream(seed, "sb_bench answers", f"{number} {question.polarity}").shuffle(order)
             named = list(zip(_ANSWERS, order, strict=True))
