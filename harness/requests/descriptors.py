@@ -9,7 +9,7 @@ EXTRACTORS: tuple[ExtractorDescriptor, ...] = (
         id="label",
         target="harness.requests.extractors.label:LabelExtractor",
         summary="A label: the text names exactly one of the task's labels.",
-        version=7,
+        version=8,
     ),
     ExtractorDescriptor(
         id="verbatim",

@@ -200,7 +200,11 @@ EMOTIONS = ("happy", "sad", "fear")
         "He does not look happy.", "She doesn't seem to be sad", "I don't think he is happy.",
         "no sign of fear", "The person is not happy or sad.", "not happy/sad", "happy is wrong",
         "neither sad, nor fear", "isn't showing fear", "There is a lack of fear.",
-        "anything but happy", "happy: no",
+        "anything but happy", "happy: no", "Fear cannot be seen.", "devoid of fear", "zero fear",
+        "The face is free of fear", "fear, no", "fear -- no.", "fear: not present", "fear: absent",
+        "I ruled fear out", "There is little fear", "we can discard fear", "I reject fear",
+        "fear: 0%", "0% fear", "fear fails to describe it", "It should have been fear",
+        "I would have said fear", "everyone but happy", "fear is nowhere to be seen",
         "Happy isn't right.", '{"happy": false}', "不是happy", "没有fear",
     ],
 )  # fmt: skip
