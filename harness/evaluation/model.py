@@ -16,7 +16,7 @@ from harness.evaluation.requests import wanted
 from harness.evaluation.task import Task
 from harness.guard import check_descriptor, described
 from harness.models import Answerer, Model, Runtime, threads
-from harness.models.contract import HasSize, MayRefuse, RefusesTasks, TellsUnused
+from harness.models.contract import HasSize, RefusesTasks, TellsUnused
 from harness.models.guard import identity_of, loaded, make_model, require_offer, weight_bytes
 from harness.models.in_memory import ObjectModel
 from harness.packages import package_of
@@ -217,11 +217,10 @@ class ConfiguredModel:
         Raises:
             CannotAnswer: it cannot; UserError for what it needs and is not there.
         """
-        model = self.model(task)
-        why = model.refusal(task.spec.ask.capability) if isinstance(model, MayRefuse) else ""
-        if isinstance(model, RefusesTasks):
-            with contract_of(self.descriptor).calling("refuses"):
-                why = why or model.refuses(wanted(task.spec, None))
+        if not isinstance(model := self.model(task), RefusesTasks):
+            return
+        with contract_of(self.descriptor).calling("refuses"):
+            why = model.refuses(wanted(task.spec, None))
         if why:
             raise CannotAnswer(
                 f"model {self.descriptor.id!r} cannot answer task {task.id!r}: {why}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -226,7 +225,7 @@ class EvaluationWriter:
             self._say(f"{spec.name}: computing metrics and intervals, which takes a while")
         directory = job.directory
         with open_whole(directory / SAMPLES) as file:
-            blocks = _written(_blocks_of_plan(job, journal), file)
+            blocks = _written(job, journal, file)
             said = {f"samples to which -o {name} does not apply": job.plan.samples
                     for name in job.unused}  # fmt: skip
             summary = summarise(spec, blocks, left_out={**job.plan.left_out, **said})
@@ -290,15 +289,19 @@ def _write_plan(job: Job) -> None:
     write_json(path, about)
 
 
-def _blocks_of_plan(job: Job, journal: Journal) -> Iterator[list[SampleRecord]]:
-    """Yield the journal's blocks; at their end, check that their samples were the plan's.
+def _written(job: Job, journal: Journal, file: IO[bytes]) -> Iterator[list[SampleRecord]]:
+    """Yield the journal's blocks in plan order, and copy their lines: they are parsed once.
 
     Raises:
-        UserError: they were others, or in another order.
+        UserError: in the end, when their samples were not the plan's, or in another order.
     """
     digest = hashlib.sha256()
-    for block in journal.blocks():
-        digest.update("".join(f"{record.id}\n" for record in block).encode())
+    for index in sorted(journal.done):
+        block = []
+        for record, line in journal.lines(index):
+            digest.update(f"{record.id}\n".encode())
+            file.write(f"{line}\n".encode())
+            block.append(record)
         yield block
     if digest.hexdigest() != job.plan.parts[IDS]:
         raise UserError(
@@ -306,15 +309,6 @@ def _blocks_of_plan(job: Job, journal: Journal) -> Iterator[list[SampleRecord]]:
             where=job.directory,
             fix=f"harness results rm {quote(str(job.directory))}; the same command then restarts",
         )
-
-
-def _written(blocks: Iterable[list[SampleRecord]], file: IO[bytes]) -> Iterator[list[SampleRecord]]:
-    """Yield blocks, and write their records line by line on the way: the journal is parsed once."""
-    # One encoder for all: json.dumps makes one for each line.
-    encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-    for block in blocks:
-        file.writelines(encode(record.to_json()).encode() + b"\n" for record in block)
-        yield block
 
 
 def _evaluation(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from harness.arguments import Device, Several, Threads, check_fields
-from harness.descriptors import Capability, Json, Offer
+from harness.descriptors import Json, Offer
 from harness.requests import AnnotatorAnswer, Choose, Embed, Generate, Request, Response
 from harness.samples import Sample
 
@@ -196,32 +196,20 @@ OFFERED_METHODS: Mapping[Offer, str] = {
 
 
 @runtime_checkable
-class MayRefuse(Protocol):
-    """A model made for one task (``needs_task``) that may be unable to answer it."""
-
-    def refusal(self, needed: Capability) -> str:
-        """Return why it cannot answer its task, empty when it can; called while a run is planned.
-
-        It may read the train split and loads no weights.
-
-        Args:
-            needed: Kind of answer that the task needs.
-
-        Raises:
-            UserError: data that it needs are missing or damaged.
-        """
-        ...
-
-
-@runtime_checkable
 class RefusesTasks(Protocol):
-    """A model that cannot answer every task of its capabilities, as its options are."""
+    """A model that cannot answer every task of its capabilities, by its options or the task's data.
+
+    One that is made for one task (``needs_task``) may read its train split; none loads weights.
+    """
 
     def refuses(self, want: Choose | Generate | Embed) -> str:
         """Return why it cannot answer a task, empty when it can; the plan says so.
 
         Args:
             want: What the task asks for, as in :class:`TellsUnused`.
+
+        Raises:
+            UserError: data that it needs are missing or damaged.
         """
         ...
 

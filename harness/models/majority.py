@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from harness.descriptors import Capability, Json
+from harness.descriptors import Json
 from harness.errors import UserError
 from harness.models._baseline import (
     NO_SAMPLES,
@@ -19,7 +19,7 @@ from harness.models._baseline import (
     unsupported,
 )
 from harness.models.contract import TaskHandle
-from harness.requests import Choose, Generate, Request, Scores, Text
+from harness.requests import Choose, Embed, Generate, Request, Scores, Text
 
 
 class Majority(Baseline):
@@ -35,9 +35,9 @@ class Majority(Baseline):
         del options
         self._task = task
 
-    def refusal(self, needed: Capability) -> str:
+    def refuses(self, want: Choose | Generate | Embed) -> str:
         """Return why the train split has no most frequent answer, empty when it has one."""
-        del needed
+        del want
         return self._answer[1]
 
     def replier(self) -> Callable[[Request], Result]:

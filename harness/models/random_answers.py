@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import chain
 from random import Random
 
-from harness.descriptors import Capability, Json
+from harness.descriptors import Json
 from harness.models._baseline import (
     NO_SAMPLES,
     OTHER_ANSWERS,
@@ -18,7 +18,7 @@ from harness.models._baseline import (
     unsupported,
 )
 from harness.models.contract import TaskHandle
-from harness.requests import Choose, Generate, Request, Scores, Text
+from harness.requests import Choose, Embed, Generate, Request, Scores, Text
 
 
 class RandomAnswers(Baseline):
@@ -38,9 +38,9 @@ class RandomAnswers(Baseline):
         """Return the seed."""
         return {"seed": self._seed}
 
-    def refusal(self, needed: Capability) -> str:
+    def refuses(self, want: Choose | Generate | Embed) -> str:
         """Return why there is nothing to draw a written answer from, empty when there is."""
-        return self._drawable[1] if needed == "generate" else ""
+        return self._drawable[1] if isinstance(want, Generate) else ""
 
     def replier(self) -> Callable[[Request], Result]:
         """Return the function that draws."""

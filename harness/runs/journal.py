@@ -30,6 +30,7 @@ from harness.runs.sample_record import SampleRecord, parse_sample
 FOLDER = "journal"
 _NOTE, _VERDICT = -1, -2  # in place of a block
 _KEYS = {_NOTE: "note", _VERDICT: "verdict"}
+_parse = json.JSONDecoder().raw_decode
 
 
 class Journal:
@@ -178,7 +179,11 @@ class Journal:
         return self.notes[before:]
 
     def records(self, block: int) -> list[SampleRecord]:
-        """Return the records of a finished block.
+        """Return the records of a finished block, which :meth:`lines` reads."""
+        return [record for record, _ in self.lines(block)]
+
+    def lines(self, block: int) -> Iterator[tuple[SampleRecord, str]]:
+        """Yield each record of a finished block, and the JSON that was written of it.
 
         Raises:
             UserError: the segment was changed since it was read.
@@ -186,10 +191,15 @@ class Journal:
         path, start, size = self._places[block]
         with open_file(path) as handle:
             handle.seek(start)
-            decoded = decode(handle.read(size))
-        if decoded is None:
+            body = _body(handle.read(size))
+        if body is None:
             raise UserError("changed while it was read", where=path)
-        return [SampleRecord.from_json(record) for record in decoded[1]]
+        text = body.decode()
+        position, end = text.index("[", 1) + 1, len(text) - 2  # see encode
+        while position < end:
+            record, after = _parse(text, position)
+            yield SampleRecord.from_json(record), text[position:after]
+            position = after + 1
 
     def forget(self, block: int) -> None:
         """Count a block as not done; a new line for it replaces the old one."""
@@ -271,10 +281,7 @@ def decode(line: bytes, where: str = "the journal") -> tuple[int, list[dict[str,
     Raises:
         UserError: the line is whole, and was not written by a journal.
     """
-    if not line.endswith(b"\n") or line[8:9] != b" ":
-        return None
-    body = line[9:-1]
-    if b"%08x" % zlib.crc32(body) != line[:8]:
+    if (body := _body(line)) is None:
         return None
     try:
         block, records = json.loads(body)
@@ -288,6 +295,11 @@ def decode(line: bytes, where: str = "the journal") -> tuple[int, list[dict[str,
     if not all(isinstance(entry, dict) and isinstance(entry.get(key), kind) for entry in records):
         raise _refused(where)
     return block, records
+
+
+def _body(line: bytes) -> bytes | None:
+    body = line[9:-1]
+    return body if line == b"%08x %b\n" % (zlib.crc32(body), body) else None
 
 
 def _refused(where: str) -> UserError:

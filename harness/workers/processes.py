@@ -29,7 +29,7 @@ from harness.workers.messages import event_of
 
 _READ = 1 << 20  # bytes at once
 _ENDS = 5.0  # seconds that a process has to end by itself
-_SAID = 300  # characters of what a process wrote last
+_LAST = 300  # characters of what a process wrote last
 
 
 @dataclass(slots=True)
@@ -215,11 +215,16 @@ class Processes:
         ended = "it closed its socket" if code is None else f"it ended with code {code}"
         if code is not None and code < 0:
             ended = f"ended by {signal.Signals(-code).name}"
-        size = process.log.seek(0, os.SEEK_END)
-        process.log.seek(max(0, size - 4 * _SAID))
-        lines = process.log.read().decode(errors="replace").split("\n")
-        last = next((line for line in reversed(lines) if line.strip()), "")
-        return f"{ended}: {one_line(last, _SAID)}" if last and code != -signal.SIGKILL else ended
+        last = last_line(process.log)
+        return f"{ended}: {last}" if last and code != -signal.SIGKILL else ended
+
+
+def last_line(log: IO[bytes], skipped: str = "\n") -> str:
+    """Return the last line with words in a log, shortened; one with ``skipped`` does not count."""
+    log.seek(max(0, log.seek(0, os.SEEK_END) - _READ))
+    lines = log.read().decode(errors="replace").split("\n")
+    own = (line for line in reversed(lines) if line.strip() and skipped not in line)
+    return one_line(next(own, ""), _LAST)
 
 
 def _fewer(present: int, each: int) -> str:

@@ -61,7 +61,6 @@ from harness.contracts import (
     LeavesOut,
     LoadedStudy,
     Lost,
-    MayRefuse,
     MetricDescriptor,
     Model,
     ModelDescriptor,
@@ -119,7 +118,7 @@ from harness_authoring.contracts_page import Contract, page
 __all__ = ["CONTRACTS"]
 
 _MODEL = (
-    Model, Answerer, Trainable, HasTower, MayRefuse, RefusesTasks, TellsUnused, TakesNotes,
+    Model, Answerer, Trainable, HasTower, RefusesTasks, TellsUnused, TakesNotes,
     PreparesImages, HasSize, HasWeights, ChecksItself, StandsForAnnotators, Runtime, TaskHandle,
     Request, Choose, Generate, Embed, Response, Scores, Text, Vectors, Failed,
 )  # fmt: skip

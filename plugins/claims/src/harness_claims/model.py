@@ -12,7 +12,7 @@ from harness_claims.agreement import agreement
 from harness_claims.annotators import VOTES, answers_of, left_out
 
 if TYPE_CHECKING:
-    from harness.descriptors import Capability, Json
+    from harness.descriptors import Json
     from harness.models import Runtime, TaskHandle
     from harness.requests import (
         AnnotatorAnswer,
@@ -43,9 +43,9 @@ class Human:
         del runtime
         return {"annotators": "leave one out", "version": 1, "votes": self._votes}
 
-    def refusal(self, needed: Capability) -> str:
+    def refuses(self, want: Choose | Generate | Embed) -> str:
         """Return why nobody can be left out, empty when somebody can."""
-        del needed
+        del want
         samples = islice(self._task.samples(), _LOOKED_AT)
         if any(self.annotators(sample) for sample in samples):
             return ""

@@ -12,12 +12,12 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
-from harness.descriptors import Capability, Json
+from harness.descriptors import Json
 from harness.errors import UserError, near, nearest, quoted
 from harness.jsonfiles import unreadable
 from harness.models.contract import Runtime, TaskHandle
 from harness.plugins import find, plugins
-from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
+from harness.requests import Choose, Embed, Failed, Generate, Request, Response, Scores, Text
 from harness.resources import home_path
 
 _VERSION = 3
@@ -88,13 +88,13 @@ class Predictions:
             for line in self._matched().values()
         )
 
-    def refusal(self, needed: Capability) -> str:
+    def refuses(self, want: Choose | Generate | Embed) -> str:
         """Return why the file answers nothing of the task, empty when it answers something.
 
         Raises:
             UserError: for a line that is no such object or comes twice; it names the line.
         """
-        del needed
+        del want
         predictions = self._matched()
         if not predictions:
             return f"{self._path} holds no line for it"

@@ -23,10 +23,11 @@ from typing import IO, Any
 
 from harness.config.tasks import include, task_names
 from harness.descriptors import Json
-from harness.errors import UserError, one_line, quoted
+from harness.errors import UserError, quoted
 from harness.plugins import block
 from harness.workers.gpus import gpus
 from harness.workers.messages import error_data, error_of
+from harness.workers.processes import last_line
 from harness.workers.start import as_json, here
 
 from harness_training.run import NullTrainingReporter, TrainingReporter
@@ -35,7 +36,6 @@ from harness_training.settings import TrainingSettings
 _WAIT = 1.0  # seconds between looks at the processes
 _ENDS = 40.0  # seconds that torchrun has to end; it gives its processes 30
 _READ = 1 << 20  # bytes at once
-_LAST = 300  # characters of what a process wrote last
 _AGAIN = "the same command continues from the last checkpoint"
 
 
@@ -91,9 +91,10 @@ def train_together(
         if problem is not None:
             raise error_of(problem)
         if process.returncode:
+            # What torchrun writes of the end comes last, and says less than a process itself.
+            last = last_line(log, "torch/distributed") or "none of them wrote anything"
             raise UserError(
-                f"the processes of the training ended with code {process.returncode}: "
-                f"{_last_line(log)}",
+                f"the processes of the training ended with code {process.returncode}: {last}",
                 where=out,
                 fix=_AGAIN,
             )
@@ -181,14 +182,6 @@ def _received(connection: socket.socket) -> bytes:
         return connection.recv(_READ)
     except OSError:
         return b""
-
-
-def _last_line(log: IO[bytes]) -> str:
-    """Return the last line of a process's own, not of torchrun's report."""
-    log.seek(0)
-    lines = log.read().decode(errors="replace").split("\n")
-    own = [line for line in lines if line.strip() and "torch/distributed" not in line]
-    return one_line(own[-1], _LAST) if own else "none of them wrote anything"
 
 
 class _RemoteReporter(NullTrainingReporter):
