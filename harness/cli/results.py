@@ -84,6 +84,7 @@ def list_(*, state: State | None, results: Path | None, as_json: bool) -> None:
 def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> None:
     """Show one evaluation: its settings, the code that made it, and its metrics."""
     from harness.api.records import evaluation_at
+    from harness.jsonfiles import read_object
     from harness.runs.folder import named
     from harness.runs.read import read_evaluation
     from harness.runs.superseded import about_of
@@ -96,11 +97,12 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
         click.echo(clean(function("run_file_of")(directory)), nl=False)
         return
     entry = next(metric for metric in _entries(folder) if metric.directory.resolve() == directory)
-    about = about_of(directory) or {}
+    about, clocks = about_of(directory) or {}, directory / "timings.json"
+    timings = read_object(clocks) if clocks.is_file() else {}
     if as_json:
-        print_json({**_entry_json(entry), "record": about})
+        print_json({**_entry_json(entry), "record": about, "timings": timings})
         return
-    facts = {**_entry_json(entry), **_said(about)}
+    facts = {**_entry_json(entry), **_said(about), "timings": _listed(timings)}
     if entry.state in {"finished", "superseded"}:
         record = read_evaluation(directory)
         if ", limit=" in record.title:
@@ -224,9 +226,12 @@ def _short(code: Any) -> str:
     )
 
 
-def _listed(held: Any) -> str:
-    items = held.items() if isinstance(held, dict) else ()
-    return ", ".join(f"{name} {value}" for name, value in items)
+def _listed(facts: Any) -> str:
+    items = facts.items() if isinstance(facts, dict) else ()
+    return ", ".join(
+        f"{name} ({_listed(value)})" if isinstance(value, dict) else f"{name} {value}"
+        for name, value in items
+    )
 
 
 def _samples(entry: Entry) -> str:

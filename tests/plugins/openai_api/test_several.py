@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from harness_openai_api.factory import Endpoint
 from harness_openai_api.pool import Pace
 
+import harness
+from harness.cli.main import invoke, main
 from harness.errors import HarnessError, UserError
 from harness.models import Runtime
 from harness.requests import Choose, Generate, Scores, Text
+from harness.runs.seal import check_seal
 from tests.plugins.openai_api.server import Body, FakeEndpoint, Reply, chat
 
 Start = Callable[..., tuple[Any, Any]]
@@ -321,3 +326,46 @@ def test_what_grows_answers_the_same(
     assert 1 < most <= 6
     answerer.close()
     assert re.search(r"60 \(0 failed; \d at once, [2-6] at most\)", capsys.readouterr().err)
+
+
+def test_a_record_s_clocks_say_what_each_endpoint_did(
+    endpoint: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness_openai_api.traffic._pools", [])
+    fake, _ = endpoint(lambda _: chat("happiness"))
+    options: dict[str, Any] = {
+        "model": "tiny", "scores": "label", "base_url": f"{fake.url},{NOBODY}", "retries": 0,
+        "concurrency": 2, "max_concurrency": 6,
+    }  # fmt: skip
+    run = harness.run("openai_api", "raf_db", options=options, results=tmp_path, limit=5)
+    (record,) = run.records
+    timings = json.loads((record.directory / "timings.json").read_text("utf-8"))
+    assert timings["samples_answered"] == 5
+    alive, dead = timings["endpoints"][fake.url], timings["endpoints"][NOBODY]
+    assert (alive["answered"], alive["failed"], alive["times_down"]) == (5, 0, 0)
+    assert (dead["answered"], dead["times_down"]) == (0, 1)
+    assert 2 <= alive["at_once"] <= alive["most_at_once"] <= 6
+    sealed = (record.directory / "evaluation.json").read_text("utf-8")
+    assert "times_down" not in sealed
+    check_seal(record.directory)
+    # The next evaluation counts its own requests, and what is there already stays as it is.
+    harness.run("openai_api", "raf_db", options=options, results=tmp_path, limit=5)
+    assert json.loads((record.directory / "timings.json").read_text("utf-8")) == timings
+    more = harness.run("openai_api", "raf_db", options=options, results=tmp_path, limit=7)
+    second = json.loads((more.records[0].directory / "timings.json").read_text("utf-8"))
+    assert second["endpoints"][fake.url]["answered"] == 7
+
+
+def test_results_show_prints_the_clocks(
+    endpoint: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake, _ = endpoint(lambda _: chat("happiness"))
+    options = {"model": "tiny", "scores": "label", "base_url": fake.url}
+    run = harness.run("openai_api", "raf_db", options=options, results=tmp_path, limit=3)
+    show = ["results", "show", str(run.records[0].directory)]
+    assert invoke(main, show) == 0
+    printed = capsys.readouterr().out
+    assert f"endpoints ({fake.url} (answered 3, at_once 8, failed 0" in printed
+    assert "samples_answered 3" in printed
+    assert invoke(main, [*show, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["timings"]["endpoints"][fake.url]["answered"] == 3

@@ -12,7 +12,11 @@ from harness_openai_api.options import OPTIONS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["harness_models"]
+    from harness.events import TaskFinished
+
+__all__ = ["harness_models", "harness_task_finished"]
+
+_ID = "openai_api"
 
 
 @hookimpl
@@ -20,7 +24,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
     """Offer the model; nothing heavy is imported."""
     return [
         ModelDescriptor(
-            id="openai_api",
+            id=_ID,
             target="harness_openai_api.factory:Endpoint",
             summary="Any OpenAI-compatible endpoint (vLLM, SGLang, llama.cpp, transformers serve).",
             requires=("httpx2", "anyio"),
@@ -30,3 +34,11 @@ def harness_models() -> Sequence[ModelDescriptor]:
             options=OPTIONS,
         )
     ]
+
+
+@hookimpl
+def harness_task_finished(event: TaskFinished) -> None:
+    """Write what endpoints did beside the clocks of the evaluation."""
+    from harness_openai_api.traffic import write
+
+    write(event, _ID)

@@ -20,6 +20,7 @@ from harness.errors import UserError, one_line
 from harness_openai_api.pool import Pool, Server
 from harness_openai_api.replies import FILTERED, BadReplyError
 from harness_openai_api.secrets import Secret
+from harness_openai_api.traffic import watch
 
 _MOST_BYTES = 64 << 20
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds between tries; each doubles, with full jitter
@@ -221,7 +222,7 @@ class Client:
     async def close(self) -> None:
         """Close every connection."""
         if self._pool is not None:
-            self._pool.summary()
+            self._pool.close()
             self._pool = None
         if self._http is not None:
             await self._http.aclose()
@@ -232,6 +233,7 @@ class Client:
             sending = self._sending
             most = max(sending.concurrency, sending.max_concurrency)
             self._pool = Pool(sending.base_urls, sending.concurrency, most)
+            watch(self._pool)
             self._http = httpx2.AsyncClient(
                 headers={"Authorization": f"Bearer {sending.key}"} if sending.key else {},
                 timeout=httpx2.Timeout(sending.timeout),

@@ -8,7 +8,10 @@ import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from operator import sub
 from statistics import median
+
+from harness.descriptors import Json
 
 _RESTS = 30.0  # seconds that an endpoint which cannot be reached is asked nothing, if others are
 _FIRST_REST = 0.5  # after another error; doubles with each error in a row
@@ -29,11 +32,12 @@ class Pace:
 
     Attributes:
         limit: Requests under way now, at most.
+        largest: The largest that this number was.
     """
 
     def __init__(self, start: int, most: int) -> None:
         self.limit, self._most, self._is_fixed = start, most, most <= start
-        self._largest = start
+        self.largest = start
         self._best = (0.0, start, 0.0)  # answers a second, the number, seconds for one
         self._grows = True
         self._seconds: list[float] = []
@@ -61,7 +65,7 @@ class Pace:
     @property
     def spread(self) -> str:
         """What to say of a number that may change; empty for one that may not."""
-        return "" if self._is_fixed else f"; {self.limit} at once, {self._largest} at most"
+        return "" if self._is_fixed else f"; {self.limit} at once, {self.largest} at most"
 
     def _look(self, seconds: float) -> None:
         self._seconds.clear()
@@ -81,7 +85,7 @@ class Pace:
         limit = min(self._most, max(1, limit))
         if limit != self.limit:
             self.limit, self._ignored = limit, self.limit
-            self._largest = max(self._largest, limit)
+            self.largest = max(self.largest, limit)
             self._seconds.clear()
 
 
@@ -98,6 +102,8 @@ class Server:
         rests_until: The same, after an error of its own; 0 when the last request had none.
         failures: Such errors in a row.
         is_down: Whether the user knows that others take its work.
+        downs: How often the user got this message.
+        written: Requests answered and failed, and ``downs``, when counts were last taken.
         models: Names that it lists; empty for no list.
     """
 
@@ -110,6 +116,8 @@ class Server:
     rests_until: float = 0.0
     failures: int = 0
     is_down: bool = False
+    downs: int = 0
+    written: tuple[int, int, int] = (0, 0, 0)
     models: frozenset[str] = frozenset()
 
     @property
@@ -125,10 +133,15 @@ class Pool:
         urls: Address of each.
         concurrency: Requests that each has under way.
         most: To which that may grow.
+
+    Attributes:
+        servers: The endpoints.
+        is_closed: Whether nothing more is asked of them.
     """
 
     def __init__(self, urls: Sequence[str], concurrency: int, most: int) -> None:
         self.servers = [Server(url, Pace(concurrency, most)) for url in urls]
+        self.is_closed = False
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
@@ -178,6 +191,7 @@ class Pool:
             who = "another takes" if len(others) == 1 else f"{len(others)} others take"
             _say(f"{server.url} {state} ({why}); {who} its work")
             server.is_down = True
+            server.downs += 1
         rest = _RESTS if is_down else min(_RESTS, _FIRST_REST * 2 ** min(server.failures - 1, 9))
         server.rests_until = time.monotonic() + max(rest, wait)
         return bool(others)
@@ -190,8 +204,27 @@ class Pool:
             server.is_down = False
             _say(f"{server.url} answers again")
 
-    def summary(self) -> None:
+    def take_counts(self) -> dict[str, Json]:
+        """Return what each endpoint did since this was last called; empty if that is nothing."""
+        counts: dict[str, Json] = {}
+        anything = False
+        for server in self.servers:
+            now = server.answered, server.failed, server.downs
+            answered, failed, downs = map(sub, now, server.written)
+            anything |= now != server.written
+            server.written = now
+            counts[server.url] = {
+                "answered": answered,
+                "failed": failed,
+                "times_down": downs,
+                "at_once": server.pace.limit,
+                "most_at_once": server.pace.largest,
+            }
+        return counts if anything else {}
+
+    def close(self) -> None:
         """Say how many requests endpoints answered: each of several, and one whose pace varies."""
+        self.is_closed = True
         paces = [one.pace.spread for one in self.servers]
         if len(self.servers) > 1 or any(paces):
             parts = [
