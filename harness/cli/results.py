@@ -228,10 +228,8 @@ def _short(code: Any) -> str:
 
 def _listed(facts: Any) -> str:
     items = facts.items() if isinstance(facts, dict) else ()
-    return ", ".join(
-        f"{name} ({_listed(value)})" if isinstance(value, dict) else f"{name} {value}"
-        for name, value in items
-    )
+    pairs = ((key, f"({_listed(fact)})" if isinstance(fact, dict) else fact) for key, fact in items)
+    return ", ".join(f"{key} {fact}" for key, fact in pairs)
 
 
 def _samples(entry: Entry) -> str:

@@ -197,13 +197,12 @@ OFFERED_METHODS: Mapping[Offer, str] = {
 
 @runtime_checkable
 class RefusesTasks(Protocol):
-    """A model that cannot answer every task of its capabilities, by its options or the task's data.
-
-    One that is made for one task (``needs_task``) may read its train split; none loads weights.
-    """
+    """A model that cannot answer every task of its capabilities, by its options or its data."""
 
     def refuses(self, want: Choose | Generate | Embed) -> str:
         """Return why it cannot answer a task, empty when it can; the plan says so.
+
+        It may read the train split and loads no weights.
 
         Args:
             want: What the task asks for, as in :class:`TellsUnused`.
