@@ -34,11 +34,11 @@ def last_of(arguments: Sequence[str], *once: str) -> list[str]:
         arguments: The command line.
         once: Options that take one value and may be given once.
     """
-    positions = {flag: place for place, flag in enumerate(arguments) if flag in once}
+    positions = {flag: index for index, flag in enumerate(arguments) if flag in once}
     dropped = {
-        place + after
-        for place, flag in enumerate(arguments)
-        if flag in positions and place != positions[flag]
+        index + after
+        for index, flag in enumerate(arguments)
+        if flag in positions and index != positions[flag]
         for after in (0, 1)
     }
-    return [value for place, value in enumerate(arguments) if place not in dropped]
+    return [value for index, value in enumerate(arguments) if index not in dropped]

@@ -48,7 +48,7 @@ def values() -> dict[str, Any]:
         "list": ["a", "b"], "empty list": [], "list of all": [None, 1, b"", "a"], "tuple": (1,),
         "dict": {"a": 1}, "dict of odd": {1: object()}, "empty dict": {}, "set": {"a"},
         "nested": nested, "path": Path("nowhere"), "folder": Path(), "object": object(),
-        "hostile": Hostile(), "type": dict, "function": len, "generator": (one for one in "ab"),
+        "hostile": Hostile(), "type": dict, "function": len, "generator": (item for item in "ab"),
         "numpy int": np.int64(3), "numpy float": np.float32(0.5), "numpy text": np.str_("x"),
         "numpy bool": np.bool_(True), "array": np.zeros(3), "array of none": np.zeros(0),
         "settings": TrainingSettings(), "runtime": Runtime(), "ways": TableOptions(),
@@ -57,8 +57,8 @@ def values() -> dict[str, Any]:
 
 def parameters(function: Callable[..., Any]) -> Iterator[str]:
     """Yield a function's parameters, keys of a typed dictionary among them."""
-    for name, held in inspect.signature(function).parameters.items():
-        if held.kind is inspect.Parameter.VAR_KEYWORD:
+    for name, content in inspect.signature(function).parameters.items():
+        if content.kind is inspect.Parameter.VAR_KEYWORD:
             yield from get_args(get_type_hints(function, include_extras=True)[name])[
                 0
             ].__annotations__
@@ -68,11 +68,11 @@ def parameters(function: Callable[..., Any]) -> Iterator[str]:
 
 def usual(name: str, root: Path) -> Any:
     """Return arguments with which a function works."""
-    asked = {"model": "random", "tasks": "raf_db", "data": {"raf_db": root}, "limit": 2}
-    training = {**asked, "recipe": "ft", "model": "random"}
+    requested = {"model": "random", "tasks": "raf_db", "data": {"raf_db": root}, "limit": 2}
+    training = {**requested, "recipe": "ft", "model": "random"}
     arguments: dict[str, Any] = {
-        "run": asked,
-        "plan": asked,
+        "run": requested,
+        "plan": requested,
         "plan_training": training,
         "train": {**training, "out": "out"},
         "as_model": {"answers": Choosing()},
@@ -107,10 +107,10 @@ def usual(name: str, root: Path) -> Any:
     ("function", "parameter"),
     [
         (name, parameter)
-        for name, held in FUNCTIONS.items()
-        for parameter in parameters(held)
+        for name, content in FUNCTIONS.items()
+        for parameter in parameters(content)
         # What these two take besides is what their plans take, and is handed on to them.
-        if (name not in {"run", "train"} or parameter in inspect.signature(held).parameters)
+        if (name not in {"run", "train"} or parameter in inspect.signature(content).parameters)
         # A function of the user's own raises what it raises.
         and parameter not in {"on_skipped", "on_note", "on_progress"}
     ],
@@ -118,10 +118,10 @@ def usual(name: str, root: Path) -> Any:
 def test_whatever_is_given_works_or_is_the_users_mistake(
     function: str, parameter: str, faces: Faces
 ) -> None:
-    given = usual(function, faces(3))
+    arguments = usual(function, faces(3))
     for value in values().values():
         try:
-            FUNCTIONS[function](**{**given, parameter: value})
+            FUNCTIONS[function](**{**arguments, parameter: value})
         except HarnessError:
             continue
 
@@ -170,8 +170,8 @@ def test_a_wrong_argument_says_which_and_what_is_due(call: Any, message: str) ->
 def test_tasks_are_a_text_with_commas_or_any_iterable_and_paths_are_texts(faces: Faces) -> None:
     root = faces(4)
     data = {"raf_db": str(root)}
-    asked: list[Any] = ["raf_db", " raf_db, ", ["raf_db"], ("raf_db",), iter(["raf_db"])]
-    for tasks in asked:
+    questions: list[Any] = ["raf_db", " raf_db, ", ["raf_db"], ("raf_db",), iter(["raf_db"])]
+    for tasks in questions:
         result = harness.run("null", tasks, data=data, results="there", ids="test_0001,test_0002")
         assert result.records[0].counts.samples == 2
     for tasks in ("raf_db", "social_all", ["social_all"], ("raf_db",), iter(["raf_db"]), None):

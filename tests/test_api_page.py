@@ -16,19 +16,19 @@ PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "python.md").read_
 
 @pytest.mark.parametrize("name", [name for name in harness.__all__ if name != "__version__"])
 def test_every_function_is_there_with_its_parameters(name: str) -> None:
-    said = re.search(rf"`harness\.{name}\(([^)]*)\)`", PAGE)
-    assert said is not None
-    written = [part.strip() for part in said.group(1).split(",") if part.strip() != "*"]
+    match = re.search(rf"`harness\.{name}\(([^)]*)\)`", PAGE)
+    assert match is not None
+    written = [part.strip() for part in match.group(1).split(",") if part.strip() != "*"]
     assert sorted(written) == sorted(parameters(getattr(harness, name)))
 
 
 def parameters(function: Any) -> list[str]:
     """Return a function's parameters, keywords of a typed dictionary among them."""
     names = []
-    for key, held in inspect.signature(function).parameters.items():
-        if held.kind is inspect.Parameter.VAR_KEYWORD:
-            (asked,) = get_args(get_type_hints(function, include_extras=True)[key])
-            names += asked.__annotations__
+    for key, content in inspect.signature(function).parameters.items():
+        if content.kind is inspect.Parameter.VAR_KEYWORD:
+            (requested,) = get_args(get_type_hints(function, include_extras=True)[key])
+            names += requested.__annotations__
         else:
             names.append(key)
     return names

@@ -47,8 +47,8 @@ TIES = {"builtin", "__init__", "__main__"}
 
 
 def files(*places: str) -> list[Path]:
-    found = [path for place in places for path in (ROOT / place).rglob("*.py")]
-    return sorted(path for path in found if "build" not in path.relative_to(ROOT).parts)
+    results = [path for position in places for path in (ROOT / position).rglob("*.py")]
+    return sorted(path for path in results if "build" not in path.relative_to(ROOT).parts)
 
 
 def parsed(path: Path) -> ast.Module:
@@ -175,8 +175,8 @@ def test_the_modules_that_import_torch_are_those_the_page_declares() -> None:
 
 def test_the_core_imports_matplotlib_in_functions_alone() -> None:
     for path in files("harness"):
-        found = {name.split(".")[0] for name in imports(at_import_time(parsed(path)))}
-        assert "matplotlib" not in found, path.relative_to(ROOT)
+        result = {name.split(".")[0] for name in imports(at_import_time(parsed(path)))}
+        assert "matplotlib" not in result, path.relative_to(ROOT)
 
 
 def test_files_and_functions_stay_short() -> None:
@@ -201,7 +201,7 @@ def test_json_of_strangers_comes_through_one_door() -> None:
     door = {PACKAGE / "jsonfiles.py"}
     # What the same process has just written, and what is part of the package itself.
     mine = {PACKAGE / "packages.py"}
-    found = {
+    result = {
         path
         for path in files("harness")
         for node in ast.walk(parsed(path))
@@ -209,8 +209,8 @@ def test_json_of_strangers_comes_through_one_door() -> None:
         and ast.unparse(node.func) in {"json.loads", "json.load"}
         and "read_" in ast.unparse(node)
     }
-    engine = {path for path in found if path.is_relative_to(PACKAGE / "engine")}
-    assert found - door - mine - engine == set()
+    engine = {path for path in result if path.is_relative_to(PACKAGE / "engine")}
+    assert result - door - mine - engine == set()
 
 
 def test_the_version_is_said_once() -> None:
@@ -225,24 +225,24 @@ def test_the_version_is_said_once() -> None:
 )
 def test_pages_show_commands_and_options_that_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    shown = re.findall(
+    displayed = re.findall(
         r"(?:^|[ `/])harness((?: [^`\n#]+)?)", "\n".join(code_of(text)), re.MULTILINE
     )
     commands = Plugins().commands()
-    for line in shown:
+    for line in displayed:
         words = line.split()
         if not words or words[0] not in commands:
             assert not words or words[0] in {"COMMAND", "--block-plugin"}, line
             continue
         command = load_target(commands[words[0]])
         # A group's own sub-command may take the options.
-        known = {
+        listed = {
             name
-            for held in [command, *getattr(command, "commands", {}).values()]
-            for option in held.params
+            for value in [command, *getattr(command, "commands", {}).values()]
+            for option in value.params
             for name in option.opts
         }
-        assert {word for word in words if word.startswith("-")} <= known | {"--help"}, line
+        assert {word for word in words if word.startswith("-")} <= listed | {"--help"}, line
 
 
 def code_of(text: str) -> list[str]:

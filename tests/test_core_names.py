@@ -50,12 +50,12 @@ def examples(tree: ast.AST) -> set[int]:
     """
     lines: set[int] = set()
     for node in ast.walk(tree):
-        held: list[ast.AST] = []
+        collected: list[ast.AST] = []
         if isinstance(node, ast.keyword) and node.arg in {"epilog", "help", "metavar"}:
-            held = [node.value]
+            collected = [node.value]
         elif isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
-            held = [node.body[0]]
-        for part in held:
+            collected = [node.body[0]]
+        for part in collected:
             end = getattr(part, "end_lineno", None)
             assert isinstance(part, ast.expr | ast.stmt)
             assert end is not None
@@ -83,12 +83,12 @@ def words(tree: ast.AST, skipped: set[int]) -> Iterator[tuple[str, bool]]:
 def named(text: str, *, shows_examples: bool = False) -> set[str]:
     """Return the ids that a module names."""
     tree = ast.parse(text)
-    found: set[str] = set()
+    collected: set[str] = set()
     for word, is_text in words(tree, examples(tree) if shows_examples else set()):
-        found |= set(NAMED.findall(word))
+        collected |= set(NAMED.findall(word))
         if is_text and word in (ENGLISH | GENERAL) - SHARED:
-            found.add(word)
-    return found
+            collected.add(word)
+    return collected
 
 
 def test_what_names_an_id_is_found() -> None:
@@ -101,9 +101,9 @@ def test_what_names_an_id_is_found() -> None:
     "path", sorted((ROOT / "harness").rglob("*.py")), ids=lambda path: path.stem
 )
 def test_the_core_names_nothing_that_a_plugin_adds(path: Path) -> None:
-    place = path.relative_to(ROOT).as_posix()
-    shows = place.startswith("harness/cli/") or place == "harness/hookspecs.py"
-    found = named(path.read_text(encoding="utf-8"), shows_examples=shows)
-    if place.startswith("harness/metrics/"):  # general metrics say their own ids
-        found -= GENERAL
-    assert found == set()
+    position = path.relative_to(ROOT).as_posix()
+    shows = position.startswith("harness/cli/") or position == "harness/hookspecs.py"
+    result = named(path.read_text(encoding="utf-8"), shows_examples=shows)
+    if position.startswith("harness/metrics/"):  # general metrics say their own ids
+        result -= GENERAL
+    assert result == set()

@@ -18,7 +18,7 @@ from harness.targets import load_target
 
 
 @pytest.mark.parametrize(
-    ("option", "given", "value"),
+    ("option", "arguments", "value"),
     [
         (Option(name="a", type="int"), "3", 3),
         (Option(name="a", type="float"), "0.5", 0.5),
@@ -31,14 +31,14 @@ from harness.targets import load_target
         (Option(name="a", choices=("x", "y")), "y", "y"),
     ],
 )
-def test_an_option_parses(option: Option, given: Json, value: Json) -> None:
-    parsed = option.parse(given)
+def test_an_option_parses(option: Option, arguments: Json, value: Json) -> None:
+    parsed = option.parse(arguments)
     assert parsed == value
     assert type(parsed) is type(value)
 
 
 @pytest.mark.parametrize(
-    ("option", "given", "message"),
+    ("option", "arguments", "message"),
     [
         (Option(name="a", type="int"), "3.5", "option 'a': '3.5' is not a whole number"),
         (Option(name="a", type="int"), True, "option 'a': True is not a whole number"),
@@ -47,9 +47,9 @@ def test_an_option_parses(option: Option, given: Json, value: Json) -> None:
         (Option(name="a", choices=("left", "right")), "rigth", "did you mean 'right'?"),
     ],
 )
-def test_an_option_refuses(option: Option, given: Json, message: str) -> None:
+def test_an_option_refuses(option: Option, arguments: Json, message: str) -> None:
     with pytest.raises(UserError) as caught:
-        option.parse(given)
+        option.parse(arguments)
     assert message in str(caught.value)
 
 

@@ -58,8 +58,8 @@ class Block:
 
 def blocks() -> Iterator[Block]:
     for path in PAGES:
-        found = BLOCK.finditer(path.read_text(encoding="utf-8"))
-        for number, block in enumerate(found, 1):
+        result = BLOCK.finditer(path.read_text(encoding="utf-8"))
+        for number, block in enumerate(result, 1):
             page = path.relative_to(ROOT).as_posix()
             yield Block(page, number, block["kind"], block["text"], block["why"] or "")
 
@@ -135,34 +135,34 @@ def the_command_parses(arguments: list[str]) -> None:
         left = [*context._protected_args, *context.args]
         if not left:
             break
-        name, inner, rest = command.resolve_command(context, left)
+        name, inner, remainder = command.resolve_command(context, left)
         assert inner is not None, name
-        if "--help" in rest:
+        if "--help" in remainder:
             return
         command = inner
-        context = inner.make_context(name, rest, parent=context)
+        context = inner.make_context(name, remainder, parent=context)
     names_are_known(context.params)
 
 
-def names_are_known(given: dict[str, Any]) -> None:
-    model = given.get("model")
+def names_are_known(changes: dict[str, Any]) -> None:
+    model = changes.get("model")
     for name in model.split(",") if isinstance(model, str) else ():
         if name in {"MODEL", "first"} or is_path(name):  # a file says which
             continue
         descriptor = find("model", name, plugins().models())
-        options = dict(pair.split("=", 1) for pair in given.get("options", ()))
+        options = dict(pair.split("=", 1) for pair in changes.get("options", ()))
         preset = options.pop("preset", None)
         assert preset is None or preset in descriptor.presets
         parse_options(descriptor.options, options, owner=name)
-    recipe = given.get("recipe")
+    recipe = changes.get("recipe")
     if isinstance(recipe, str):
-        options = dict(pair.split("=", 1) for pair in given.get("recipe_options", ()))
+        options = dict(pair.split("=", 1) for pair in changes.get("recipe_options", ()))
         parse_options(find("recipe", recipe, plugins().recipes()).options, options, owner=recipe)
-    tasks = given.get("tasks")
+    tasks = changes.get("tasks")
     if isinstance(tasks, str):
         tasks = ",".join(name for name in tasks.split(",") if not is_path(name)) or "raf_db"
         load_catalog(plugins().spec_folders()).expand([tasks])
-    layouts = given.get("layout")
+    layouts = changes.get("layout")
     for layout in [layouts] if isinstance(layouts, str) else layouts or ():
         if not is_path(layout):  # a file of the page is read with its block
             load_layout(layout)
@@ -175,7 +175,9 @@ def names_are_known(given: dict[str, Any]) -> None:
 def test_yaml_is_read(block: Block, tmp_path: Path) -> None:
     text = block.text
     if text.startswith("compare:"):  # a part of the page's study
-        text = next(one.text for one in blocks() if one.page == block.page and "study:" in one.text)
+        text = next(
+            item.text for item in blocks() if item.page == block.page and "study:" in item.text
+        )
         text += block.text
     document = parse_yaml(text)
     data: Any = document.data
@@ -197,12 +199,12 @@ def test_yaml_is_read(block: Block, tmp_path: Path) -> None:
 
 
 def published(page: str, name: str) -> str:
-    (found,) = [
+    (results,) = [
         block.text
         for block in blocks()
         if block.page == page and block.text.startswith(f"published: {name}\n")
     ]
-    return found
+    return results
 
 
 @pytest.mark.parametrize("block", of("toml", "json"))
@@ -262,8 +264,8 @@ def harness(environment: dict[str, str], *arguments: str) -> subprocess.Complete
 def test_the_first_model_passes_the_project_s_own_kit(first: dict[str, str]) -> None:
     done = harness(first, "plugin", "check", "first", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
-    checks = {one["name"]: one for one in json.loads(done.stdout)["checks"]}
-    assert not [one for one in checks.values() if one["status"] == "failed"]
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert not [check for check in checks.values() if check["status"] == "failed"]
     assert checks["capabilities"]["status"] == checks["option_order"]["status"] == "ok"
 
 

@@ -24,8 +24,8 @@ def example(name: str) -> str:
 
 def skews(asked: list[float], assigned: list[float], rule: Rule | None = None) -> list[str]:
     """Return skews of one attribute at one concept as the page prints them."""
-    found = (rule or Rule()).skew(np.array(asked)[:, None], np.array(assigned)[:, None])
-    return [f"{value:.3f}" for value in found[:, 0]]
+    result = (rule or Rule()).skew(np.array(asked)[:, None], np.array(assigned)[:, None])
+    return [f"{value:.3f}" for value in result[:, 0]]
 
 
 def test_scounter_s_example_is_what_the_metric_says() -> None:
@@ -89,8 +89,8 @@ def test_a_page_says_what_its_task_s_options_are_and_what_it_is_not_for(name: st
     spec = load_catalog(plugins().spec_folders()).task(name)
     for option in spec.options.values():
         choices = text.split("## Choices")[1]
-        said = choices if f"`{option.name}`" in choices else shared.split("## Choices")[1]
-        lines = [line for line in said.splitlines() if f"`{option.name}`" in line]
+        message = choices if f"`{option.name}`" in choices else shared.split("## Choices")[1]
+        lines = [line for line in message.splitlines() if f"`{option.name}`" in line]
         assert lines, option.name
         rows = [line for line in lines if line.startswith("|")]
         assert not rows or any(str(option.default).removesuffix(".0") in row for row in rows)

@@ -64,9 +64,9 @@ def test_help_of_every_command_loads_no_more_than_a_list() -> None:
     for name, descriptor in plugins().commands().items():
         inner = getattr(load_target(descriptor), "commands", {})
         lines += [f"{name} --help", *(f"{name} {other} --help" for other in inner)]
-    found = {line: of_others(names) for line, names in loaded(lines).items()}
+    results = {line: of_others(names) for line, names in loaded(lines).items()}
     allowed = {"click", "pluggy", "rich"}
-    assert {line: names - allowed for line, names in found.items() if names - allowed} == {}
+    assert {line: names - allowed for line, names in results.items() if names - allowed} == {}
 
 
 def test_a_run_of_a_baseline_loads_no_library_that_it_does_not_compute_with(tmp_path: Path) -> None:

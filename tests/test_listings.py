@@ -34,8 +34,8 @@ def test_a_kind_is_shown_by_any_of_its_words(kind: str, name: str) -> None:
 
 def test_evaluations_are_listed_and_removed(tmp_path: Path) -> None:
     places = [tmp_path / "evaluations" / "raf_db" / name for name in ("one-1", "two-2")]
-    for place in places:
-        write(place, answers(), model=place.name)
+    for position in places:
+        write(position, answers(), model=position.name)
     assert {entry.model for entry in harness.evaluations(tmp_path)} == {"one-1", "two-2"}
     assert not harness.evaluations(tmp_path, state="damaged")
     assert harness.remove_evaluations("raf_db/one-1", results=tmp_path) == [places[0].resolve()]

@@ -44,20 +44,20 @@ def would(clone: Path, target: str) -> str:
 
 
 def test_where_nothing_has_changed_the_demo_is_one_command(clone: Path) -> None:
-    said = would(clone, "demo")
-    assert said.count("bin/harness leaderboard --tasks social_all") == 1
-    assert "pip" not in said
-    assert "harness run" not in said
-    assert "site build" not in said
+    commands = would(clone, "demo")
+    assert commands.count("bin/harness leaderboard --tasks social_all") == 1
+    assert "pip" not in commands
+    assert "harness run" not in commands
+    assert "site build" not in commands
 
 
 @pytest.mark.parametrize("changed", ["harness/a.py", "plugins/a/src/b.py", "leaderboards/d.yaml"])
 def test_the_demo_is_run_again_when_the_code_has_changed(clone: Path, changed: str) -> None:
     touch(clone / changed, 0)
-    said = would(clone, "demo")
-    assert "harness run --model socialfusion" in said
-    assert "harness run --model majority,random,human" in said
-    assert "pip" not in said
+    commands = would(clone, "demo")
+    assert "harness run --model socialfusion" in commands
+    assert "harness run --model majority,random,human" in commands
+    assert "pip" not in commands
 
 
 @pytest.mark.parametrize("gone", [*LEFT, "results"])

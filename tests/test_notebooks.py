@@ -26,18 +26,18 @@ def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     client.NotebookClient(
         notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
-    outputs = [one for cell in notebook.cells for one in cell.get("outputs", ())]
-    html = "".join(one.get("data", {}).get("text/html", "") for one in outputs)
+    outputs = [item for cell in notebook.cells for item in cell.get("outputs", ())]
+    html = "".join(item.get("data", {}).get("text/html", "") for item in outputs)
     assert "majority" in html
     assert html.count("data:image/jpeg;base64,") >= 4
-    assert any("image/svg+xml" in one.get("data", {}) for one in outputs)
+    assert any("image/svg+xml" in item.get("data", {}) for item in outputs)
 
 
 def test_a_gallery_shows_what_is_asked_for_and_withholds_images_of_people(tmp_path: Path) -> None:
     result = harness.run("random", "raf_db", results=tmp_path, profile="demo", limit=6)
     wrong = sum(sample.answer != sample.target for sample in result.samples())
-    shown = result.gallery(3, which="wrong")._repr_html_()
-    assert shown.count("<img") == min(3, wrong)
+    displayed = result.gallery(3, which="wrong")._repr_html_()
+    assert displayed.count("<img") == min(3, wrong)
     assert not result.gallery(which="errors")._repr_html_().count("<img")
     door: Any = result
     for arguments in ({"which": "wrongs"}, {"limit": 0}, {"limit": "3"}):
@@ -54,9 +54,9 @@ def test_a_gallery_escapes_what_data_and_models_say(tmp_path: Path) -> None:
             return ["<script>alert(1)</script>"] * len(requests)
 
     result = harness.run(Odd(), "textvqa", results=tmp_path, profile="demo", limit=2)
-    shown = result.gallery()._repr_html_()
-    assert "<script" not in shown
-    assert "&lt;script&gt;" in shown
+    displayed = result.gallery()._repr_html_()
+    assert "<script" not in displayed
+    assert "&lt;script&gt;" in displayed
 
 
 def test_a_figure_of_a_result_is_svg(tmp_path: Path) -> None:

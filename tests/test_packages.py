@@ -73,7 +73,7 @@ def model(name: str, *types: ModelType) -> ModelDescriptor:
 
 
 def test_the_model_that_fits_most_narrowly_reads_a_checkpoint() -> None:
-    known = {
+    expected = {
         "any": model("any", ModelType("*", keys=("vision_config",))),
         "odd": model("odd", ModelType("odd*")),
         "odder": model("odder", ModelType("oddest", keys=("eyes",))),
@@ -85,7 +85,7 @@ def test_the_model_that_fits_most_narrowly_reads_a_checkpoint() -> None:
         ("even", {}, ""),
     ]
     for kind, keys, name in cases:
-        assert packages.reader_of({"model_type": kind, **keys}, known) == name
+        assert packages.reader_of({"model_type": kind, **keys}, expected) == name
 
 
 def test_models_that_train_are_listed_the_installed_first() -> None:
@@ -101,12 +101,12 @@ def test_the_readme_names_every_wheel_that_brings_pytorch() -> None:
         needs[project["name"]] = list(project["dependencies"])
 
     def brings(requirement: str) -> bool:
-        found = Requirement(requirement)
-        if found.name in {"torch", "open_clip_torch", "transformers", "diffusers"}:
+        result = Requirement(requirement)
+        if result.name in {"torch", "open_clip_torch", "transformers", "diffusers"}:
             return True
-        extras = base["optional-dependencies"] if found.name == "social-harness" else {}
-        inner = [one for extra in found.extras for one in extras[extra]]
-        return any(map(brings, [*needs.get(found.name, ()), *inner]))
+        extras = base["optional-dependencies"] if result.name == "social-harness" else {}
+        inner = [item for extra in result.extras for item in extras[extra]]
+        return any(map(brings, [*needs.get(result.name, ()), *inner]))
 
     heavy = {
         name.removeprefix("social-harness-").replace("-", "_")

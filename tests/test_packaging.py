@@ -39,8 +39,8 @@ def command(*words: str | Path, cwd: Path, timeout: int = 300) -> str:
 
 
 def test_the_module_is_a_command(tmp_path: Path) -> None:
-    said = command(sys.executable, "-m", "harness", "--version", cwd=tmp_path)
-    assert harness.__version__ in said
+    message = command(sys.executable, "-m", "harness", "--version", cwd=tmp_path)
+    assert harness.__version__ in message
 
 
 def test_importing_the_harness_loads_nothing_heavy(tmp_path: Path) -> None:
@@ -64,19 +64,19 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def binaries(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of an environment with the wheels, and this one's other packages."""
-    place = tmp_path_factory.mktemp("environment") / "venv"
-    command(sys.executable, "-m", "venv", "--without-pip", place, cwd=place.parent)
-    python = place / "bin" / "python"
+    folder = tmp_path_factory.mktemp("environment") / "venv"
+    command(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder.parent)
+    python = folder / "bin" / "python"
     site = Path(
         command(
-            python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=place
+            python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder
         ).strip()
     )
     # A path in a .pth file is searched last, and editable installs behind it do not take part.
     borrowed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     (site / "borrowed.pth").write_text("\n".join(sorted(borrowed)) + "\n", encoding="utf-8")
     pip = (sys.executable, "-m", "pip", "--python", python)
-    command(*pip, "install", "--quiet", "--no-deps", "--no-index", *wheels, cwd=place)
+    command(*pip, "install", "--quiet", "--no-deps", "--no-index", *wheels, cwd=folder)
     return python.parent
 
 

@@ -46,7 +46,9 @@ class Installed:
 
     def points(self) -> list[EntryPoint]:
         return [
-            point for held in distributions(path=[str(self.folder)]) for point in held.entry_points
+            point
+            for distribution in distributions(path=[str(self.folder)])
+            for point in distribution.entry_points
         ]
 
     def load(self, *blocked: str) -> Plugins:
@@ -59,21 +61,21 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Insta
     before = set(sys.modules)
     yield Installed(tmp_path)
     for name in set(sys.modules) - before:
-        held = sys.modules[name]
-        if str(getattr(held, "__file__", "") or "").startswith(str(tmp_path)):
+        module = sys.modules[name]
+        if str(getattr(module, "__file__", "") or "").startswith(str(tmp_path)):
             del sys.modules[name]
 
 
 def info(loaded: Plugins, name: str) -> PluginInfo:
-    return next(held for held in loaded.infos if held.name == name)
+    return next(content for content in loaded.infos if content.name == name)
 
 
 def test_a_plugin_adds_what_it_says(installed: Installed) -> None:
     installed.good("yes", "yes_model")
     loaded = installed.load()
-    held = info(loaded, "yes")
-    assert (held.distribution, held.version, held.status) == ("dist-yes", "1.2", "loaded")
-    assert held.adds == {"models": ["yes_model"]}
+    content = info(loaded, "yes")
+    assert (content.distribution, content.version, content.status) == ("dist-yes", "1.2", "loaded")
+    assert content.adds == {"models": ["yes_model"]}
     assert loaded.distribution_of(loaded.models()["yes_model"]) == "dist-yes 1.2"
     assert loaded.infos[0].name == "core"
 
@@ -99,11 +101,11 @@ def test_a_broken_plugin_costs_itself_only(installed: Installed, code: str, prob
     installed.add("bad", code)
     installed.good("good", "still_there")
     loaded = installed.load()
-    held = info(loaded, "bad")
-    assert held.status == "failed"
-    assert held.problem.startswith(problem)
-    assert "\n" not in held.problem
-    assert held.adds == {}
+    content = info(loaded, "bad")
+    assert content.status == "failed"
+    assert content.problem.startswith(problem)
+    assert "\n" not in content.problem
+    assert content.adds == {}
     assert "still_there" in loaded.models()
     assert loaded.notify("harness_run_started", object()) is None
 
@@ -129,9 +131,9 @@ def test_a_repeated_plugin_name_leaves_the_first_working(installed: Installed) -
     installed.add("one", GOOD.format(id="one", module="one") + heard, point="same")
     installed.good("two", "two", point="same")
     loaded = installed.load()
-    states = sorted(held.status for held in loaded.infos if held.name == "same")
+    states = sorted(info.status for info in loaded.infos if info.name == "same")
     assert states == ["failed", "loaded"]
-    failed = next(held for held in loaded.infos if held.status == "failed")
+    failed = next(info for info in loaded.infos if info.status == "failed")
     assert "plugin name 'same' is taken: used by dist-" in failed.problem
     if "one" in loaded.models():
         events: list[str] = []
@@ -142,7 +144,7 @@ def test_a_repeated_plugin_name_leaves_the_first_working(installed: Installed) -
 def test_the_core_s_name_is_taken(installed: Installed) -> None:
     installed.good("thief", "stolen", point="core")
     loaded = installed.load()
-    assert [held.status for held in loaded.infos] == ["loaded", "failed"]
+    assert [info.status for info in loaded.infos] == ["loaded", "failed"]
     assert "tasks" in loaded.commands()
     assert "stolen" not in loaded.models()
 
@@ -153,7 +155,11 @@ def test_blocking_by_name_and_all(installed: Installed) -> None:
     loaded = installed.load("one")
     assert info(loaded, "one").status == "blocked"
     assert set(loaded.models()) & {"one", "two"} == {"two"}
-    assert [held.status for held in installed.load("*").infos] == ["loaded", "blocked", "blocked"]
+    assert [content.status for content in installed.load("*").infos] == [
+        "loaded",
+        "blocked",
+        "blocked",
+    ]
 
 
 def test_a_listener_that_raises_is_reported_once(installed: Installed) -> None:
@@ -163,8 +169,8 @@ def test_a_listener_that_raises_is_reported_once(installed: Installed) -> None:
         "def harness_task_finished(event):\n    raise ValueError('oh no')\n",
     )
     loaded = installed.load()
-    said = loaded.notify("harness_task_finished", object())
-    assert said == (
+    message = loaded.notify("harness_task_finished", object())
+    assert message == (
         "plugin 'loud' of dist-loud 1.2 failed in harness_task_finished: ValueError: oh no"
     )
     assert loaded.notify("harness_task_finished", object()) is None
@@ -231,12 +237,14 @@ def test_a_registry_holds_until_its_block_ends_even_by_an_error() -> None:
 
 
 def harness(*arguments: str, path: Path, **environment: str) -> types.SimpleNamespace:
-    said = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "harness", *arguments],
         env={**os.environ, "PYTHONPATH": str(path), "COLUMNS": "200", **environment},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    return types.SimpleNamespace(rc=said.returncode, out=said.stdout, err=said.stderr)
+    return types.SimpleNamespace(
+        rc=completed.returncode, out=completed.stdout, err=completed.stderr
+    )
 
 
 def test_the_command_line_lists_blocks_and_survives(installed: Installed) -> None:
@@ -251,9 +259,9 @@ def test_the_command_line_lists_blocks_and_survives(installed: Installed) -> Non
     assert "tiny_model" not in harness("--block-plugin", "tiny", "models", path=path).out
     blocked = harness("models", path=path, HARNESS_BLOCK_PLUGINS="other, tiny")
     assert "tiny_model" not in blocked.out
-    shown = harness("--block-plugin", "tiny", "models", "show", "tiny", path=path)
-    assert shown.rc == 2
-    assert "is blocked" in shown.err
+    displayed = harness("--block-plugin", "tiny", "models", "show", "tiny", path=path)
+    assert displayed.rc == 2
+    assert "is blocked" in displayed.err
 
 
 def test_help_and_tasks_import_nothing_heavy() -> None:
@@ -264,10 +272,10 @@ def test_help_and_tasks_import_nothing_heavy() -> None:
         "heavy = ('torch', 'transformers', 'jsonschema', 'scipy')\n"
         "print(codes, [name for name in heavy if name in sys.modules])\n"
     )
-    said = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    codes_and_heavy = said.stdout.splitlines()[-1]
+    codes_and_heavy = completed.stdout.splitlines()[-1]
     assert codes_and_heavy.startswith("[0, 0, 0]")
     for name in ("torch", "transformers", "jsonschema", "scipy"):
         assert name not in codes_and_heavy

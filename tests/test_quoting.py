@@ -27,10 +27,10 @@ def test_a_number_that_python_does_not_write_is_named() -> None:
 
 
 def test_a_long_value_shows_both_ends() -> None:
-    said = quoted(list(range(10_000)))
-    assert said.startswith("[0, 1, ")
-    assert said.endswith("9999]")
-    assert len(said) < 120
+    message = quoted(list(range(10_000)))
+    assert message.startswith("[0, 1, ")
+    assert message.endswith("9999]")
+    assert len(message) < 120
 
 
 @pytest.mark.parametrize("kind", [HarnessError, DataError])

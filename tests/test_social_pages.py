@@ -89,30 +89,30 @@ def targets(samples: Any) -> list[str]:
 
 
 def test_the_example_of_hagridv2() -> None:
-    rows, said = example("hagridv2")
-    held: dict[str, dict[str, Any]] = {name: {} for name in (*GESTURES, NO_GESTURE)}
+    rows, message = example("hagridv2")
+    entries: dict[str, dict[str, Any]] = {name: {} for name in (*GESTURES, NO_GESTURE)}
     for row in rows:
         folder, key = row["image"].split("/")
         labels = row["labels"].split(", ")
-        held[folder][key] = {
+        entries[folder][key] = {
             "bboxes": [[0.1, 0.1, 0.2, 0.2]] * len(labels), "labels": labels,
             "user_id": row["user"], "meta": {"gender": ["female"]},
         }  # fmt: skip
         draw(f"hagrid_dataset/{folder}/{key}.jpg")
-    for name, content in held.items():
+    for name, content in entries.items():
         write(f"hagrid_annotations/test/{name}.json", content)
     answers = [{"id": row["image"], "answer": row["the model"]} for row in rows]
-    for option, expected in (("exclude", said[:2]), ("include", said[2:])):
+    for option, expected in (("exclude", message[:2]), ("include", message[2:])):
         record, samples = run("hagridv2", answers, no_gesture=option)
-        asked = [row for row in rows if row[f"with `{option}`"] != "left out"]
-        assert set(samples) == {row["image"] for row in asked}
-        assert sorted(targets(samples)) == sorted(row[f"with `{option}`"] for row in asked)
+        questions = [row for row in rows if row[f"with `{option}`"] != "left out"]
+        assert set(samples) == {row["image"] for row in questions}
+        assert sorted(targets(samples)) == sorted(row[f"with `{option}`"] for row in questions)
         assert list(values(record).values()) == expected
         assert "machine-labelled slices" in record.marks
 
 
 def test_the_example_of_pisc() -> None:
-    rows, said = example("pisc")
+    rows, message = example("pisc")
     text = (PAGES / "pisc.md").read_text(encoding="utf-8")
     (domain,) = re.findall(r"`domain\.json` has `(.+?)`:", text)
     write("domain.json", domain)
@@ -134,21 +134,21 @@ def test_the_example_of_pisc() -> None:
     named = [{"id": row["pair"], "answer": row["named"]} for row in rows]
     zero, _ = run("pisc_coarse", scored, absent_class="zero")
     without, _ = run("pisc_coarse", named)
-    found = values(record)
+    computed = values(record)
     assert [
-        found["mAP"], values(zero)["mAP"], found["Accuracy"], found["Intimate"],
-        found["Non-intimate"], found["Mean recall"], values(without)["mAP"],
-    ] == said  # fmt: skip
-    assert "No relation" not in found
+        computed["mAP"], values(zero)["mAP"], computed["Accuracy"], computed["Intimate"],
+        computed["Non-intimate"], computed["Mean recall"], values(without)["mAP"],
+    ] == message  # fmt: skip
+    assert "No relation" not in computed
     # Scores are ranked as they stand: a pair's level matters to mAP and not to its answer.
     scored[0]["scores"] = {label: value - 1 for label, value in scored[0]["scores"].items()}
     lower, _ = run("pisc_coarse", scored)
-    assert values(lower)["mAP"] < found["mAP"]
-    assert values(lower)["Mean recall"] == found["Mean recall"]
+    assert values(lower)["mAP"] < computed["mAP"]
+    assert values(lower)["Mean recall"] == computed["Mean recall"]
 
 
 def test_the_example_of_gazefollow() -> None:
-    rows, said = example("gazefollow")
+    rows, message = example("gazefollow")
     picture = "test2/00000000/00000001.jpg"
     draw(picture)
     lines = [
@@ -159,7 +159,7 @@ def test_the_example_of_gazefollow() -> None:
     write("test_annotations_release.txt", "\n".join(lines))
     answers = [{"id": f"{picture}@{row['eye']}", "answer": row["the model"]} for row in rows]
     record, _ = run("gazefollow", answers)
-    assert list(values(record, 4).values()) == said
+    assert list(values(record, 4).values()) == message
     for row, answer in zip(rows, answers, strict=True):
         write("test_annotations_release.txt", "\n".join(x for x in lines if row["eye"] in x))
         alone, _ = run("gazefollow", [answer])
@@ -167,7 +167,7 @@ def test_the_example_of_gazefollow() -> None:
 
 
 def test_the_example_of_raf_db() -> None:
-    rows, said = example("raf_db")
+    rows, message = example("raf_db")
     stems = [row["line"].split(".")[0] for row in rows]
     write(
         "basic/EmoLabel/list_patition_label.txt",
@@ -179,13 +179,13 @@ def test_the_example_of_raf_db() -> None:
     ]
     record, samples = run("raf_db", answers)
     assert targets(samples) == [row["expression"] for row in rows]
-    assert list(values(record).values()) == said
+    assert list(values(record).values()) == message
     text = (PAGES / "raf_db.md").read_text(encoding="utf-8")
     assert f"| Expression | {' | '.join(LABELS)} |" in text
 
 
 def test_the_example_of_jrdb_social() -> None:
-    rows, said = example("jrdb_social")
+    rows, message = example("jrdb_social")
     frames: dict[str, dict[str, Any]] = {}
     for row in rows:
         people = frames.setdefault(row["frame"], {})
@@ -202,20 +202,20 @@ def test_the_example_of_jrdb_social() -> None:
         people[row["person"]]["H-interaction"].append(link)
         draw(f"images/image_stitched/{VALID[0]}/{row['frame']}")
     for name in VALID:
-        held = {frame: list(people.values()) for frame, people in frames.items()}
+        entries = {frame: list(people.values()) for frame, people in frames.items()}
         write(
             f"labels/labels_2d_activity_social_stitched/{name}.json",
-            {"labels": held if name == VALID[0] else {}},
+            {"labels": entries if name == VALID[0] else {}},
         )
-    asked = {
+    requested = {
         f"{VALID[0]}/{row['frame']}/{row['person']}-{row['partner']}": row
         for row in rows
         if row["the model"]
     }
-    answers = [{"id": name, "answer": row["the model"]} for name, row in asked.items()]
-    for option, (accuracy, macro) in (("first", said[:2]), ("drop", said[2:])):
+    answers = [{"id": name, "answer": row["the model"]} for name, row in requested.items()]
+    for option, (accuracy, macro) in (("first", message[:2]), ("drop", message[2:])):
         record, samples = run("jrdb_social", answers, multi=option)
-        expected = {name: row[f"with `{option}`"] for name, row in asked.items()}
+        expected = {name: row[f"with `{option}`"] for name, row in requested.items()}
         assert {name: sample["target"] for name, sample in samples.items()} == {
             name: label for name, label in expected.items() if label != "left out"
         }

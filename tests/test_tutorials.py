@@ -33,8 +33,8 @@ def test_a_tutorial_runs_from_top_to_bottom(page: str, tmp_path: Path) -> None:
     }
     tools = str(Path(sys.executable).parent)
     environment["PATH"] = os.pathsep.join([tools, os.environ["PATH"]])
-    found = os.environ.get("PYTHONPATH", "")
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(tmp_path), str(ROOT), found]))
+    result = os.environ.get("PYTHONPATH", "")
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(tmp_path), str(ROOT), result]))
     tried = [block for block in blocks() if block.page == name]
     assert tried
     for block in tried:

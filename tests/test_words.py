@@ -156,7 +156,7 @@ def bindings(node: ast.AST) -> Iterator[str]:
         yield from bindings(child)
 
 
-@pytest.mark.parametrize("root", ["harness", "plugins", "benchmarks"])
+@pytest.mark.parametrize("root", ["harness", "plugins", "benchmarks", "tests"])
 def test_few_names_tell_nothing(root: str) -> None:
     names = [
         name.strip("_")

@@ -74,9 +74,9 @@ def analysis(
     return write_analysis(place, kind, {"marks": ["demo"], **about}, made, notes=["A note."])
 
 
-def shown(*found: Analysis, tasks: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+def shown(*analysiss: Analysis, tasks: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
     """Return rows as heading to value."""
-    table = analysis_table(found, tasks=tasks)
+    table = analysis_table(analysiss, tasks=tasks)
     heads = [f"{column.over} {column.heading}" for column in table.columns]
     return {
         row.model: {
@@ -88,8 +88,8 @@ def shown(*found: Analysis, tasks: Sequence[str] = ()) -> dict[str, dict[str, An
 
 
 def test_what_an_encoder_lost_stands_beside_what_it_has(tmp_path: Path) -> None:
-    found = analysis(tmp_path, "probe", probe())
-    assert shown(found) == {
+    result = analysis(tmp_path, "probe", probe())
+    assert shown(result) == {
         "before": {
             "hagridv2 F1 ↑": pytest.approx(80), "hagridv2 lost ↓": None,
             "gazefollow Avg L2 ↓": 0.25, "gazefollow lost ↓": None,
@@ -99,7 +99,7 @@ def test_what_an_encoder_lost_stands_beside_what_it_has(tmp_path: Path) -> None:
             "gazefollow Avg L2 ↓": 0.5, "gazefollow lost ↓": 0.25,
         },
     }  # fmt: skip
-    table = analysis_table([found])
+    table = analysis_table([result])
     cell = table.rows[1].cells[1]
     assert cell is not None
     assert [cell.low, cell.high] == pytest.approx([15, 25])
@@ -114,7 +114,7 @@ def test_one_encoder_alone_has_lost_nothing(tmp_path: Path) -> None:
 
 
 def test_layers_and_poolings_have_rows_of_their_own(tmp_path: Path) -> None:
-    rows = [probed("e", "hagridv2", 0.1 * place, layer=str(place)) for place in (1, 2)]
+    rows = [probed("e", "hagridv2", 0.1 * position, layer=str(position)) for position in (1, 2)]
     assert list(shown(analysis(tmp_path, "probe", {"probe": rows}))) == [
         "e, layer 1, mean",
         "e, layer 2, mean",
@@ -122,26 +122,26 @@ def test_layers_and_poolings_have_rows_of_their_own(tmp_path: Path) -> None:
 
 
 def test_tasks_are_chosen_and_ordered(tmp_path: Path) -> None:
-    found = analysis(tmp_path, "probe", probe())
-    heads = list(shown(found, tasks=["gazefollow", "hagridv2"])["before"])
+    result = analysis(tmp_path, "probe", probe())
+    heads = list(shown(result, tasks=["gazefollow", "hagridv2"])["before"])
     assert [head.split()[0] for head in heads] == ["gazefollow"] * 2 + ["hagridv2"] * 2
     with pytest.raises(UserError, match="hagrid") as raised:
-        analysis_table([found], tasks=["hagrid"])
+        analysis_table([result], tasks=["hagrid"])
     assert "hagridv2" in raised.value.fix
 
 
 def test_a_matrix_of_cosines_has_tasks_themselves_on_its_diagonal(tmp_path: Path) -> None:
-    found = analysis(tmp_path, "gradients", gradients())
-    assert shown(found) == {
+    result = analysis(tmp_path, "gradients", gradients())
+    assert shown(result) == {
         "a": {"a cosine": 0.5, "b cosine": -0.25},
         "b": {"a cosine": -0.25, "b cosine": None},
     }
 
 
 def test_mixtures_are_named_where_there_are_several(tmp_path: Path) -> None:
-    one = analysis(tmp_path / "one", "transfer", transfer("a+b"))
+    first = analysis(tmp_path / "one", "transfer", transfer("a+b"))
     two = analysis(tmp_path / "two", "transfer", transfer("a+b", "a+b+c"))
-    assert shown(one) == {"m": {"a change, % ↑": 12.5}}
+    assert shown(first) == {"m": {"a change, % ↑": 12.5}}
     assert list(shown(two)) == ["m, joint a+b", "m, joint a+b+c"]
 
 
@@ -149,8 +149,8 @@ def test_a_study_s_towers_are_rows_and_its_seeds_are_in_the_notes(tmp_path: Path
     rows = [probed("before", "hagridv2", 0.8, seed=None), probed("after", "hagridv2", 0.1, seed=0)]
     after = {**lost("after", "hagridv2", 0.3), "encoder": "after", "after": 0.5, "seeds": 3}
     tables = {"probe": rows, "degradation": [after]}
-    found = analysis(tmp_path, "degradation", tables)
-    assert shown(found) == {
+    result = analysis(tmp_path, "degradation", tables)
+    assert shown(result) == {
         "before": {"hagridv2 F1 ↑": 80, "hagridv2 lost ↓": None},
         "after": {"hagridv2 F1 ↑": 50, "hagridv2 lost ↓": pytest.approx(30)},
     }
@@ -159,12 +159,12 @@ def test_a_study_s_towers_are_rows_and_its_seeds_are_in_the_notes(tmp_path: Path
 def test_models_are_compared_only_where_they_were_asked_the_same(tmp_path: Path) -> None:
     trained = {"recipe": {"id": "joint"}, "data": {"tasks": ["a"]}, "seed": 1}
     models = ({**MODEL}, {**MODEL, "training": trained}, {**MODEL, "fingerprint": "f" * 16})
-    found = [
-        analysis(tmp_path, "mir", mir(place), model=model, data="same")
-        for place, model in enumerate(models)
+    results = [
+        analysis(tmp_path, "mir", mir(index), model=model, data="same")
+        for index, model in enumerate(models)
     ]
     other = analysis(tmp_path, "mir", mir(7), model=MODEL, data="other")
-    table = analysis_table([*found, other])
+    table = analysis_table([*results, other])
     assert [[row.model for row in section.rows] for section in table.sections] == [
         ["llava", "llava + joint (a, seed 1)", "llava (ffffffff)"],
         ["llava"],
@@ -174,25 +174,25 @@ def test_models_are_compared_only_where_they_were_asked_the_same(tmp_path: Path)
 
 
 def test_analyses_of_several_kinds_make_no_table(tmp_path: Path) -> None:
-    found = [analysis(tmp_path, "mir", mir(1), model=MODEL), analysis(tmp_path, "probe", probe())]
+    results = [analysis(tmp_path, "mir", mir(1), model=MODEL), analysis(tmp_path, "probe", probe())]
     with pytest.raises(UserError, match="analyses of mir and probe cannot share one table"):
-        analysis_table(found)
+        analysis_table(results)
     with pytest.raises(UserError, match="unknown analysis kind 'probes'"):
         analysis_table([analysis(tmp_path, "probes", probe())])
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=6))
 def test_a_mark_is_of_every_number_only_where_all_have_it(marked: list[bool]) -> None:
-    found = [
+    results = [
         Analysis(
-            "mir", str(place), {"model": {**MODEL}, "marks": ["limited"] if held else []},
-            (table_of("mir", mir(place)["mir"]),),
+            "mir", str(index), {"model": {**MODEL}, "marks": ["limited"] if content else []},
+            (table_of("mir", mir(index)["mir"]),),
         )
-        for place, held in enumerate(marked)
+        for index, content in enumerate(marked)
     ]  # fmt: skip
-    said = [note for note in analysis_table(found).notes if "limited" in note]
-    assert len(said) == any(marked)
-    assert all(note.startswith("Every number") == all(marked) for note in said)
+    messages = [note for note in analysis_table(results).notes if "limited" in note]
+    assert len(messages) == any(marked)
+    assert all(note.startswith("Every number") == all(marked) for note in messages)
 
 
 # --- from the command line -----------------------------------------------------------------------
@@ -205,7 +205,7 @@ def run(*arguments: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("form", "said"),
+    ("form", "message"),
     [
         ("markdown", "| after |"),
         ("latex", "\\begin{tabular}"),
@@ -215,15 +215,15 @@ def run(*arguments: str) -> int:
     ],
 )
 def test_every_format_writes_an_analysis(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str, said: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str, message: str
 ) -> None:
     hostile = "after <b>&_%"
-    found = analysis(
+    result = analysis(
         tmp_path, "probe", probe(second=hostile if form in {"html", "latex"} else "after")
     )
-    assert run(str(found.directory), "--format", form) == 0
+    assert run(str(result.directory), "--format", form) == 0
     text = capsys.readouterr().out
-    assert said in text
+    assert message in text
     assert "<b>" not in text
     assert "&_%" not in text
 
@@ -231,12 +231,12 @@ def test_every_format_writes_an_analysis(
 def test_a_folder_of_one_kind_is_one_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for place in range(2):
-        analysis(tmp_path, "mir", mir(place), model={**MODEL, "id": f"m{place}"}, data="d")
+    for index in range(2):
+        analysis(tmp_path, "mir", mir(index), model={**MODEL, "id": f"m{index}"}, data="d")
     assert run(str(tmp_path / "analyses" / "mir"), "--json") == 0
-    held = json.loads(capsys.readouterr().out)
-    assert "m0" in str(held)
-    assert "m1" in str(held)
+    printed = json.loads(capsys.readouterr().out)
+    assert "m0" in str(printed)
+    assert "m1" in str(printed)
     analysis(tmp_path, "probe", probe())
     assert run(str(tmp_path / "analyses")) == 2
     assert "analyses of mir and probe cannot share one table" in capsys.readouterr().err
@@ -245,11 +245,11 @@ def test_a_folder_of_one_kind_is_one_table(
 def test_what_has_no_meaning_for_an_analysis_is_one_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place = analysis(tmp_path, "probe", probe()).directory
-    assert run(str(place), "--baseline", "before") == 2
+    directory = analysis(tmp_path, "probe", probe()).directory
+    assert run(str(directory), "--baseline", "before") == 2
     assert "--baseline does not go with analyses" in capsys.readouterr().err
-    assert run(str(place), str(tmp_path)) == 2
+    assert run(str(directory), str(tmp_path)) == 2
     assert "cannot share one table" in capsys.readouterr().err
-    (place / "sealed.json").unlink()
-    assert run(str(place)) == 2
+    (directory / "sealed.json").unlink()
+    assert run(str(directory)) == 2
     assert "no finished analysis" in capsys.readouterr().err

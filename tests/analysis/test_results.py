@@ -20,12 +20,12 @@ def written(results: Path) -> Path:
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    place = written(tmp_path)
-    assert place.is_relative_to(tmp_path / "analyses" / "probe")
-    found = finished(tmp_path, "probe", ABOUT)
-    assert found is not None
-    assert found.table("pairs").records()[1] == {"task": "b", "value": None}
-    assert found.notes == ("n",)
+    output = written(tmp_path)
+    assert output.is_relative_to(tmp_path / "analyses" / "probe")
+    result = finished(tmp_path, "probe", ABOUT)
+    assert result is not None
+    assert result.table("pairs").records()[1] == {"task": "b", "value": None}
+    assert result.notes == ("n",)
     assert finished(tmp_path, "probe", {**ABOUT, "seed": 1}) is None
     assert finished(tmp_path, "mir", ABOUT) is None
 
@@ -41,25 +41,25 @@ def test_numbers_that_are_not_finite_are_no_values() -> None:
 
 @pytest.mark.parametrize("name", ["analysis.json", "pairs.csv"])
 def test_a_changed_file_is_refused(tmp_path: Path, name: str) -> None:
-    place = written(tmp_path)
-    (place / name).write_bytes((place / name).read_bytes() + b" ")
+    output = written(tmp_path)
+    (output / name).write_bytes((output / name).read_bytes() + b" ")
     with pytest.raises(UserError, match="changed since it was sealed"):
-        read_analysis(place)
+        read_analysis(output)
 
 
 @pytest.mark.parametrize("seal", ["[]", "{}", "{", '{"format": 1, "sha256": {"../x": "0"}}'])
 def test_a_damaged_seal_is_one_message(tmp_path: Path, seal: str) -> None:
-    place = written(tmp_path)
-    (place / "sealed.json").write_text(seal)
+    output = written(tmp_path)
+    (output / "sealed.json").write_text(seal)
     with pytest.raises(UserError):
-        read_analysis(place)
+        read_analysis(output)
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
-    place = written(tmp_path)
-    (place / "sealed.json").write_text('{"format": 99, "sha256": {}}')
+    output = written(tmp_path)
+    (output / "sealed.json").write_text('{"format": 99, "sha256": {}}')
     with pytest.raises(UserError, match="this harness knows up to 1"):
-        read_analysis(place)
+        read_analysis(output)
 
 
 def test_tables_of_evaluations_pass_analyses_by(tmp_path: Path) -> None:
@@ -68,12 +68,12 @@ def test_tables_of_evaluations_pass_analyses_by(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("marks", "said"), [(["demo", "limited"], "marks: demo, limited\n"), ([], "")]
+    ("marks", "message"), [(["demo", "limited"], "marks: demo, limited\n"), ([], "")]
 )
 def test_marks_are_printed_with_what_they_are_of(
-    marks: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    marks: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from harness_analyses.options import print_ending
 
     print_ending(Analysis("probe", "f", {"marks": [*marks]}, (), ("a note",), Path("r")))
-    assert capsys.readouterr().out == f"note: a note\n{said}records: r\n"
+    assert capsys.readouterr().out == f"note: a note\n{message}records: r\n"

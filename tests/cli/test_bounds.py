@@ -37,7 +37,11 @@ def refused(capsys: Capture, *arguments: str) -> str:
 
 
 def numbers(command: click.Command) -> list[click.Parameter]:
-    return [one for one in command.params if isinstance(one.type, click.types._NumberParamTypeBase)]
+    return [
+        param
+        for param in command.params
+        if isinstance(param.type, click.types._NumberParamTypeBase)
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(plugins().commands()))
@@ -45,7 +49,7 @@ def test_every_number_of_every_command_has_a_least_and_refuses_none(name: str) -
     command = main.get_command(click.Context(main), name)
     assert command is not None
     inner = [*getattr(command, "commands", {}).values(), command]
-    for parameter in (one for below in inner for one in numbers(below)):
+    for parameter in (number for below in inner for number in numbers(below)):
         kind: Any = parameter.type
         for text in ("nan", "inf", "-1", "x"):
             with pytest.raises(click.BadParameter):
@@ -128,8 +132,8 @@ def test_an_option_of_a_plugin_has_bounds(text: str) -> None:
 
 
 def test_a_number_of_positions_that_no_answer_fits_into_is_refused(capsys: Capture) -> None:
-    asked = ("run", "--model", "llava", "--tasks", "raf_db", "-o", "context=-5")
-    assert "option 'context' of model 'llava': -5 is less than 1" in refused(capsys, *asked)
+    questions = ("run", "--model", "llava", "--tasks", "raf_db", "-o", "context=-5")
+    assert "option 'context' of model 'llava': -5 is less than 1" in refused(capsys, *questions)
 
 
 @pytest.mark.parametrize(
@@ -182,8 +186,8 @@ def test_a_model_nearly_named_is_refused_while_a_plugin_is_missing(
 
 
 def test_a_path_of_another_results_folder_is_shown(capsys: Capture, tmp_path: Path) -> None:
-    asked = ("--model", "majority", "--tasks", "raf_db", "--limit", "2", "--results", "other")
-    assert invoke(main, ["run", *asked]) == 0
+    questions = ("--model", "majority", "--tasks", "raf_db", "--limit", "2", "--results", "other")
+    assert invoke(main, ["run", *questions]) == 0
     (folder,) = (tmp_path / "other" / "evaluations" / "raf_db").iterdir()
     capsys.readouterr()
     assert invoke(main, ["results", "show", str(folder)]) == 0

@@ -44,22 +44,22 @@ def fixes() -> Iterator[tuple[str, str]]:
 def problem_with(words: list[str]) -> str:
     """Return what is wrong with a command line; empty for nothing."""
     command: Any = load_target(plugins().commands()[words[0]])
-    rest = words[1:]
-    while isinstance(command, click.Group) and rest and rest[0] in command.commands:
-        command, rest = command.commands[rest[0]], rest[1:]
+    remainder = words[1:]
+    while isinstance(command, click.Group) and remainder and remainder[0] in command.commands:
+        command, remainder = command.commands[remainder[0]], remainder[1:]
     if isinstance(command, click.Group) and not command.invoke_without_command:
         return f"{words} names no sub-command of {sorted(command.commands)}"
     flags = {flag for parameter in command.params for flag in parameter.opts}
-    unknown = [word for word in rest if word.startswith("-") and word not in flags]
+    unknown = [word for word in remainder if word.startswith("-") and word not in flags]
     return f"{words}: no such flags: {unknown}" if unknown else ""
 
 
 def test_every_command_in_a_fix_is_one() -> None:
-    lines = [(place, match) for place, text in fixes() for match in COMMAND.finditer(text)]
+    lines = [(position, match) for position, text in fixes() for match in COMMAND.finditer(text)]
     assert len(lines) > 30
-    for place, match in lines:
-        assert match[1] in plugins().commands(), (place, match[0])
-        assert problem_with([match[1], *match[2].split()]) == "", place
+    for position, match in lines:
+        assert match[1] in plugins().commands(), (position, match[0])
+        assert problem_with([match[1], *match[2].split()]) == "", position
 
 
 def test_the_data_of_a_task_of_ones_own_are_found_by_the_command_that_is_said(
@@ -72,9 +72,9 @@ def test_the_data_of_a_task_of_ones_own_are_found_by_the_command_that_is_said(
     Path(folder, "faces.yaml").write_text(spec)
     model = ["--model", "majority", "--profile", "full", "--tasks", f"./{folder}/faces.yaml"]
     assert invoke(main, ["run", *model]) == 2
-    said = re.search(r"harness (data where [^;]+);", capsys.readouterr().err)
-    assert said is not None
-    invoke(main, [*shlex.split(said[1]), "--profile", "full"])
+    streams = re.search(r"harness (data where [^;]+);", capsys.readouterr().err)
+    assert streams is not None
+    invoke(main, [*shlex.split(streams[1]), "--profile", "full"])
     printed = capsys.readouterr()
     assert "faces: raf_db, split" in printed.out
     assert "unknown task" not in printed.err

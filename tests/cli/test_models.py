@@ -62,9 +62,9 @@ def test_one_model(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(main, ["models", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
-    (held,) = [model for model in listed if model["id"] == "echo"]
-    assert held["missing"] == ["not_there.inner"]
-    assert held["offers"] == ["contrast", "logprobs"]
+    (entries,) = [model for model in listed if model["id"] == "echo"]
+    assert entries["missing"] == ["not_there.inner"]
+    assert entries["offers"] == ["contrast", "logprobs"]
     assert invoke(main, ["models", "show", "echo", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["options"][0]["name"] == "size"
 

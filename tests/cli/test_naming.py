@@ -91,7 +91,7 @@ def test_no_name_drives_the_terminal(command: str, capsys: Capture) -> None:
     write(Path("r", "evaluations", "raf_db", "bad"), samples, model=hostile, marks=[hostile])
     if command == "compare":
         other = Path("r", "evaluations", "raf_db", "worse")
-        write(other, [{**one, "answer": "fear"} for one in samples], model=hostile[::-1])
+        write(other, [{**item, "answer": "fear"} for item in samples], model=hostile[::-1])
         invoke(main, ["compare", "raf_db/bad", "raf_db/worse"])
     else:
         ended(capsys, command, "raf_db/bad")

@@ -45,9 +45,9 @@ def test_an_old_flag_of_a_training_is_read_as_the_new_one(
     old: list[str], new: str, name: str, value: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert parsed(train, *TRAIN, *old)[name] == value
-    said = capsys.readouterr().err
-    assert said.count("hint: ") == 1
-    assert f"is {new} now" in said
+    errors = capsys.readouterr().err
+    assert errors.count("hint: ") == 1
+    assert f"is {new} now" in errors
 
 
 @pytest.mark.parametrize(
@@ -98,14 +98,14 @@ def test_old_names_of_arguments_stand_for_those_of_now() -> None:
         harness.train("null", "ft", "raf_db", "out", parts="full")
     names = {"probe", "gradients", "mir", "build_site", "study", "data_check", "check_model"}
     for name in names:
-        known = inspect.signature(getattr(harness, name)).parameters
-        assert FORMER[name].keys().isdisjoint(known)
-        assert set(FORMER[name].values()) <= known.keys()
+        parameters = inspect.signature(getattr(harness, name)).parameters
+        assert FORMER[name].keys().isdisjoint(parameters)
+        assert set(FORMER[name].values()) <= parameters.keys()
 
 
 def test_present_flags_give_no_hint(capsys: pytest.CaptureFixture[str]) -> None:
-    given = parsed(train, *TRAIN, "--tasks", "a", "--data", "a=/x", "--batch-size", "4")
-    assert (given["tasks"], given["data"], given["batch_size"]) == ("a", ("a=/x",), 4)
+    arguments = parsed(train, *TRAIN, "--tasks", "a", "--data", "a=/x", "--batch-size", "4")
+    assert (arguments["tasks"], arguments["data"], arguments["batch_size"]) == ("a", ("a=/x",), 4)
     assert capsys.readouterr().err == ""
 
 
@@ -164,8 +164,8 @@ def test_a_flag_has_one_form_in_all_commands() -> None:
             forms.setdefault(flag, set()).add(form)
         if "--tasks" in option.opts:
             assert "raf_db" in [item.value for item in completed(option, "raf_")]
-    several = {flag for flag, each in forms.items() if len(each) > 1}
-    assert several == {f"--{flag}" for flag in SAME_FLAG}
+    repeated = {flag for flag, each in forms.items() if len(each) > 1}
+    assert repeated == {f"--{flag}" for flag in SAME_FLAG}
 
 
 def completed(option: click.Parameter, begun: str) -> list[Any]:

@@ -42,13 +42,13 @@ def _results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def results(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
     capsys.readouterr()
     code = invoke(main, ["results", *arguments])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 def states(capsys: Capture) -> dict[str, str]:
     listed: list[dict[str, Any]] = json.loads(results(capsys, "list", "--json")[1])
-    return {one["evaluation"].partition("/")[2]: one["state"] for one in listed}
+    return {item["evaluation"].partition("/")[2]: item["state"] for item in listed}
 
 
 ALL = {
@@ -78,8 +78,8 @@ def test_tables_count_what_is_unfinished_in_one_line(capsys: Capture) -> None:
 def test_an_evaluation_says_what_it_is(capsys: Capture) -> None:
     code, out, _ = results(capsys, "show", "raf_db/good")
     assert code == 0
-    for said in ("finished", "good", "samples 6", "Accuracy"):
-        assert said in out
+    for message in ("finished", "good", "samples 6", "Accuracy"):
+        assert message in out
     parts = read_evaluation(FOLDER / "good").slices
     assert parts
     for part in parts:  # the numbers of each group too

@@ -24,8 +24,8 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
     code = invoke(main, ["run", *arguments])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 ASK = ("--model", "majority", "--tasks", "raf_db")
@@ -80,14 +80,14 @@ def test_a_data_path_is_read_alike_by_every_command(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for command in (["run", *ASK], ["data", "check", "raf_db"], ["tasks", "show", "raf_db"]):
-        for mistakes, said in (
+        for mistakes, message in (
             (("rafdb=x",), "did you mean 'raf_db'?"),
             (("raf_db=x", "raf_db=y"), "gives 'raf_db' twice"),
             (("raf_db=",), "gives no path for 'raf_db'"),
         ):
             flags = [word for mistake in mistakes for word in ("--data", mistake)]
             assert invoke(main, [*command, *flags]) == 2
-            assert said in capsys.readouterr().err
+            assert message in capsys.readouterr().err
         invoke(main, [*command, "--data", "raf_db=~/faces"])
         printed = capsys.readouterr()
         assert str(tmp_path / "home/faces") in "".join((printed.out + printed.err).split())
@@ -151,14 +151,14 @@ def test_a_device_that_is_not_there_is_refused_before_the_plan_is_shown(
 
 
 def test_names_that_come_twice_are_refused(capsys: Capture) -> None:
-    for flags, said in (
+    for flags, message in (
         (("--model", "random,random", "--tasks", "raf_db"), "the name 'random' is named twice"),
         (("--model", "null", "--tasks", "raf_db,raf_db"), "task or group 'raf_db' is named twice"),
         ((*ASK, "--ids", "a,b,a"), "--ids: the id 'a' is named twice"),
     ):
         code, out, err = run(capsys, "--dry-run", *flags)
         assert (code, out) == (2, "")
-        assert err.startswith(f"error: {said}")
+        assert err.startswith(f"error: {message}")
 
 
 def test_a_dry_run_computes_nothing(capsys: Capture) -> None:

@@ -135,7 +135,7 @@ def test_models_with_options_of_their_own_stand_in_rows_of_their_own(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ({"modls": "random"}, r"1:1: unknown key of a run 'modls'(.|\n)*'models'"),
         ({"model": "random", "models": ["null"]}, "2:1: .*the same"),
@@ -152,9 +152,9 @@ def test_models_with_options_of_their_own_stand_in_rows_of_their_own(tmp_path: P
     ],
 )
 def test_what_is_wrong_in_a_file_is_said_with_its_line(
-    tmp_path: Path, content: Any, said: str
+    tmp_path: Path, content: Any, message: str
 ) -> None:
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         read_run_file(written(tmp_path, content))
 
 
@@ -165,7 +165,7 @@ def test_a_file_without_models_is_refused(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--model", "null", "--models", "FILE", "--tasks", "raf_db"], "both name models"),
         (["--config", "FILE"], "the file gives no tasks"),
@@ -176,12 +176,12 @@ def test_a_file_without_models_is_refused(tmp_path: Path, content: str) -> None:
     ],
 )
 def test_what_does_not_fit_together_is_refused(
-    tmp_path: Path, flags: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = str(written(tmp_path, {"models": ["random"]}))
     command = ["run", *(path if flag == "FILE" else flag for flag in flags)]
     assert invoke(main, command) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_patterns_name_tasks_wherever_tasks_are_named(tmp_path: Path) -> None:

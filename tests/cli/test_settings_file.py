@@ -76,13 +76,13 @@ def leaves(command: click.Command, name: str) -> Iterator[str]:
     below = getattr(command, "commands", {})
     if not below or getattr(command, "invoke_without_command", False):
         yield name
-    for inner, held in below.items():
-        yield from leaves(held, f"{name} {inner}")
+    for inner, content in below.items():
+        yield from leaves(content, f"{name} {inner}")
 
 
 def commands() -> list[str]:
-    known = plugins().commands()
-    return [leaf for name, held in known.items() for leaf in leaves(load_target(held), name)]
+    listed = plugins().commands()
+    return [leaf for name, content in listed.items() for leaf in leaves(load_target(content), name)]
 
 
 @pytest.fixture(autouse=True)
@@ -99,11 +99,11 @@ def ended(capsys: Capture, *arguments: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("command", commands())
 def test_every_command_refuses_it(command: str, capsys: Capture) -> None:
-    for content, said in FILES.values():
+    for content, message in FILES.values():
         Path("harness.toml").write_bytes(content)
         code, err = ended(capsys, *command.split(), *GIVEN.get(command, ()))
         assert code == 2, (command, err)
-        assert said in err, command
+        assert message in err, command
         assert len(err) < 400
     assert not Path("results").exists()
 

@@ -27,7 +27,7 @@ few = training.faces
 
 
 @pytest.mark.parametrize(
-    ("name", "code", "said"),
+    ("name", "code", "message"),
     [
         ("SIGTERM", 143, "ended by SIGTERM"),
         pytest.param("SIGHUP", 129, "ended by SIGHUP", marks=pytest.mark.slow),
@@ -35,13 +35,13 @@ few = training.faces
     ],
 )
 def test_a_run_keeps_its_blocks(
-    faces: Faces, tmp_path: Path, name: str, code: int, said: str
+    faces: Faces, tmp_path: Path, name: str, code: int, message: str
 ) -> None:
     faces(150)
     number = str(int(signal.Signals[name]))
     ended = look(tmp_path / "r", LOOKER_DIES_AT="2", LOOKER_SIGNAL=number)
     assert ended.returncode == code, ended.stderr
-    assert f"{said}; what is finished is kept, the same command continues" in ended.stderr
+    assert f"{message}; what is finished is kept, the same command continues" in ended.stderr
     assert "Traceback" not in ended.stderr
     (journal,) = (tmp_path / "r").rglob("journal")
     assert Journal(journal.parent).done == {0, 1}

@@ -12,8 +12,8 @@ Capture = pytest.CaptureFixture[str]
 
 def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
     code = invoke(main, list(arguments))
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 def raf_db(folder: Path) -> Path:
@@ -34,13 +34,13 @@ def test_the_list(capsys: Capture) -> None:
 def test_the_list_of_a_group_as_json(capsys: Capture) -> None:
     code, out, _ = run(capsys, "tasks", "--group", "social_all", "--json")
     assert code == 0
-    assert [held["id"] for held in json.loads(out)["tasks"]] == [
+    assert [content["id"] for content in json.loads(out)["tasks"]] == [
         "hagridv2", "pisc_fine", "gazefollow", "raf_db", "jrdb_social",
     ]  # fmt: skip
     code, out, _ = run(capsys, "tasks", "--json")
-    held = json.loads(out)
-    assert "pisc_coarse" in [task["id"] for task in held["tasks"]]
-    assert "social_all" in [group["id"] for group in held["groups"]]
+    content = json.loads(out)
+    assert "pisc_coarse" in [task["id"] for task in content["tasks"]]
+    assert "social_all" in [group["id"] for group in content["groups"]]
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ def test_one_task_with_data_shows_a_prompt(
     assert "user: Which expression does this face show?" in out
     assert "answer: happiness" in out
     code, out, _ = run(capsys, "tasks", "show", "raf_db", "--data", f"raf_db={folder}", "--json")
-    held = json.loads(out)
-    assert held["data"]["folder"] == str(folder)
-    assert held["data"]["answer"] == "happiness"
-    assert held["spec"]["metrics"][0]["id"] == "accuracy"
-    assert held["data"]["options_as_sent"][0] == "surprise"
+    content = json.loads(out)
+    assert content["data"]["folder"] == str(folder)
+    assert content["data"]["answer"] == "happiness"
+    assert content["spec"]["metrics"][0]["id"] == "accuracy"
+    assert content["data"]["options_as_sent"][0] == "surprise"
 
 
 def test_a_broken_group_is_left_out_and_said(

@@ -17,10 +17,10 @@ NAME = Path("hf:Intel/SocialCounterfactuals")
 
 def cached(cache: Path) -> Path:
     """Write the hub's cache of one dataset, as its library lays it out."""
-    held = cache / "datasets--Intel--SocialCounterfactuals"
-    (held / "refs").mkdir(parents=True)
-    (held / "refs" / "main").write_text("0" * 40, encoding="utf-8")
-    folder = held / "snapshots" / ("0" * 40)
+    content = cache / "datasets--Intel--SocialCounterfactuals"
+    (content / "refs").mkdir(parents=True)
+    (content / "refs" / "main").write_text("0" * 40, encoding="utf-8")
+    folder = content / "snapshots" / ("0" * 40)
     shard(folder, counterfactuals("chef", 0))
     return folder
 
@@ -42,15 +42,17 @@ def test_of_a_dataset_only_what_a_split_needs_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = pytest.importorskip("huggingface_hub")
-    asked: list[list[str] | None] = []
+    requested: list[list[str] | None] = []
 
     def fetch(name: str, *, allow_patterns: list[str] | None, **_: object) -> str:
         assert name == "HuggingFaceM4/FairFace"
-        asked.append(allow_patterns)
+        requested.append(allow_patterns)
         for split in ("train", "validation"):
             path = tmp_path / "1.25" / f"{split}-00000-of-00001.parquet"
             relative = path.relative_to(tmp_path)
-            if allow_patterns is None or any(relative.match(one) for one in allow_patterns):
+            if allow_patterns is None or any(
+                relative.match(allow_pattern) for allow_pattern in allow_patterns
+            ):
                 face = {"age": 3, "gender": 1, "race": 5, "image": embedded()}
                 parquet(path, [face])
         return str(tmp_path)
@@ -60,23 +62,23 @@ def test_of_a_dataset_only_what_a_split_needs_is_fetched(
     assert {sample.id.partition("#")[0] for sample in task.samples()} == {"val"}
     assert not list(tmp_path.rglob("train-*"))
     assert len(list(task.train_samples())) == 18
-    assert len(asked) == 2
-    assert None not in asked
+    assert len(requested) == 2
+    assert None not in requested
 
 
 def test_a_dataset_of_another_layout_is_fetched_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = pytest.importorskip("huggingface_hub")
-    asked: list[object] = []
+    requested: list[object] = []
 
     def fetch(*_: object, allow_patterns: object, **__: object) -> str:
-        asked.append(allow_patterns)
+        requested.append(allow_patterns)
         return str(tmp_path)
 
     monkeypatch.setattr(library, "snapshot_download", fetch)
     assert hub.hub_folder(NAME, ["data/validation-*.parquet"]) == tmp_path
-    assert asked == [["data/validation-*.parquet"], None]
+    assert requested == [["data/validation-*.parquet"], None]
 
 
 def test_offline_without_a_copy_is_one_message(

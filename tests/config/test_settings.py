@@ -86,14 +86,14 @@ def test_a_data_path_that_the_run_does_not_use_is_told_and_may_stand_in_the_file
     tmp_path: Path,
 ) -> None:
     (tmp_path / "harness.toml").write_text("[data]\npisc = 'relations'\n")
-    told: list[str] = []
+    messages: list[str] = []
 
     class Watching(NullReporter):
         def say(self, note: str) -> None:
-            told.append(note)
+            messages.append(note)
 
     for data in ({"raf_db": tmp_path}, {}):
         harness.run("null", "hagridv2", data=data, limit=1, results=tmp_path, reporter=Watching())
-    assert told == [
+    assert messages == [
         "a data path is given for 'raf_db', which no task here asks about: it is not read"
     ]

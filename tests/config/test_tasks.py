@@ -174,8 +174,8 @@ def test_what_is_no_spec(tmp_path: Path) -> None:
         "none.yaml": "cannot be read",
         "x" * 300 + ".yaml": "cannot be read",
     }
-    for name, said in cases.items():
-        with pytest.raises(UserError, match=said):
+    for name, message in cases.items():
+        with pytest.raises(UserError, match=message):
             task_name(tmp_path / name)
     with pytest.raises(UserError, match="is a folder of specs"):
         task_name(f"{tmp_path}/")

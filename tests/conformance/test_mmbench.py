@@ -25,19 +25,19 @@ VERSIONS = {
 
 @pytest.mark.parametrize("case", CASES["extraction"], ids=lambda case: str(case["id"]))
 def test_each_version_of_the_rules(case: dict[str, Any]) -> None:
-    found = {rule: RULES[rule](case["prediction"], case["choices"]) or None for rule in VERSIONS}
-    assert found == {rule: case[key] for rule, key in VERSIONS.items()}
+    results = {rule: RULES[rule](case["prediction"], case["choices"]) or None for rule in VERSIONS}
+    assert results == {rule: case[key] for rule, key in VERSIONS.items()}
 
 
 @pytest.mark.parametrize("case", CASES["extraction"], ids=lambda case: str(case["id"]))
 def test_the_default_agrees_where_all_versions_do(case: dict[str, Any]) -> None:
-    found = OptionLetterExtractor({}, ())(case["prediction"], case["choices"])
+    result = OptionLetterExtractor({}, ())(case["prediction"], case["choices"])
     if not case["agreed"]:
         return
-    assert found.answer == (None if case["letter"] == "Z" else case["letter"])
+    assert result.answer == (None if case["letter"] == "Z" else case["letter"])
     # What the rules leave to a judge may still begin as a refusal does.
     problems = {None: {"unparsed", "refusal"}, "Z": {"refusal"}}
-    assert found.problem in problems.get(case["letter"], {""})
+    assert result.problem in problems.get(case["letter"], {""})
 
 
 def test_the_default_differs_from_the_present_version_by_the_word_boundary_only() -> None:

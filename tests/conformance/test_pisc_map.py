@@ -54,13 +54,13 @@ def test_log_probabilities_rank_by_their_share_unless_told_otherwise() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["name"]))
 def test_recall_of_each_class(case: dict[str, Any]) -> None:
     labels, rows = samples(case)
-    for place, label in enumerate(labels):
-        if place not in case["labels"]:
+    for index, label in enumerate(labels):
+        if index not in case["labels"]:
             continue
         metric = Recall({"label": label}, labels)
         totals = np.zeros(metric.size)
         for row in rows:
             for at, value in metric.statistics(row).items():
                 totals[at] += value
-        expected = case["class_recall"][place]
+        expected = case["class_recall"][index]
         assert float(metric.finalize(totals)) == pytest.approx(expected, abs=1e-9)

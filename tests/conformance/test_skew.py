@@ -21,16 +21,16 @@ def samples(case: dict[str, Any]) -> list[ScoredSample]:
     pairs = zip(case["groups"], case["scores"], strict=True)
     return [
         ScoredSample(
-            f"{place}", "c", None, None, (score,), groups={"gender": group},
+            f"{index}", "c", None, None, (score,), groups={"gender": group},
             fields={"concept": "nurse"}, score_kind="similarity",
         )
-        for place, (group, score) in enumerate(pairs)
+        for index, (group, score) in enumerate(pairs)
     ]  # fmt: skip
 
 
 def value(metric: Any, case: dict[str, Any]) -> float:
-    held = samples(case)
-    return float(metric.value(metric.prepare(held), np.ones((1, len(held))))[0])
+    rows = samples(case)
+    return float(metric.value(metric.prepare(rows), np.ones((1, len(rows))))[0])
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["name"]))
@@ -40,8 +40,8 @@ def test_every_value_of_the_official_code(case: dict[str, Any]) -> None:
         kind, _, k = name.partition("@")
         if kind == "skew":
             for group, skew in expected.items():
-                held = made.metric("retrieval_max_skew", k=int(k))
-                assert held_skews(held, case)[group] == pytest.approx(skew, abs=1e-12), name
+                content = made.metric("retrieval_max_skew", k=int(k))
+                assert held_skews(content, case)[group] == pytest.approx(skew, abs=1e-12), name
         elif kind == "ndkl":
             assert value(made.metric("ndkl"), case) == pytest.approx(expected, abs=1e-12)
         else:
@@ -53,14 +53,14 @@ def test_every_value_of_the_official_code(case: dict[str, Any]) -> None:
 
 def held_skews(metric: RetrievalMaxSkew, case: dict[str, Any]) -> dict[str, float]:
     """Return the skew of each group, read off just before the extreme is taken."""
-    found: list[Any] = []
+    collected: list[Any] = []
 
     def look(skews: Any) -> Any:
-        found.append(skews[0])
+        collected.append(skews[0])
         return skews.max(axis=-1)
 
     metric.pick = look  # type: ignore[method-assign]
-    held = samples(case)
-    (query,) = metric.prepare(held)
-    metric.query(query, np.ones((1, len(held))))
-    return dict(zip(query.names, found[0].tolist(), strict=True))
+    rows = samples(case)
+    (query,) = metric.prepare(rows)
+    metric.query(query, np.ones((1, len(rows))))
+    return dict(zip(query.names, collected[0].tolist(), strict=True))

@@ -35,19 +35,19 @@ def cases(name: str) -> Any:
 
 def texts() -> list[tuple[str, dict[str, Any]]]:
     """Return answers of the cases, each with the choices it was asked with."""
-    letters = [(one["prediction"], one["choices"]) for one in cases("mmbench")["extraction"]]
-    return [*letters, *((one["prediction"], {}) for one in cases("vqa")["cases"])]
+    letters = [(item["prediction"], item["choices"]) for item in cases("mmbench")["extraction"]]
+    return [*letters, *((item["prediction"], {}) for item in cases("vqa")["cases"])]
 
 
 def extracted(name: str) -> Iterator[Any]:
     extract = make("extractor", name, OURS.extractors(), {}, LABELS)[0]
     for text, choices in texts():
         try:
-            found = extract(text, choices)
+            result = extract(text, choices)
         except Exception as error:  # noqa: BLE001  what it raises is what it gives
             yield type(error).__name__
         else:
-            yield [found.answer, found.problem]
+            yield [result.answer, result.problem]
 
 
 def measured(name: str) -> Iterator[Any]:
@@ -77,29 +77,29 @@ def measured(name: str) -> Iterator[Any]:
             pairs = zip(case["groups"], case["scores"], strict=True)
             rows = [
                 ScoredSample(
-                    f"{place}", "c", None, None, (score,), groups={"gender": group},
+                    f"{index}", "c", None, None, (score,), groups={"gender": group},
                     fields={"concept": "nurse"}, score_kind="similarity",
                 )
-                for place, (group, score) in enumerate(pairs)
+                for index, (group, score) in enumerate(pairs)
             ]  # fmt: skip
             yield float(metric.value(metric.prepare(rows), np.ones((1, len(rows))))[0])
 
 
 def digest(values: Iterator[Any]) -> str | None:
-    held = [f"{one:.9f}" if isinstance(one, float) else one for one in values]
-    return hashlib.sha256(json.dumps(held).encode()).hexdigest()[:16] if held else None
+    entries = [f"{value:.9f}" if isinstance(value, float) else value for value in values]
+    return hashlib.sha256(json.dumps(entries).encode()).hexdigest()[:16] if entries else None
 
 
 def now() -> dict[str, dict[str, Any]]:
     """Return version and digest of everything that has numbers on the cases."""
-    known: list[tuple[str, MetricDescriptor | ExtractorDescriptor, str | None]] = [
-        *(("metric", one, digest(measured(name))) for name, one in OURS.metrics().items()),
-        *(("extractor", one, digest(extracted(name))) for name, one in OURS.extractors().items()),
+    listed: list[tuple[str, MetricDescriptor | ExtractorDescriptor, str | None]] = [
+        *(("metric", item, digest(measured(name))) for name, item in OURS.metrics().items()),
+        *(("extractor", item, digest(extracted(name))) for name, item in OURS.extractors().items()),
     ]
     return {
-        f"{kind} {one.id}": {"version": one.version, "numbers": found}
-        for kind, one, found in known
-        if found is not None
+        f"{kind} {item.id}": {"version": item.version, "numbers": result}
+        for kind, item, result in listed
+        if result is not None
     }
 
 

@@ -30,7 +30,7 @@ def test_official_scores(case: dict[str, Any]) -> None:
     assert textvqa == pytest.approx(case["textvqa_score"], abs=1e-9)
     read = normalised if case["normalised"] else str
     assert read(stripped(case["prediction"])) == case["prediction_compared"]
-    assert [read(stripped(one)) for one in case["answers"]] == case["answers_compared"]
+    assert [read(stripped(answer)) for answer in case["answers"]] == case["answers_compared"]
     assert textvqa_normalised(case["prediction"]) == case["textvqa_prediction_compared"]
 
 
@@ -38,8 +38,8 @@ def test_overall_of_all_cases() -> None:
     metric = VqaAccuracy({}, ())
     totals = np.zeros(metric.size)
     for case in CASES:
-        for place, value in metric.statistics(sample(case)).items():
-            totals[place] += value
+        for position, value in metric.statistics(sample(case)).items():
+            totals[position] += value
     mean = 100 * sum(case["score"] for case in CASES) / len(CASES)
     assert 100 * float(metric.finalize(totals)) == pytest.approx(mean, abs=1e-9)
 

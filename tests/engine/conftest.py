@@ -72,21 +72,21 @@ def make_model() -> Callable[..., Any]:
             return "".join(chr(token + 61) for token in ids)
 
         def encode(self, images: Any) -> list[Tensor]:
-            found = []
+            collected = []
             for image in images:
                 if image.key == "bad":
                     raise PromptError("image_rejected", "no such picture")
                 self.encoded.append(image.key)
                 chance = torch.Generator().manual_seed(sum(map(ord, image.key)))
-                found.append(torch.randn(20 + len(image.key) % 3, WIDTH, generator=chance))
-            return found
+                collected.append(torch.randn(20 + len(image.key) % 3, WIDTH, generator=chance))
+            return collected
 
         def connect(self, features: Any) -> list[Tensor]:
             return list(features)
 
-        def forward(self, embeds: Tensor, **given: Any) -> Tensor:
+        def forward(self, embeds: Tensor, **keywords: Any) -> Tensor:
             self.passes.append(tuple(embeds.shape[:2]))
-            return super().forward(embeds, **given)
+            return super().forward(embeds, **keywords)
 
     def encode(text: str) -> list[int]:
         return [3 if letter == "\0" else (ord(letter) - 61) % 60 + 4 for letter in text]
@@ -120,12 +120,14 @@ def prompts() -> list[Prompt]:
     from harness.engine.tokenize import IMAGE
 
     chance = torch.Generator().manual_seed(1)
-    shown = {key: torch.randn(17 + at, WIDTH, generator=chance) for at, key in enumerate("abcd")}
+    displayed = {
+        key: torch.randn(17 + at, WIDTH, generator=chance) for at, key in enumerate("abcd")
+    }
 
     def images(keys: str) -> tuple[tuple[str, torch.Tensor], ...]:
-        return tuple((key, shown[key]) for key in keys)
+        return tuple((key, displayed[key]) for key in keys)
 
-    given = [
+    arguments = [
         ((1, IMAGE, 9, 10), "a"),
         ((1, IMAGE, 9, 11, 12, 13), "a"),
         ((1, IMAGE, 9, 11, 12, 20, 21), "a"),
@@ -141,7 +143,7 @@ def prompts() -> list[Prompt]:
     ]
     return [
         Prompt(ids, images(keys), OPTIONS[: 1 + at % len(OPTIONS)])
-        for at, (ids, keys) in enumerate(given)
+        for at, (ids, keys) in enumerate(arguments)
     ]
 
 

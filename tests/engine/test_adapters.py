@@ -74,10 +74,10 @@ def save(folder: Path, part: str = "", **config: Any) -> Any:
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
     from safetensors.torch import load_file, save_file
 
-    held = {
+    entries = {
         name: tensor.contiguous() for name, tensor in change(load_file(folder / WEIGHTS)).items()
     }
-    save_file(held, folder / WEIGHTS)
+    save_file(entries, folder / WEIGHTS)
 
 
 def configure(folder: Path, **changes: Any) -> None:
@@ -150,11 +150,11 @@ def test_pickled_weights_are_read_as_plain_tensors(tmp_path: Path, config: Any) 
     from safetensors.torch import load_file
 
     wanted = save(tmp_path, **config)
-    held = {
+    entries = {
         name.replace("lora_A.", "lora_A.default."): tensor
         for name, tensor in load_file(tmp_path / WEIGHTS).items()
     }
-    torch.save(held, tmp_path / "adapter_model.bin")
+    torch.save(entries, tmp_path / "adapter_model.bin")
     (tmp_path / WEIGHTS).unlink()
     model = llava()
     apply_adapter({"": model}, tmp_path)
@@ -195,18 +195,20 @@ class Code:
 
 
 @pytest.mark.parametrize("name", ["adapter_model.bin", "non_lora_trainables.bin"])
-@pytest.mark.parametrize("held", [Code(), {"a": Code()}, [1], {"a": 3}, b"no pickle"], ids=range(5))
+@pytest.mark.parametrize(
+    "content", [Code(), {"a": Code()}, [1], {"a": 3}, b"no pickle"], ids=range(5)
+)
 def test_code_and_objects_are_refused_unread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, held: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "a", **NO_TOWER)
     if name == "adapter_model.bin":
         (tmp_path / "a" / WEIGHTS).unlink()
-    if isinstance(held, bytes):
-        (tmp_path / "a" / name).write_bytes(held)
+    if isinstance(content, bytes):
+        (tmp_path / "a" / name).write_bytes(content)
     else:
-        torch.save(held, tmp_path / "a" / name)
+        torch.save(content, tmp_path / "a" / name)
     with pytest.raises(UserError, match="only plain tensors are read") as caught:
         apply_adapter({"": llava()}, tmp_path / "a")
     assert not (tmp_path / "ran").exists()
@@ -215,17 +217,17 @@ def test_code_and_objects_are_refused_unread(
 
 
 def without(*words: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    return lambda held: {
-        name: tensor for name, tensor in held.items() if not any(word in name for word in words)
+    return lambda content: {
+        name: tensor for name, tensor in content.items() if not any(word in name for word in words)
     }
 
 
 def renamed(old: str, new: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    return lambda held: {name.replace(old, new): tensor for name, tensor in held.items()}
+    return lambda content: {name.replace(old, new): tensor for name, tensor in content.items()}
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (without("layers.1"), r"2 tensors are missing in the file:\n.*layers.\*.self_attn.q_proj"),
         (without("v_proj"), r"2 tensors are missing.*\n.*v_proj"),
@@ -235,36 +237,39 @@ def renamed(old: str, new: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
         (renamed("language_model", "nothing"), r"for no layer of this model"),
         (renamed("language_model.layers", "vision_tower.encoder.layers"), r"4 tensors are missing"),
         (
-            lambda held: held | {"base_model.model.extra": torch.zeros(2)},
+            lambda content: content | {"base_model.model.extra": torch.zeros(2)},
             r"no layer.*\n +base_model",
         ),
         (
-            lambda held: held | {f"x{i}.y": torch.zeros(2) for i in range(500)},
+            lambda content: content | {f"x{i}.y": torch.zeros(2) for i in range(500)},
             "and 492 more groups",
         ),
         (
-            lambda held: held | {"a" * 100_000: torch.zeros(2)},
+            lambda content: content | {"a" * 100_000: torch.zeros(2)},
             r"aaa \.\.\. \(.* more\) \.\.\. a+ \(1\)",
         ),
-        (lambda held: {n: t[:1] for n, t in held.items()}, r"has the shape \[1, 16\], here it is"),
-        (lambda held: {n: t * torch.nan for n, t in held.items()}, "finite numbers"),
-        (lambda held: {n: t.to(torch.int8) for n, t in held.items()}, "finite numbers"),
+        (
+            lambda content: {n: t[:1] for n, t in content.items()},
+            r"has the shape \[1, 16\], here it is",
+        ),
+        (lambda content: {n: t * torch.nan for n, t in content.items()}, "finite numbers"),
+        (lambda content: {n: t.to(torch.int8) for n, t in content.items()}, "finite numbers"),
         (lambda _: {}, "holds no tensors"),
         (lambda _: {"lm_head.weight": torch.zeros(32, 16)}, "no LoRA weights"),
     ],
 )
 def test_tensors_left_over_missing_or_of_another_shape_are_named(
-    tmp_path: Path, change: Any, said: str
+    tmp_path: Path, change: Any, message: str
 ) -> None:
     save(tmp_path, **NO_TOWER)
     rewrite(tmp_path, change)
-    with pytest.raises(UserError, match=said) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         apply_adapter({"": llava()}, tmp_path)
     assert len(str(caught.value)) < 2500
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"target_modules": ["q_proj"]}, "that the config's target_modules leave out"),
         ({"target_modules": ["q_proj", "v_proj", "o_proj"]}, "missing in the file"),
@@ -293,11 +298,11 @@ def test_tensors_left_over_missing_or_of_another_shape_are_named(
     ids=str,
 )
 def test_a_config_of_something_else_is_refused(
-    tmp_path: Path, changes: dict[str, Any], said: str
+    tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     save(tmp_path, **NO_TOWER)
     configure(tmp_path, **changes)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         apply_adapter({"": llava()}, tmp_path)
 
 
@@ -334,9 +339,9 @@ def test_two_names_for_one_layer_are_refused(tmp_path: Path) -> None:
     save(tmp_path, **NO_TOWER)
     rewrite(
         tmp_path,
-        lambda held: (
-            held
-            | {name.replace("language_model.", ""): tensor + 1 for name, tensor in held.items()}
+        lambda content: (
+            content
+            | {name.replace("language_model.", ""): tensor + 1 for name, tensor in content.items()}
         ),
     )
     with pytest.raises(UserError, match="two tensors belong to one layer"):
@@ -379,7 +384,7 @@ def test_another_chat_template_beside_an_adapter_is_refused(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "part", "rest"),
+    ("name", "part", "remainder"),
     [
         ("model.layers.0.q", "", "layers.0.q"),
         ("base_model.model.model.language_model.layers.0.q", "language", "layers.0.q"),
@@ -390,14 +395,14 @@ def test_another_chat_template_beside_an_adapter_is_refused(tmp_path: Path) -> N
         ("visual", "", "visual"),
     ],
 )
-def test_words_before_a_layer_s_name_say_its_part(name: str, part: str, rest: str) -> None:
-    assert split(name) == (part, rest)
+def test_words_before_a_layer_s_name_say_its_part(name: str, part: str, remainder: str) -> None:
+    assert split(name) == (part, remainder)
 
 
 def test_a_name_that_fits_two_layers_leads_nowhere() -> None:
     names = Names(["vision_tower.a.q", "connector.a.q", "model.b.q", "b.q"])
     assert names.find("model.a.q") is None
     assert names.find("language_model.b.q") is None
-    found = names.find("model.visual.a.q")
-    assert found is not None
-    assert found.targets == ("vision_tower.a.q",)
+    match = names.find("model.visual.a.q")
+    assert match is not None
+    assert match.targets == ("vision_tower.a.q",)

@@ -34,60 +34,60 @@ def requests(images: list[LoadedImage], want: Any = None) -> list[Request]:
     ]
 
 
-def results(model: Any, given: list[Request], *, sharing: bool = True, **runtime: Any) -> Any:
+def results(model: Any, arguments: list[Request], *, sharing: bool = True, **runtime: Any) -> Any:
     answerer = EngineAnswerer(model, Runtime(device="cpu", **runtime), sharing=sharing)
-    found = {response.request: response.result for response in answerer.answer(given)}
-    assert list(found) == [request.id for request in given]
+    actual = {response.request: response.result for response in answerer.answer(arguments)}
+    assert list(actual) == [request.id for request in arguments]
     assert answerer.notes() == []
-    return found
+    return actual
 
 
-def near(found: dict[str, Scores]) -> dict[str, Any]:
-    return {name: pytest.approx(result.values, abs=1e-4) for name, result in found.items()}
+def near(results: dict[str, Scores]) -> dict[str, Any]:
+    return {name: pytest.approx(result.values, abs=1e-4) for name, result in results.items()}
 
 
 def test_neither_batch_nor_order_nor_sharing_changes_answers(
     any_model: Any, images: list[LoadedImage]
 ) -> None:
-    given = requests(images)
-    whole = results(any_model, given)
+    batch = requests(images)
+    answers = results(any_model, batch)
     others = [
-        results(any_model, given, batch_size=1),
-        results(any_model, given, batch_size=4, deterministic=True),
-        results(any_model, given[::-1]),
-        results(any_model, given, sharing=False),
-        results(any_model, given, kv_budget=60_000),
-        {request.id: results(any_model, [request])[request.id] for request in given},
+        results(any_model, batch, batch_size=1),
+        results(any_model, batch, batch_size=4, deterministic=True),
+        results(any_model, batch[::-1]),
+        results(any_model, batch, sharing=False),
+        results(any_model, batch, kv_budget=60_000),
+        {request.id: results(any_model, [request])[request.id] for request in batch},
     ]
-    wanted = {name: result.values for name, result in whole.items()}
+    wanted = {name: result.values for name, result in answers.items()}
     for other in others:
         assert near(other) == wanted
         for name, result in other.items():
             best = max(range(len(result.values)), key=result.values.__getitem__)
-            assert whole[name].values[best] == max(whole[name].values)
+            assert answers[name].values[best] == max(answers[name].values)
 
 
 def test_neither_batch_nor_order_nor_sharing_changes_texts(
     any_model: Any, images: list[LoadedImage]
 ) -> None:
-    given = requests(images, Generate(7))
-    whole = results(any_model, given)
-    assert all(isinstance(result, Text) for result in whole.values())
-    assert whole == results(any_model, given, batch_size=1)
-    assert whole == results(any_model, given[::-1], batch_size=3)
-    assert whole == results(any_model, given, sharing=False)
-    assert whole == results(any_model, given, deterministic=True)
+    batch = requests(images, Generate(7))
+    answers = results(any_model, batch)
+    assert all(isinstance(result, Text) for result in answers.values())
+    assert answers == results(any_model, batch, batch_size=1)
+    assert answers == results(any_model, batch[::-1], batch_size=3)
+    assert answers == results(any_model, batch, sharing=False)
+    assert answers == results(any_model, batch, deterministic=True)
 
 
 def test_neither_batch_nor_order_nor_sharing_changes_contrasted_texts(
     any_model: Any, images: list[LoadedImage]
 ) -> None:
-    given = requests(images, Generate(5, contrast=Contrast(1.0, 0.05)))
-    whole = results(any_model, given)
-    assert whole != results(any_model, requests(images, Generate(5)))
-    assert whole == results(any_model, given, batch_size=1)
-    assert whole == results(any_model, given[::-1], batch_size=4)
-    assert whole == results(any_model, given, sharing=False)
+    batch = requests(images, Generate(5, contrast=Contrast(1.0, 0.05)))
+    answers = results(any_model, batch)
+    assert answers != results(any_model, requests(images, Generate(5)))
+    assert answers == results(any_model, batch, batch_size=1)
+    assert answers == results(any_model, batch[::-1], batch_size=4)
+    assert answers == results(any_model, batch, sharing=False)
     plain = requests(images, Generate(5, contrast=Contrast(0.0, 0.3)))
     assert results(any_model, plain) == results(any_model, requests(images, Generate(5)))
 
@@ -95,7 +95,7 @@ def test_neither_batch_nor_order_nor_sharing_changes_contrasted_texts(
 def test_contrasted_texts_that_the_slow_way_would_not_write_are_found_out(
     model: Any, images: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generation, "contrasted", lambda own, *_: own)
+    monkeypatch.setattr(generation, "contrasted", lambda answer, *_: answer)
     answerer = EngineAnswerer(model, Runtime(device="cpu"))
     answerer.answer(requests(images, Generate(5, contrast=Contrast(1.0, 0.05))))
     (note,) = answerer.notes()
@@ -105,20 +105,20 @@ def test_contrasted_texts_that_the_slow_way_would_not_write_are_found_out(
 def test_deterministic_answers_are_equal_to_the_last_bit(
     any_model: Any, images: list[LoadedImage]
 ) -> None:
-    given = requests(images)
-    one = results(any_model, given, batch_size=1, deterministic=True)
-    assert one == results(any_model, given, batch_size=64, deterministic=True)
+    batch = requests(images)
+    answers = results(any_model, batch, batch_size=1, deterministic=True)
+    assert answers == results(any_model, batch, batch_size=64, deterministic=True)
 
 
 def test_each_distinct_image_is_encoded_once_and_kept_on_disk(
     make_model: Make, images: list[LoadedImage], tmp_path: Path
 ) -> None:
     model = make_model(features_key={"encoder": "noise"})
-    given = requests(images)
-    first = results(model, given, cache=tmp_path)
+    batch = requests(images)
+    first = results(model, batch, cache=tmp_path)
     assert sorted(model.encoded) == sorted(image.key for image in images[:4])
     model.encoded.clear()
-    assert results(model, given, cache=tmp_path) == first
+    assert results(model, batch, cache=tmp_path) == first
     assert model.encoded == []
 
 
@@ -129,7 +129,7 @@ def test_what_cannot_be_asked_fails_alone(model: Any, images: list[LoadedImage])
     def ask(name: str, text: str, want: Any, *images: LoadedImage) -> Request:
         return Request(name, name, "t", (Turn("user", text, images),), want)
 
-    given = [
+    arguments = [
         good,
         ask("long", "a" * 250, Choose(OPTIONS)),
         ask("vectors", "a", Embed()),
@@ -137,30 +137,30 @@ def test_what_cannot_be_asked_fails_alone(model: Any, images: list[LoadedImage])
         ask("rejected", "a", Choose(OPTIONS), bad),
         ask("rejected too", "a", Generate(3), images[0], bad),
     ]
-    found = results(model, given)
-    assert isinstance(found.pop(good.id), Scores)
-    assert {name: result.kind for name, result in found.items()} == {
+    answers = results(model, arguments)
+    assert isinstance(answers.pop(good.id), Scores)
+    assert {name: result.kind for name, result in answers.items()} == {
         "long": "prompt_too_long",
         "vectors": "unsupported",
         "empty": "empty_option",
         "rejected": "image_rejected",
         "rejected too": "image_rejected",
     }
-    assert "60 more than the model's 200" in found["long"].message
-    assert isinstance(found["long"], Failed)
+    assert "60 more than the model's 200" in answers["long"].message
+    assert isinstance(answers["long"], Failed)
 
 
 def test_a_model_that_shares_nothing_is_asked_one_sequence_at_a_time(
     make_model: Make, images: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model()
-    given = requests(images) + [
-        Request(f"w{at}", "s", "t", one.turns, Generate(4))
-        for at, one in enumerate(requests(images))
+    arguments = requests(images) + [
+        Request(f"w{at}", "s", "t", request.turns, Generate(4))
+        for at, request in enumerate(requests(images))
     ]
-    shared = results(model, given)
+    shared = results(model, arguments)
     monkeypatch.setattr(model, "shares_prefix", lambda length: length < 32)
-    alone = results(model, given)
+    alone = results(model, arguments)
     for name, result in shared.items():
         if isinstance(result, Text):
             assert alone[name] == result
@@ -176,20 +176,20 @@ def test_a_model_that_sharing_would_change_is_asked_the_slow_way_and_says_so(
     model = make_model()
     forward = model.forward
 
-    def columns(embeds: Any, *, cache: Any, **given: Any) -> Any:
+    def columns(embeds: Any, *, cache: Any, **keywords: Any) -> Any:
         if cache is not None and cache.get_seq_length():
-            given["positions"] = given["positions"] + 40
-        return forward(embeds, cache=cache, **given)
+            keywords["positions"] = keywords["positions"] + 40
+        return forward(embeds, cache=cache, **keywords)
 
-    given = requests(images, want)
-    right = results(make_model(), given, sharing=False)
+    keywords = requests(images, want)
+    right = results(make_model(), keywords, sharing=False)
     model.forward = columns
     answerer = EngineAnswerer(model, Runtime(device="cpu"))
-    found: Any = {response.request: response.result for response in answerer.answer(given)}
+    actual: Any = {response.request: response.result for response in answerer.answer(keywords)}
     (note,) = answerer.notes()
     assert "sharing is off" in note
     if want is None:
-        assert near(found) == {name: result.values for name, result in right.items()}
+        assert near(actual) == {name: result.values for name, result in right.items()}
 
 
 def test_equal_chats_are_tokenised_once(
@@ -199,16 +199,16 @@ def test_equal_chats_are_tokenised_once(
     calls: list[Any] = []
     prompt = model.prompt
 
-    def count(*given: Any) -> Any:
-        calls.append(given)
-        return prompt(*given)
+    def count(*positional: Any) -> Any:
+        calls.append(positional)
+        return prompt(*positional)
 
     monkeypatch.setattr(model, "prompt", count)
     answerer = EngineAnswerer(model, Runtime(device="cpu"))
-    given = requests(images)
-    answerer.answer(given)
-    answerer.answer(given)
-    distinct = {(request.turns[0].text, request.want) for request in given}
+    positional = requests(images)
+    answerer.answer(positional)
+    answerer.answer(positional)
+    distinct = {(request.turns[0].text, request.want) for request in positional}
     assert len(calls) == len(distinct)
 
 
@@ -224,39 +224,39 @@ def test_positions_and_extra_inputs_follow_their_tokens(
         plain, forward = model.inputs, model.forward
 
         def inputs(ids: Any, images: Any) -> Inputs:
-            found = plain(ids, images)
+            actual = plain(ids, images)
             # An image's tokens take one position together, as in multimodal rotary embeddings.
             marks = torch.tensor(
                 [
                     mark
-                    for token, shown in spans(ids, images)
-                    for mark in ([1] * shown if token < 0 else [0])
+                    for token, displayed in spans(ids, images)
+                    for mark in ([1] * displayed if token < 0 else [0])
                 ]
             )
             places = (1 - marks).cumsum(0)
             return Inputs(
-                found.embeds,
+                actual.embeds,
                 places.expand(3, -1).clone(),
                 int(places[-1]) + 1,
-                {"deep": found.embeds * marks[:, None]},
+                {"deep": actual.embeds * marks[:, None]},
             )
 
-        def onward(embeds: Any, *, positions: Any, extras: Any, **given: Any) -> Any:
+        def onward(embeds: Any, *, positions: Any, extras: Any, **keywords: Any) -> Any:
             assert positions.shape[0] == 3
             assert extras["deep"].shape == embeds.shape
-            return forward(embeds + extras["deep"], positions=positions[:1], extras={}, **given)
+            return forward(embeds + extras["deep"], positions=positions[:1], extras={}, **keywords)
 
         model.inputs, model.forward = inputs, onward
         return model
 
     def spans(ids: Any, images: Any) -> list[tuple[int, int]]:
-        shown = iter(images)
-        return [(token, len(next(shown)) if token < 0 else 1) for token in ids]
+        displayed = iter(images)
+        return [(token, len(next(displayed)) if token < 0 else 1) for token in ids]
 
     for want in (None, Generate(6)):
-        given = requests(images, want)
-        fast = results(dress(make_model()), given)
-        slow = results(dress(make_model()), given, sharing=False)
+        keywords = requests(images, want)
+        fast = results(dress(make_model()), keywords)
+        slow = results(dress(make_model()), keywords, sharing=False)
         if want is None:
             assert near(fast) == {name: result.values for name, result in slow.items()}
         else:
@@ -356,16 +356,19 @@ def test_notes_reach_the_user_and_the_record(
         "random", "raf_db", results=tmp_path / "results", limit=4, reporter=heard
     ).records
     assert heard.said == ["raf_db: sharing is off"]
-    held = json.loads((record.directory / "evaluation.json").read_text())
-    assert held["notes"] == ["sharing is off"]
+    content = json.loads((record.directory / "evaluation.json").read_text())
+    assert content["notes"] == ["sharing is off"]
 
 
 def test_sampling_depends_on_the_request_alone(any_model: Any, images: list[LoadedImage]) -> None:
     from dataclasses import replace
 
-    given = [replace(one, seed=at) for at, one in enumerate(requests(images, Generate(7, (), 1.5)))]
-    whole = results(any_model, given)
-    assert whole != results(any_model, requests(images, Generate(7)))
-    assert whole == results(any_model, given[::-1], batch_size=1)
-    assert whole == results(any_model, given, sharing=False)
-    assert whole != results(any_model, [replace(one, seed=99) for one in given])
+    arguments = [
+        replace(request, seed=at)
+        for at, request in enumerate(requests(images, Generate(7, (), 1.5)))
+    ]
+    answers = results(any_model, arguments)
+    assert answers != results(any_model, requests(images, Generate(7)))
+    assert answers == results(any_model, arguments[::-1], batch_size=1)
+    assert answers == results(any_model, arguments, sharing=False)
+    assert answers != results(any_model, [replace(request, seed=99) for request in arguments])

@@ -114,14 +114,14 @@ def test_a_batch_size_is_positive() -> None:
 
 def test_memory_counts_in_powers_of_two() -> None:
     for each in (10**6, 10**9, 10**15):
-        found = fitting_positions(torch.device("cpu"), 4096, each)
-        assert found & (found - 1) == 0
-        assert found >= 64
+        result = fitting_positions(torch.device("cpu"), 4096, each)
+        assert result & (result - 1) == 0
+        assert result >= 64
 
 
 def test_narrow_models_take_more_positions_at_once_on_a_processor() -> None:
     processor = torch.device("cpu")
-    found = [most_positions(processor, width) for width in (160, 512, 4096)]
-    assert found == [(1 << 19) // 160, 1024, 1024]
-    assert fitting_positions(processor, 160, 1) == found[0]
+    results = [most_positions(processor, width) for width in (160, 512, 4096)]
+    assert results == [(1 << 19) // 160, 1024, 1024]
+    assert fitting_positions(processor, 160, 1) == results[0]
     assert most_positions(torch.device("cuda"), 160) == most_positions(torch.device("cuda"), 4096)

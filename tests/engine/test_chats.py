@@ -57,8 +57,8 @@ BEGINS, PLAIN = tokenizer(begins=True), tokenizer(begins=False)
 
 
 def test_turns_stand_between_separators_and_each_image_on_a_line() -> None:
-    told = VICUNA.render(SHOTS).replace("\ufffc", "[i]")
-    assert told == "Be kind. USER: [i]\n[i]\nWho? ASSISTANT: a man</s>USER: Why? ASSISTANT:"
+    changed = VICUNA.render(SHOTS).replace("\ufffc", "[i]")
+    assert changed == "Be kind. USER: [i]\n[i]\nWho? ASSISTANT: a man</s>USER: Why? ASSISTANT:"
 
 
 def test_a_system_turn_takes_the_place_of_the_default_and_must_stand_first() -> None:
@@ -94,16 +94,16 @@ def test_no_text_of_a_stranger_becomes_an_image_and_options_are_whole(
     text = VICUNA.render(turns)
     image = BEGINS.convert_tokens_to_ids("<image>")
     pieces = tokenize_pieces(PLAIN, text, options, 1)
-    whole = tokenize_whole(BEGINS, text, options, 1, image)
-    assert whole.prefix.count(IMAGE) == 1
+    full = tokenize_whole(BEGINS, text, options, 1, image)
+    assert full.prefix.count(IMAGE) == 1
     assert pieces.prefix.count(IMAGE) == 1
-    for joint, option in zip(whole.options, options, strict=True):
+    for joint, option in zip(full.options, options, strict=True):
         assert image not in joint
         assert joint[-1] == 1
-        said = BEGINS.decode(joint[:-1], clean_up_tokenization_spaces=False)
+        message = BEGINS.decode(joint[:-1], clean_up_tokenization_spaces=False)
         expected = f" {option.replace('<image>', ' ')}"
         if "</s>" not in option and "<s>" not in option:
-            assert said.strip() == expected.encode("utf-8", "replace").decode().strip()
+            assert message.strip() == expected.encode("utf-8", "replace").decode().strip()
 
 
 def test_an_option_without_text_is_refused() -> None:
@@ -135,15 +135,15 @@ def test_a_template_that_raises_is_a_prompt_error() -> None:
 
 
 def test_the_processors_template_goes_before_the_tokenizers(tmp_path: Path) -> None:
-    held = tokenizer(begins=True)
-    assert find_template(tmp_path, held) is None
-    held.chat_template = "tokenizer"
-    assert find_template(tmp_path, held) == "tokenizer"
+    content = tokenizer(begins=True)
+    assert find_template(tmp_path, content) is None
+    content.chat_template = "tokenizer"
+    assert find_template(tmp_path, content) == "tokenizer"
     (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": "processor"}))
-    assert find_template(tmp_path, held) == "processor"
+    assert find_template(tmp_path, content) == "processor"
     (tmp_path / "chat_template.jinja").write_text("file")
-    assert find_template(tmp_path, held) == "file"
+    assert find_template(tmp_path, content) == "file"
     (tmp_path / "chat_template.jinja").unlink()
     (tmp_path / "chat_template.json").write_text("[")
     with pytest.raises(UserError, match="chat template cannot be read"):
-        find_template(tmp_path, held)
+        find_template(tmp_path, content)

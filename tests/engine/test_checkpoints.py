@@ -35,8 +35,8 @@ TENSORS = {f"model.layers.{n}.{k}.weight": torch.full((2,), float(n)) for n in (
 def write(folder: Path, config: Any = None, **files: Any) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config or {"model_type": "llama"}))
-    for name, held in files.items():
-        (folder / name).write_text(json.dumps(held))
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content))
     return folder
 
 
@@ -47,8 +47,8 @@ def write_shards(folder: Path, kind: str = "safetensors") -> list[Path]:
     named: dict[str, str] = {}
     for at, names in enumerate((sorted(TENSORS)[:2], sorted(TENSORS)[2:]), 1):
         path = folder / f"{prefix}-0000{at}-of-00002.{kind}"
-        held = {name: TENSORS[name] for name in names}
-        save_file(held, path) if kind == "safetensors" else torch.save(held, path)
+        entries = {name: TENSORS[name] for name in names}
+        save_file(entries, path) if kind == "safetensors" else torch.save(entries, path)
         named |= dict.fromkeys(names, path.name)
         paths.append(path)
     (folder / f"{prefix}.{kind}.index.json").write_text(json.dumps({"weight_map": named}))
@@ -64,9 +64,9 @@ def test_every_layout_of_weights_gives_the_same_tensors(tmp_path: Path, form: st
         torch.save(TENSORS, folder / "pytorch_model.bin")
     else:
         write_shards(folder, form.split()[1])
-    found = dict(iterate_tensors(open_checkpoint(str(folder))))
-    assert found.keys() == TENSORS.keys()
-    assert all(torch.equal(found[name], TENSORS[name]) for name in TENSORS)
+    mapping = dict(iterate_tensors(open_checkpoint(str(folder))))
+    assert mapping.keys() == TENSORS.keys()
+    assert all(torch.equal(mapping[name], TENSORS[name]) for name in TENSORS)
 
 
 def test_the_identity_of_a_folder_follows_weights_config_and_tokenizer(tmp_path: Path) -> None:
@@ -199,18 +199,18 @@ def test_a_hub_checkpoint_is_told_by_its_commit_and_its_weights_come_when_needed
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     commit = "a" * 40
-    place = tmp_path / "models--someone--thing"
-    (place / "refs").mkdir(parents=True)
-    (place / "refs" / "main").write_text(commit)
-    (place / "snapshots").mkdir()
-    folder = write(place / "snapshots" / commit)
+    path = tmp_path / "models--someone--thing"
+    (path / "refs").mkdir(parents=True)
+    (path / "refs" / "main").write_text(commit)
+    (path / "snapshots").mkdir()
+    folder = write(path / "snapshots" / commit)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    found = open_checkpoint("someone/thing")
-    assert found.identity(None) == {"name": "someone/thing", "revision": commit}
+    result = open_checkpoint("someone/thing")
+    assert result.identity(None) == {"name": "someone/thing", "revision": commit}
     with pytest.raises(UserError, match="holds no weights"):
-        weight_files(found)
+        weight_files(result)
     save_file(TENSORS, folder / "model.safetensors")
-    assert weight_files(found) == (folder / "model.safetensors",)
+    assert weight_files(result) == (folder / "model.safetensors",)
 
 
 def test_an_image_processor_of_the_old_kind_is_read(tmp_path: Path) -> None:
@@ -246,10 +246,10 @@ def test_a_config_tells_its_family(config: dict[str, Any], plugin: str) -> None:
 
 
 def test_another_family_is_refused_with_the_plugin_that_fits(tmp_path: Path) -> None:
-    found = open_checkpoint(str(write(tmp_path, {"model_type": "bunny-phi"})))
+    result = open_checkpoint(str(write(tmp_path, {"model_type": "bunny-phi"})))
     with pytest.raises(UserError, match=r"'bunny-phi'\n  fix: --model bunny reads it"):
-        require_family(found, "llava")
-    require_family(found, "bunny")
+        require_family(result, "llava")
+    require_family(result, "bunny")
 
 
 def test_a_family_that_nothing_reads_says_which_flag_runs_its_own_code(tmp_path: Path) -> None:
@@ -265,10 +265,10 @@ def test_a_config_that_asks_for_code_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_key_report_groups_tensors_by_module() -> None:
-    told = str(key_report(TENSORS, ["head.bias"], Path("x")))
-    assert "4 tensors are missing" in told
-    assert "model.layers.*.a (2)" in told
-    assert "1 tensor is not this model's:\n    head (1)" in told
+    messages = str(key_report(TENSORS, ["head.bias"], Path("x")))
+    assert "4 tensors are missing" in messages
+    assert "model.layers.*.a (2)" in messages
+    assert "1 tensor is not this model's:\n    head (1)" in messages
 
 
 def test_tables_that_models_compute_themselves_may_stand_in_old_files(tmp_path: Path) -> None:
@@ -309,8 +309,8 @@ def test_a_folder_without_a_tokenizer_says_so(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_inside_a_package_is_opened_by_its_address() -> None:
-    found = open_checkpoint("package:harness_demo_world/weights/llava")
-    assert family_of(found.config) == "llava"
+    result = open_checkpoint("package:harness_demo_world/weights/llava")
+    assert family_of(result.config) == "llava"
     with pytest.raises(UserError, match="not installed"):
         open_checkpoint("package:no_such_package/weights")
     with pytest.raises(UserError, match="no folder"):

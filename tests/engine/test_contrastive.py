@@ -17,8 +17,8 @@ FREE = torch.tensor([[0.7, 0.1, 0.1, 0.1]]).log()
 
 
 def settled(alpha: float, cutoff: float) -> list[float]:
-    found = contrasted(OWN, FREE, torch.tensor([[alpha]]), torch.tensor([[cutoff]]))
-    return found.softmax(-1)[0].tolist()
+    result = contrasted(OWN, FREE, torch.tensor([[alpha]]), torch.tensor([[cutoff]]))
+    return result.softmax(-1)[0].tolist()
 
 
 def test_contrast_by_hand() -> None:
@@ -31,9 +31,9 @@ def test_contrast_by_hand() -> None:
 
 
 def test_an_impossible_token_stays_impossible() -> None:
-    own = torch.tensor([[0.0, -math.inf]])
-    found = contrasted(own, own, torch.tensor([[1.0]]), torch.tensor([[0.0]]))
-    assert found.tolist() == [[0.0, -math.inf]]
+    expected = torch.tensor([[0.0, -math.inf]])
+    result = contrasted(expected, expected, torch.tensor([[1.0]]), torch.tensor([[0.0]]))
+    assert result.tolist() == [[0.0, -math.inf]]
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_an_impossible_token_stays_impossible() -> None:
     ],
 )
 def test_how_far_a_token_is_behind(token: int, slack: float, lost: float) -> None:
-    found = logit_gap(OWN, FREE, torch.tensor([token]), Contrast(1.0, 0.1), slack)
-    assert found.tolist() == [pytest.approx(lost, abs=1e-4)]
+    result = logit_gap(OWN, FREE, torch.tensor([token]), Contrast(1.0, 0.1), slack)
+    assert result.tolist() == [pytest.approx(lost, abs=1e-4)]
 
 
-@pytest.mark.parametrize("given", [(-1.0, 0.0), (math.nan, 0.0), (1.0, 1.5), (1.0, math.nan)])
-def test_a_contrast_that_is_none_is_refused(given: Any) -> None:
+@pytest.mark.parametrize("arguments", [(-1.0, 0.0), (math.nan, 0.0), (1.0, 1.5), (1.0, math.nan)])
+def test_a_contrast_that_is_none_is_refused(arguments: Any) -> None:
     with pytest.raises(ValueError, match=r"alpha|cutoff"):
-        Contrast(*given)
+        Contrast(*arguments)

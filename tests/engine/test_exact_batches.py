@@ -35,7 +35,7 @@ class Encoder:
 
 def encoded(encoder: Encoder, items: Sequence[int], rows: int = 4) -> list[float]:
     together = ExactBatches(encoder, lambda _values: rows)
-    return [float(one[0]) for one in together(items)]
+    return [float(item[0]) for item in together(items)]
 
 
 def test_the_first_batch_is_encoded_both_ways_and_later_ones_once() -> None:
@@ -72,8 +72,10 @@ def asked(model: Any, images: list[LoadedImage], **runtime: Any) -> list[int]:
         return inner(images)
 
     model.encode = encode
-    shown = [LoadedImage(images[0].pixels, "x", chr(ord("A") + at) * 3, 8, 8) for at in range(20)]
-    turns = [(Turn("user", "who", (image,)),) for image in shown]
+    displayed = [
+        LoadedImage(images[0].pixels, "x", chr(ord("A") + at) * 3, 8, 8) for at in range(20)
+    ]
+    turns = [(Turn("user", "who", (image,)),) for image in displayed]
     requests = [
         Request(f"r{at}", f"s{at}", "t", turn, Choose(("a", "b"))) for at, turn in enumerate(turns)
     ]

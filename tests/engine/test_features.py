@@ -30,16 +30,16 @@ def kept(root: Path, *keys: str, size: int = 8, **named: int) -> FeatureCache:
 
 def test_features_come_back_as_they_were(tmp_path: Path) -> None:
     for dtype in (torch.float32, torch.bfloat16):
-        one = torch.randn(4, 3).to(dtype)
+        item = torch.randn(4, 3).to(dtype)
         writer = FeatureCache(tmp_path, ABOUT)
-        writer.put(f"k{dtype}", one)
-        assert torch.equal(writer.get(f"k{dtype}"), one)  # type: ignore[arg-type]
+        writer.put(f"k{dtype}", item)
+        assert torch.equal(writer.get(f"k{dtype}"), item)  # type: ignore[arg-type]
         writer.flush()
         for reader in (writer, FeatureCache(tmp_path, ABOUT)):
-            held = reader.get(f"k{dtype}")
-            assert held is not None
-            assert held.dtype == dtype
-            assert torch.equal(held, one)
+            content = reader.get(f"k{dtype}")
+            assert content is not None
+            assert content.dtype == dtype
+            assert torch.equal(content, item)
 
 
 def test_many_images_share_a_file(tmp_path: Path) -> None:
@@ -67,11 +67,11 @@ def test_a_run_writes_no_more_than_the_cap_and_counts_the_rest(tmp_path: Path) -
 
 
 def test_writers_do_not_meet_and_readers_see_all(tmp_path: Path) -> None:
-    one, other = (FeatureCache(tmp_path, ABOUT) for _ in range(2))
-    one.put("a", torch.ones(1))
+    first, other = (FeatureCache(tmp_path, ABOUT) for _ in range(2))
+    first.put("a", torch.ones(1))
     other.put("a", torch.ones(1))
     other.put("b", torch.ones(1))
-    one.flush()
+    first.flush()
     other.flush()
     reader = FeatureCache(tmp_path, ABOUT)
     assert all(reader.get(key) is not None for key in "ab")
@@ -85,8 +85,8 @@ def test_other_encoders_share_nothing(tmp_path: Path) -> None:
 def test_a_damaged_shard_is_a_miss(tmp_path: Path) -> None:
     cache = kept(tmp_path, "k")
     (path,) = shards(tmp_path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-4])
+    content = path.read_bytes()
+    path.write_bytes(content[:-4])
     assert FeatureCache(tmp_path, ABOUT).get("k") is None
     path.write_bytes(b"")
     assert cache.get("k") is None
@@ -100,9 +100,9 @@ def test_a_shard_removed_by_another_process_is_read_by_whoever_has_it_open(tmp_p
     assert wanted is not None
     (path,) = shards(tmp_path)
     path.unlink()
-    found = cache.get("k")
-    assert found is not None
-    assert torch.equal(found, wanted)
+    result = cache.get("k")
+    assert result is not None
+    assert torch.equal(result, wanted)
     assert FeatureCache(tmp_path, ABOUT).get("k") is None
 
 

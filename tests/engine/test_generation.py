@@ -24,10 +24,10 @@ def spaced(ids: Sequence[int]) -> str:
 
 @torch.inference_mode()
 def written(
-    model: Any, writes: Sequence[GenerationTask], batches: Batches | None = None, **given: Any
+    model: Any, writes: Sequence[GenerationTask], batches: Batches | None = None, **keywords: Any
 ) -> list[Generation]:
-    given = {"ends": frozenset({2}), "decode": spaced, **given}
-    return generate(model, writes, batches or Batches(), **given)
+    keywords = {"ends": frozenset({2}), "decode": spaced, **keywords}
+    return generate(model, writes, batches or Batches(), **keywords)
 
 
 def bare(prompts: Sequence[Prompt]) -> list[Prompt]:
@@ -40,21 +40,21 @@ def test_greedy_equals_transformers(
     any_model: Any, prompts: list[Prompt], rows: int | None, shared: bool
 ) -> None:
     writes = [GenerationTask(prompt, 4 + at) for at, prompt in enumerate(bare(prompts))]
-    found = written(any_model, writes, Batches(rows), shared=shared)
-    for write, one in zip(writes, found, strict=True):
+    output = written(any_model, writes, Batches(rows), shared=shared)
+    for write, item in zip(writes, output, strict=True):
         with torch.inference_mode():
-            given = write.prompt.inputs(any_model)
+            inputs = write.prompt.inputs(any_model)
         wanted = any_model.language_model.generate(
-            inputs_embeds=given.embeds[None],
-            attention_mask=torch.ones(1, given.length, dtype=torch.long),
+            inputs_embeds=inputs.embeds[None],
+            attention_mask=torch.ones(1, inputs.length, dtype=torch.long),
             max_new_tokens=write.limit,
             do_sample=False,
             eos_token_id=2,
             pad_token_id=0,
         )[0].tolist()
         ended = wanted[-1] == 2
-        assert one.ids == tuple(wanted[:-1] if ended else wanted)
-        assert one.ended == ended
+        assert item.ids == tuple(wanted[:-1] if ended else wanted)
+        assert item.ended == ended
 
 
 def test_answers_to_one_image_are_written_in_one_row(model: Any, prompts: list[Prompt]) -> None:
@@ -104,15 +104,15 @@ def test_a_seed_draws_the_same_answer_in_any_company(model: Any, prompts: list[P
 
 
 def contrasts(
-    prompts: Sequence[Prompt], alpha: float, cutoff: float, **given: Any
+    prompts: Sequence[Prompt], alpha: float, cutoff: float, **keywords: Any
 ) -> list[GenerationTask]:
     """Return what is to be written about images, every third without a contrast."""
-    found = []
-    for at, prompt in enumerate(one for one in bare(prompts) if one.images):
+    collected = []
+    for at, prompt in enumerate(item for item in bare(prompts) if item.images):
         free = Prompt(tuple(token for token in prompt.ids if token != IMAGE))
         against = ContrastPrompt(free, Contrast(alpha, cutoff)) if at % 3 else None
-        found.append(GenerationTask(prompt, 3 + at % 3, against=against, seed=at, **given))
-    return found
+        collected.append(GenerationTask(prompt, 3 + at % 3, against=against, seed=at, **keywords))
+    return collected
 
 
 def by_hand(model: Any, write: GenerationTask) -> tuple[int, ...]:
@@ -120,20 +120,20 @@ def by_hand(model: Any, write: GenerationTask) -> tuple[int, ...]:
 
     def logits(prompt: Prompt, ids: Sequence[int]) -> np.ndarray[Any, Any]:
         with torch.inference_mode():
-            given = prompt.inputs(model)
-            embeds = torch.cat([given.embeds, model.embed(torch.tensor(ids, dtype=torch.long))])
+            inputs = prompt.inputs(model)
+            embeds = torch.cat([inputs.embeds, model.embed(torch.tensor(ids, dtype=torch.long))])
             return model.language_model(inputs_embeds=embeds[None]).logits[0, -1].double().numpy()  # type: ignore[no-any-return]
 
     ids: list[int] = []
     while len(ids) < write.limit:
-        own = logits(write.prompt, ids)
+        computed = logits(write.prompt, ids)
         if write.against is not None:
             contrast = write.against.contrast
             free = logits(write.against.prompt, ids)
-            share = np.exp(own - own.max())
-            scores = (1 + contrast.alpha) * own - contrast.alpha * free
-            own = np.where(share >= contrast.cutoff, scores, -np.inf)
-        token = int(own.argmax())
+            share = np.exp(computed - computed.max())
+            scores = (1 + contrast.alpha) * computed - contrast.alpha * free
+            computed = np.where(share >= contrast.cutoff, scores, -np.inf)
+        token = int(computed.argmax())
         if token == 2:
             break
         ids.append(token)
@@ -144,12 +144,12 @@ def test_contrasted_answers_equal_those_by_hand(any_model: Any, prompts: list[Pr
     writes = contrasts(prompts, 1.5, 0.02)
     wanted = [by_hand(any_model, write) for write in writes]
     plain = written(any_model, contrasts(prompts, 0.0, 0.0))
-    assert wanted != [one.ids for one in plain]
+    assert wanted != [item.ids for item in plain]
     for rows, shared in ((None, True), (1, True), (4, True), (None, False)):
-        found = written(any_model, writes, Batches(rows), shared=shared)
-        assert [one.ids for one in found] == wanted
+        output = written(any_model, writes, Batches(rows), shared=shared)
+        assert [item.ids for item in output] == wanted
     backwards = written(any_model, writes[::-1], Batches(room=500))
-    assert [one.ids for one in backwards[::-1]] == wanted
+    assert [item.ids for item in backwards[::-1]] == wanted
 
 
 @pytest.mark.parametrize(("alpha", "cutoff"), [(0.0, 0.3), (2.0, 1.0)])

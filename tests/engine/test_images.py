@@ -12,13 +12,15 @@ from harness.engine.images import check_shape, pad_to_square
 def test_a_picture_stands_in_the_middle_an_odd_rest_at_right_or_bottom(
     size: tuple[int, int], place: tuple[int, int]
 ) -> None:
-    found = pad_to_square(Image.new("RGB", size, (9, 9, 9)), (1, 2, 3))
+    result = pad_to_square(Image.new("RGB", size, (9, 9, 9)), (1, 2, 3))
     side = max(size)
-    assert found.size == (side, side)
-    seen = [(x, y) for x in range(side) for y in range(side) if found.getpixel((x, y)) == (9, 9, 9)]
+    assert result.size == (side, side)
+    seen = [
+        (x, y) for x in range(side) for y in range(side) if result.getpixel((x, y)) == (9, 9, 9)
+    ]
     assert seen[0] == place
     assert len(seen) == size[0] * size[1]
-    assert side * side == len(seen) or found.getpixel((side - 1, side - 1)) == (1, 2, 3)
+    assert side * side == len(seen) or result.getpixel((side - 1, side - 1)) == (1, 2, 3)
 
 
 @pytest.mark.parametrize("size", [(20_001, 900), (201, 1), (1, 300)])

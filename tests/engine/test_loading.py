@@ -27,8 +27,8 @@ pytestmark = pytest.mark.torch
 CPU = Runtime(device="cpu")
 
 
-def options(**given: Any) -> Any:
-    return parse_options(LOADING, given, owner="model 'x'")
+def options(**keywords: Any) -> Any:
+    return parse_options(LOADING, keywords, owner="model 'x'")
 
 
 @pytest.fixture
@@ -119,16 +119,16 @@ def test_a_driver_that_is_too_old_is_said(
 def test_features_are_kept_on_a_cpu_and_where_it_is_wanted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    kept = Runtime(cache=tmp_path)
+    remaining = Runtime(cache=tmp_path)
     assert with_features(options(), Runtime(cache=tmp_path, device="cpu")).cache == tmp_path
-    assert with_features(options(features="off"), kept).cache is None
+    assert with_features(options(features="off"), remaining).cache is None
     Card(monkeypatch, bfloat16=True, free=79)
-    assert with_features(options(), kept).cache is None
-    assert with_features(options(features="on"), kept).cache == tmp_path
+    assert with_features(options(), remaining).cache is None
+    assert with_features(options(features="on"), remaining).cache == tmp_path
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("arguments", "message"),
     [
         ({"quantise": "8bit"}, "needs a GPU"),
         ({"quantise": "4bit"}, "needs a GPU"),
@@ -136,17 +136,19 @@ def test_features_are_kept_on_a_cpu_and_where_it_is_wanted(
         ({"attention": "flash_attention_2"}, "needs a GPU"),
     ],
 )
-def test_what_needs_a_gpu_says_so(given: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_needs_a_gpu_says_so(
+    arguments: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loading, "is_installed", lambda _: True)
-    with pytest.raises(UserError, match=said):
-        load_arguments(options(**given), CPU, "bfloat16")
+    with pytest.raises(UserError, match=message):
+        load_arguments(options(**arguments), CPU, "bfloat16")
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "is_installed", lambda _: False)
-    for given in ({"quantise": "4bit"}, {"device_map": "auto"}):
+    for arguments in ({"quantise": "4bit"}, {"device_map": "auto"}):
         with pytest.raises(UserError, match="not installed"):
-            load_arguments(options(**given), CPU, "float32")
+            load_arguments(options(**arguments), CPU, "float32")
 
 
 def test_a_gpu_that_is_not_there_is_said() -> None:

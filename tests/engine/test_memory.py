@@ -37,10 +37,10 @@ def test_every_tensor_counts_in_the_dtype_it_is_loaded_as(saved: Path) -> None:
 
 
 def test_quantising_shrinks_matrices_and_leaves_embeddings_and_norms(saved: Path) -> None:
-    rest = 2 * (100 * 32 + 32)
+    remainder = 2 * (100 * 32 + 32)
     matrices = 64 * 32 + 100
-    assert weight_bytes([saved], "float16", quantise="8bit") == rest + matrices
-    assert weight_bytes([saved], "float16", quantise="4bit") == int(rest + 0.5625 * matrices)
+    assert weight_bytes([saved], "float16", quantise="8bit") == remainder + matrices
+    assert weight_bytes([saved], "float16", quantise="4bit") == int(remainder + 0.5625 * matrices)
 
 
 def test_a_pickled_file_stands_for_its_size(tmp_path: Path) -> None:
@@ -96,9 +96,9 @@ def test_a_run_says_what_it_loads_and_refuses_what_has_no_room(
     assert invoke(main, [*command, "--dry-run"]) == 0
     assert "weights to load: " in "".join(capsys.readouterr())
     assert invoke(main, command) == 2
-    said = "".join(capsys.readouterr())
-    assert "1.0 MiB are free on cpu" in said
-    assert "Traceback" not in said
+    printed = "".join(capsys.readouterr())
+    assert "1.0 MiB are free on cpu" in printed
+    assert "Traceback" not in printed
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])

@@ -32,75 +32,79 @@ def half(make_model: Callable[..., Any]) -> Any:
 
 def requests(images: Sequence[LoadedImage], count: int) -> list[Request]:
     chance = random.Random(0)
-    found = []
+    collected = []
     for at in range(count):
         text = "which is " + "".join(chance.choices("abcdefgh ", k=12))
         turns = (Turn("user", text, (images[at * len(images) // count],)),)
-        found.append(Request(f"r{at}", f"s{at}", "t", turns, Choose(LABELS)))
-    return found
+        collected.append(Request(f"r{at}", f"s{at}", "t", turns, Choose(LABELS)))
+    return collected
 
 
 def values(model: Any, asked: list[Request], *, sharing: bool = True, **runtime: Any) -> Values:
     answerer = EngineAnswerer(model, Runtime(device="cpu", **runtime), sharing=sharing)
-    found: Values = {}
+    results: Values = {}
     for response in answerer.answer(asked):
         assert isinstance(response.result, Scores)
-        found[response.request] = response.result.values
+        results[response.request] = response.result.values
     assert answerer.notes() == []
-    return found
+    return results
 
 
-def bests(found: Values) -> dict[str, int]:
-    return {name: max(range(len(LABELS)), key=held.__getitem__) for name, held in found.items()}
+def bests(result: Values) -> dict[str, int]:
+    return {
+        name: max(range(len(LABELS)), key=content.__getitem__) for name, content in result.items()
+    }
 
 
-def close(found: Values) -> list[str]:
+def close(result: Values) -> list[str]:
     within = CLOSE["bfloat16"]
-    return [name for name, held in found.items() if max(held) - sorted(held)[-2] <= within]
+    return [
+        name for name, content in result.items() if max(content) - sorted(content)[-2] <= within
+    ]
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(2000, marks=pytest.mark.slow)])
 def test_batches_and_sharing_choose_the_same_option(
     half: Any, images: list[LoadedImage], count: int
 ) -> None:
-    asked = requests(images, count)
-    one = values(half, asked, batch_size=1)
-    assert close(one)  # or there would be nothing that rounding could turn
+    batch = requests(images, count)
+    computed = values(half, batch, batch_size=1)
+    assert close(computed)  # or there would be nothing that rounding could turn
     for other in (
-        values(half, asked),
-        values(half, asked[::-1], batch_size=5),
-        values(half, asked, deterministic=True),
-        values(half, asked, sharing=False),
+        values(half, batch),
+        values(half, batch[::-1], batch_size=5),
+        values(half, batch, deterministic=True),
+        values(half, batch, sharing=False),
     ):
-        held = bests(other)
-        turned = [name for name, best in bests(one).items() if held[name] != best]
+        content = bests(other)
+        turned = [name for name, best in bests(computed).items() if content[name] != best]
         assert len(turned) <= count / 1000
 
 
 def test_what_is_close_is_scored_alone(half: Any, images: list[LoadedImage]) -> None:
-    asked = requests(images, 60)
-    one, other = values(half, asked, batch_size=1), values(half, asked)
-    name = close(one)[0]
-    request = next(request for request in asked if request.id == name)
-    order = sorted(range(len(LABELS)), key=lambda at: -one[name][at])[:2]
+    batch = requests(images, 60)
+    first, other = values(half, batch, batch_size=1), values(half, batch)
+    name = close(first)[0]
+    request = next(request for request in batch if request.id == name)
+    order = sorted(range(len(LABELS)), key=lambda at: -first[name][at])[:2]
     alone = values(half, [request], sharing=False, batch_size=1)[name]
     for at in order:
-        assert one[name][at] == other[name][at] == alone[at]
+        assert first[name][at] == other[name][at] == alone[at]
 
 
 def test_what_is_close_has_the_same_bytes_at_any_batch_size_and_beside_anything(
     half: Any, images: list[LoadedImage]
 ) -> None:
-    asked = requests(images, 60)
-    one = values(half, asked, batch_size=1)
+    batch = requests(images, 60)
+    computed = values(half, batch, batch_size=1)
     ways = [
-        values(half, asked, batch_size=7),
-        values(half, asked[::-1], kv_budget=200_000),
-        {**values(half, asked[:31]), **values(half, asked[31:])},
+        values(half, batch, batch_size=7),
+        values(half, batch[::-1], kv_budget=200_000),
+        {**values(half, batch[:31]), **values(half, batch[31:])},
     ]
     # What is close in all ways was settled in each of them.
-    for name in set.intersection(*(set(close(way)) for way in (one, *ways))):
-        assert all(way[name] == one[name] for way in ways)
+    for name in set.intersection(*(set(close(way)) for way in (computed, *ways))):
+        assert all(way[name] == computed[name] for way in ways)
 
 
 def test_a_near_tie_reads_the_image_once_and_each_question_once(
@@ -108,9 +112,9 @@ def test_a_near_tie_reads_the_image_once_and_each_question_once(
 ) -> None:
     from harness.engine.self_check import rescore_near_ties
 
-    asked = requests(images[:1], 12)
+    batch = requests(images[:1], 12)
     answerer = EngineAnswerer(half, Runtime(device="cpu"))
-    answerer.answer(asked)
+    answerer.answer(batch)
     passes: list[int] = []
     forward = half.forward
 
@@ -130,21 +134,21 @@ def test_a_near_tie_reads_the_image_once_and_each_question_once(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(answering, "rescore_near_ties", level)
-        answerer.answer(asked)
-    assert len(passes) == 1 + len(asked)
-    assert sum(passes) < 2 * passes[0] + 40 * len(asked)
+        answerer.answer(batch)
+    assert len(passes) == 1 + len(batch)
+    assert sum(passes) < 2 * passes[0] + 40 * len(batch)
 
 
 def test_fixed_shapes_give_equal_bytes(half: Any, images: list[LoadedImage]) -> None:
-    asked = requests(images, 40)
-    found = [values(half, asked, deterministic=True, batch_size=rows) for rows in (1, 3, None)]
-    assert found[0] == found[1] == found[2]
+    batch = requests(images, 40)
+    results = [values(half, batch, deterministic=True, batch_size=rows) for rows in (1, 3, None)]
+    assert results[0] == results[1] == results[2]
 
 
 def test_float32_has_nothing_to_settle(
     model: Any, images: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = requests(images, 6)
-    whole = values(model, asked)
+    batch = requests(images, 6)
+    computed = values(model, batch)
     monkeypatch.setattr(answering, "rescore_near_ties", lambda *_: None)
-    assert values(model, asked) == whole
+    assert values(model, batch) == computed

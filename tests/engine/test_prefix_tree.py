@@ -26,20 +26,22 @@ def prompt(draw: st.DrawFn) -> Prompt:
 
 def read_back(prefix: Prefix, before: tuple[object, ...]) -> list[tuple[object, ...]]:
     """Return prompt, number and symbols of every option, as the tree spells them."""
-    here = before + prefix.prompt.symbols[prefix.start : prefix.end]
-    found: list[tuple[object, ...]] = []
+    folder = before + prefix.prompt.symbols[prefix.start : prefix.end]
+    collected: list[tuple[object, ...]] = []
     for trie in prefix.tries:
         paths: dict[int, Ids] = {ROOT: ()}
         layout = trie.layout
-        for node, (said, parent) in enumerate(zip(layout.tokens, layout.parents, strict=True)):
-            paths[node] = (*paths[parent], said)
+        for node, (token, parent) in enumerate(zip(layout.tokens, layout.parents, strict=True)):
+            paths[node] = (*paths[parent], token)
             assert layout.depths[node] == len(paths[node]) - 1
         for at, number, aims in layout.scored:
             node, last = aims[-1]
-            one = trie.prompts[at]
-            found.append((one, trie.first + number, (*here, *paths[node], last)))
+            prompt = trie.prompts[at]
+            collected.append((prompt, trie.first + number, (*folder, *paths[node], last)))
         ends = zip(trie.prompts, layout.ends, strict=True)
-        found += [(one, None, (*here, *paths[node])) for one, node in ends if not one.options]
+        collected += [
+            (prompt, None, (*folder, *paths[node])) for prompt, node in ends if not prompt.options
+        ]
         assert sorted(layout.columns) == list(range(len(layout)))
         for node, column in enumerate(layout.columns):
             assert layout.inputs[:, column].tolist() == [layout.tokens[node], layout.depths[node]]
@@ -47,8 +49,8 @@ def read_back(prefix: Prefix, before: tuple[object, ...]) -> list[tuple[object, 
             assert layout.parents[node] in {ROOT, *range(node)}
     for child in prefix.children:
         assert child.start == prefix.end
-        found += read_back(child, here)
-    return found
+        collected += read_back(child, folder)
+    return collected
 
 
 @settings(max_examples=200, deadline=None)
@@ -61,14 +63,14 @@ def test_a_tree_spells_every_option_of_every_prompt_once(
     prompts: list[Prompt], nodes: int | None, each: int
 ) -> None:
     prefixes = build_prefix_tree(prompts, nodes, each)
-    found = [item for prefix in prefixes for item in read_back(prefix, ())]
+    results = [item for prefix in prefixes for item in read_back(prefix, ())]
     wanted: list[tuple[object, ...]] = [
-        (one, number, (*one.symbols, *option))
-        for one in prompts
-        for number, option in enumerate(one.options)
+        (first, number, (*first.symbols, *option))
+        for first in prompts
+        for number, option in enumerate(first.options)
     ]
-    wanted += [(one, None, one.symbols) for one in prompts if not one.options]
-    assert sorted(map(repr, found)) == sorted(map(repr, wanted))
+    wanted += [(first, None, first.symbols) for first in prompts if not first.options]
+    assert sorted(map(repr, results)) == sorted(map(repr, wanted))
     for trie in (trie for prefix in prefixes for trie in prefix.tries):
         assert len(set(trie.prompts)) <= each
         assert nodes is None or len(trie) <= nodes or len(trie.prompts) == 1

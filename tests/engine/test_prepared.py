@@ -143,8 +143,8 @@ def test_a_model_that_prepares_answers_as_one_that_does_not(
 
         def encode_prepared(self, inputs: Any) -> Any:
             keys = [bytes(item["key"].tolist()).decode() for item in inputs]
-            shown = [LoadedImage(images[0].pixels, "", key, 8, 8) for key in keys]
-            return toy.encode(self, shown)
+            displayed = [LoadedImage(images[0].pixels, "", key, 8, 8) for key in keys]
+            return toy.encode(self, displayed)
 
     model = make_model()
     model.__class__ = Prepares
@@ -152,7 +152,7 @@ def test_a_model_that_prepares_answers_as_one_that_does_not(
         answerer = EngineAnswerer(model, Runtime(device="cpu"))
         if ahead:
             answerer.prepare(asked(images))
-        found = answerer.answer(asked(images))
-        assert [each.result for each in found] == [each.result for each in expected]
-        assert isinstance(found[0].result, Scores)
-        assert isinstance(found[-1].result, Failed)
+        result = answerer.answer(asked(images))
+        assert [each.result for each in result] == [each.result for each in expected]
+        assert isinstance(result[0].result, Scores)
+        assert isinstance(result[-1].result, Failed)

@@ -32,12 +32,12 @@ class Words:
         return self._added
 
     def get_vocab(self) -> dict[str, int]:
-        return {**{chr(one): one for one in range(200)}, **self._added}
+        return {**{chr(index): index for index in range(200)}, **self._added}
 
     def decode(self, ids: tuple[int, ...]) -> str:
         names = {number: name for name, number in self._added.items()}
-        kept = (one for one in ids if one not in self.all_special_ids)
-        return "".join(names.get(one) or chr(one) for one in kept)
+        remaining = (item for item in ids if item not in self.all_special_ids)
+        return "".join(names.get(item) or chr(item) for item in remaining)
 
 
 def ids(text: str) -> tuple[int, ...]:
@@ -61,27 +61,27 @@ def test_a_tokenizers_tokens_or_a_templates_text_are_a_models_own_markers() -> N
 def test_markers_are_seen_even_where_decoding_drops_them(special: bool) -> None:
     words = Words(special=special)
     markers = Markers(words, None, words.decode)
-    told = markers.thoughts(Reasoning(), ids("QUIZ"))
-    assert told.split(ids("<think>A</think> B")) == Split("B", "A")
-    assert told.split(ids("A</think> B")) == Split("B", "A")
-    assert told.split(ids("<think>A")) == Split("", "A", True)
-    assert told.split(ids("B")) == Split("B")
+    messages = markers.thoughts(Reasoning(), ids("QUIZ"))
+    assert messages.split(ids("<think>A</think> B")) == Split("B", "A")
+    assert messages.split(ids("A</think> B")) == Split("B", "A")
+    assert messages.split(ids("<think>A")) == Split("", "A", True)
+    assert messages.split(ids("B")) == Split("B")
     opened = markers.thoughts(Reasoning(), ids("QUIZ<think>\n"))
     assert opened.split(ids("A")) == Split("", "A", True)
     closed = markers.thoughts(Reasoning(), ids("QUIZ<think>\n\n</think>\n"))
     assert closed.split(ids("A")) == Split("A")
-    kept = markers.thoughts(Reasoning("keep"), ids("QUIZ"))
-    assert kept.split(ids("AB")) == Split("AB")
+    remaining = markers.thoughts(Reasoning("keep"), ids("QUIZ"))
+    assert remaining.split(ids("AB")) == Split("AB")
 
 
-def script(told: Thoughts, text: str, stop: tuple[str, ...] = ()) -> Any:
+def script(messages: Thoughts, text: str, stop: tuple[str, ...] = ()) -> Any:
     """Return what becomes of tokens as they are written one by one, up to a limit of 4 + 6."""
     import torch
 
     from harness.engine.generation import GenerationTask, _Answer
 
-    write: Any = GenerationTask(None, 4 + told.tokens, stop, thoughts=told)  # type: ignore[arg-type]
-    answer = _Answer(write, frozenset({2}), told.decode)
+    write: Any = GenerationTask(None, 4 + messages.tokens, stop, thoughts=messages)  # type: ignore[arg-type]
+    answer = _Answer(write, frozenset({2}), messages.decode)
     for token in (*ids(text), 2):
         if not answer.done:
             answer.take(token, torch.zeros(1))
@@ -96,41 +96,41 @@ def told(tokens: int, prompt: str = "QUIZ") -> Thoughts:
 def test_tokens_for_reasoning_do_not_lengthen_the_answer() -> None:
     assert script(told(0), "abcdefgh").text == "abcd"
     assert script(told(6), "abcdefgh").text == "abcd"
-    found = script(told(6), "<think>ab</think>cdefgh")
-    assert (found.text, found.ended, found.reasoning) == ("cdef", False, "ab")
-    found = script(told(6), "ab</think>cdefgh", ())
-    assert (found.text, found.reasoning) == ("cdef", "ab")
-    found = script(told(6, "QUIZ<think>"), "abcd</think>B")
-    assert (found.text, found.ended, found.reasoning) == ("B", True, "abcd")
+    result = script(told(6), "<think>ab</think>cdefgh")
+    assert (result.text, result.ended, result.reasoning) == ("cdef", False, "ab")
+    result = script(told(6), "ab</think>cdefgh", ())
+    assert (result.text, result.reasoning) == ("cdef", "ab")
+    result = script(told(6, "QUIZ<think>"), "abcd</think>B")
+    assert (result.text, result.ended, result.reasoning) == ("B", True, "abcd")
 
 
 def test_reasoning_that_never_ends_uses_up_its_tokens() -> None:
-    found = script(told(6), "<think>abcdefghijklm")
-    assert (found.text, found.ended, found.unfinished) == ("", False, True)
-    assert found.reasoning == "abcdefghi"
+    result = script(told(6), "<think>abcdefghijklm")
+    assert (result.text, result.ended, result.unfinished) == ("", False, True)
+    assert result.reasoning == "abcdefghi"
 
 
 def test_stop_strings_are_heeded_behind_reasoning_alone() -> None:
-    found = script(told(6), "<think>a.b</think>c.d", (".",))
-    assert (found.text, found.ended, found.reasoning) == ("c", True, "a.b")
+    result = script(told(6), "<think>a.b</think>c.d", (".",))
+    assert (result.text, result.ended, result.reasoning) == ("c", True, "a.b")
 
 
 def test_the_engine_keeps_reasoning_apart(any_model: Any) -> None:
     """What a toy writes is split where its own fifth character stands."""
     turns = (Turn("user", "who"),)
-    asked = Request("1", "1", "t", turns, Generate(12))
+    requested = Request("1", "1", "t", turns, Generate(12))
 
     def answer(reasoning: Reasoning) -> Any:
         answerer = EngineAnswerer(any_model, Runtime(device="cpu"))
-        (found,) = answerer.answer([replace(asked, reasoning=reasoning)])
-        return found.result
+        (result,) = answerer.answer([replace(requested, reasoning=reasoning)])
+        return result.result
 
-    whole = answer(Reasoning())
-    assert isinstance(whole, Text)
-    mark = whole.text[4]
-    found = answer(Reasoning(tags=(("<never>", mark),)))
-    before, _, behind = whole.text.rpartition(mark)
-    assert found.text == behind.strip()
-    assert mark not in found.text + found.reasoning.replace("\n", "")
-    assert found.finish == whole.finish
+    full = answer(Reasoning())
+    assert isinstance(full, Text)
+    mark = full.text[4]
+    result = answer(Reasoning(tags=(("<never>", mark),)))
+    before, _, behind = full.text.rpartition(mark)
+    assert result.text == behind.strip()
+    assert mark not in result.text + result.reasoning.replace("\n", "")
+    assert result.finish == full.finish
     assert len(before) > 3

@@ -17,11 +17,11 @@ pytestmark = pytest.mark.torch
 
 def naive(model: Any, prompt: Prompt, option: tuple[int, ...]) -> float:
     """One plain forward pass of the language model for one option."""
-    said = model.embed(torch.tensor(option))
-    given = prompt.inputs(model)
-    whole = torch.cat([given.embeds, said])[None]
-    scores = model.language_model(inputs_embeds=whole).logits[0].float().log_softmax(-1)
-    return sum(float(scores[given.length - 1 + at, token]) for at, token in enumerate(option))
+    embedded = model.embed(torch.tensor(option))
+    inputs = prompt.inputs(model)
+    cat = torch.cat([inputs.embeds, embedded])[None]
+    scores = model.language_model(inputs_embeds=cat).logits[0].float().log_softmax(-1)
+    return sum(float(scores[inputs.length - 1 + at, token]) for at, token in enumerate(option))
 
 
 @torch.inference_mode()
@@ -43,15 +43,15 @@ def scores(model: Any, prompts: list[Prompt], batches: Batches) -> list[list[flo
 def test_shared_prefixes_score_like_one_pass_per_option(
     any_model: Any, prompts: list[Prompt], rows: int | None, positions: int
 ) -> None:
-    found = scores(any_model, prompts, Batches(rows, positions=positions))
-    assert found == wanted(any_model, prompts)
+    scored = scores(any_model, prompts, Batches(rows, positions=positions))
+    assert scored == wanted(any_model, prompts)
 
 
 def test_order_does_not_change_scores(any_model: Any, prompts: list[Prompt]) -> None:
     forth = scores(any_model, prompts, Batches())
     back = scores(any_model, prompts[::-1], Batches())[::-1]
-    for one, other in zip(forth, back, strict=True):
-        assert one == pytest.approx(other, abs=1e-5)
+    for first, other in zip(forth, back, strict=True):
+        assert first == pytest.approx(other, abs=1e-5)
 
 
 def test_fixed_batches_give_the_same_bytes_at_any_size(
@@ -66,8 +66,8 @@ def test_the_slow_way_says_the_same(any_model: Any, prompts: list[Prompt]) -> No
     items = [(prompt, option) for prompt in prompts for option in prompt.options]
     with torch.inference_mode():
         each = iter(score_reference(any_model, items, Batches(4)))
-    found = [[sum(next(each)) for _ in prompt.options] for prompt in prompts]
-    assert found == wanted(any_model, prompts)
+    results = [[sum(next(each)) for _ in prompt.options] for prompt in prompts]
+    assert results == wanted(any_model, prompts)
 
 
 def test_what_prompts_share_is_read_once(model: Any, prompts: list[Prompt]) -> None:
@@ -86,14 +86,14 @@ def live_bytes() -> int:
     """Return the bytes of keys and values in all caches of this process."""
     from transformers.cache_utils import CacheLayerMixin
 
-    held = {}
-    for thing in gc.get_objects():
-        if issubclass(type(thing), CacheLayerMixin) and thing.keys is not None:
-            for tensor in (thing.keys, thing.values):
+    entries = {}
+    for get_object in gc.get_objects():
+        if issubclass(type(get_object), CacheLayerMixin) and get_object.keys is not None:
+            for tensor in (get_object.keys, get_object.values):
                 assert tensor is not None
                 storage = tensor.untyped_storage()
-                held[storage.data_ptr()] = storage.nbytes()
-    return sum(held.values())
+                entries[storage.data_ptr()] = storage.nbytes()
+    return sum(entries.values())
 
 
 def test_live_keys_and_values_stay_within_the_budget(
@@ -102,8 +102,8 @@ def test_live_keys_and_values_stay_within_the_budget(
     most = [0]
     forward = any_model.forward
 
-    def watch(embeds: torch.Tensor, **given: Any) -> torch.Tensor:
-        logits: torch.Tensor = forward(embeds, **given)
+    def watch(embeds: torch.Tensor, **keywords: Any) -> torch.Tensor:
+        logits: torch.Tensor = forward(embeds, **keywords)
         most[0] = max(most[0], live_bytes())
         return logits
 
@@ -114,8 +114,8 @@ def test_live_keys_and_values_stay_within_the_budget(
     room = 160
     bounded = scores(any_model, prompts, Batches(positions=4096, room=room))
     assert most[0] <= room * each < unbounded
-    for one, other in zip(free, bounded, strict=True):
-        assert one == pytest.approx(other, abs=1e-4)
+    for first, other in zip(free, bounded, strict=True):
+        assert first == pytest.approx(other, abs=1e-4)
     with pytest.raises(NoMemory, match="budget"):
         scores(any_model, prompts, Batches(room=20))
 
@@ -125,10 +125,10 @@ def test_memory_that_runs_out_changes_no_score(
 ) -> None:
     forward = any_model.forward
 
-    def small(embeds: torch.Tensor, **given: Any) -> torch.Tensor:
+    def small(embeds: torch.Tensor, **keywords: Any) -> torch.Tensor:
         if embeds.shape[0] * embeds.shape[1] > 50:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
-        logits: torch.Tensor = forward(embeds, **given)
+        logits: torch.Tensor = forward(embeds, **keywords)
         return logits
 
     monkeypatch.setattr(any_model, "forward", small)

@@ -46,7 +46,7 @@ def test_a_gap_stands_before_options_and_is_no_answer_by_itself() -> None:
 @pytest.mark.parametrize("text", ["", " ", "\t\n", "\u200b", "\ufeff\u2060", "\xa0"])
 def test_an_option_that_shows_nothing_is_refused(text: str) -> None:
     with pytest.raises(PromptError, match=r"option 1 of 1, .* has no text"):
-        tokenize_jointly(lambda text: [ord(one) for one in text], "d", [text])
+        tokenize_jointly(lambda text: [ord(item) for item in text], "d", [text])
 
 
 def test_no_options_leave_the_prompt_whole() -> None:

@@ -32,8 +32,8 @@ def all_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_hash_is_remembered_until_the_file_changes(weights: Path, tmp_path: Path) -> None:
     memo = tmp_path / "memo"
     assert hash_file(weights, memo) == hashlib.sha256(weights.read_bytes()).hexdigest()
-    held = json.loads((memo / "weight_hashes.json").read_text())
-    assert len(held) == 1
+    content = json.loads((memo / "weight_hashes.json").read_text())
+    assert len(content) == 1
     weights.write_bytes(b"other, and of another length")
     assert hash_file(weights, memo) == hashlib.sha256(weights.read_bytes()).hexdigest()
 
@@ -51,16 +51,16 @@ def test_the_oldest_hashes_are_forgotten(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weights_module, "_REMEMBERED", 2)
-    memo, kept = tmp_path / "memo" / "weight_hashes.json", []
+    memo, collected = tmp_path / "memo" / "weight_hashes.json", []
     for name in ("one", "two", "three"):
         file = tmp_path / name
         file.write_text(name)
         hash_file(file, memo.parent)
         hash_file(weights, memo.parent)
-        kept.append([key.split("|")[0] for key in json.loads(memo.read_text())])
-    assert kept[0] == [str(tmp_path / "one"), str(weights)]
-    assert kept[1] == [str(weights), str(tmp_path / "two")]
-    assert kept[2] == [str(tmp_path / "three"), str(weights)]
+        collected.append([key.split("|")[0] for key in json.loads(memo.read_text())])
+    assert collected[0] == [str(tmp_path / "one"), str(weights)]
+    assert collected[1] == [str(weights), str(tmp_path / "two")]
+    assert collected[2] == [str(tmp_path / "three"), str(weights)]
 
 
 @pytest.mark.usefixtures("all_remembered")

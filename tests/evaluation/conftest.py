@@ -23,14 +23,14 @@ def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Pa
         root = tmp_path / "raf"
         images = root / "basic" / "Image" / "aligned"
         images.mkdir(parents=True)
-        rows = [f"train_{place:05d}.jpg {place % 7 + 1}" for place in range(1, 15)]
-        rows += [f"test_{place:04d}.jpg {place % 7 + 1}" for place in range(1, number + 1)]
+        rows = [f"train_{index:05d}.jpg {index % 7 + 1}" for index in range(1, 15)]
+        rows += [f"test_{index:04d}.jpg {index % 7 + 1}" for index in range(1, number + 1)]
         labels = root / "basic" / "EmoLabel" / "list_patition_label.txt"
         labels.parent.mkdir(parents=True)
         labels.write_text("\n".join(rows) + "\n")
-        for place in range(1, number + 1):
-            shade = (place % 256, 100, 50)
-            Image.new("RGB", (12, 10), shade).save(images / f"test_{place:04d}_aligned.jpg")
+        for index in range(1, number + 1):
+            shade = (index % 256, 100, 50)
+            Image.new("RGB", (12, 10), shade).save(images / f"test_{index:04d}_aligned.jpg")
         return root
 
     return make

@@ -42,13 +42,13 @@ class Looker:
             if self.options["fails_on"] == request.sample:
                 yield Response(request.id, Failed("refused", "told to fail"))
                 continue
-            values = tuple(-abs(red[0] % number - place) / 1.0 for place in range(number))
+            values = tuple(-abs(red[0] % number - index) / 1.0 for index in range(number))
             yield Response(request.id, Scores("similarity", values))
 
     def notes(self) -> list[str]:
         """Say what the environment tells it to, from the first block on."""
-        said = os.environ.get("LOOKER_SAYS")
-        return [said] if said else []
+        message = os.environ.get("LOOKER_SAYS")
+        return [message] if message else []
 
     def close(self) -> None:
         """Nothing to free."""

@@ -27,16 +27,16 @@ def two_shots(number: int = 2) -> Task:
 
 def test_every_question_shows_the_same_train_samples() -> None:
     task = two_shots()
-    shown = choose_shots(task, seed=0)
-    assert all(sample.id.startswith("train") for sample in shown)
-    asker = RequestMaker(task, shots=lambda: open_shots(task, shown, images=True))
+    displayed = choose_shots(task, seed=0)
+    assert all(sample.id.startswith("train") for sample in displayed)
+    asker = RequestMaker(task, shots=lambda: open_shots(task, displayed, images=True))
     block = next(plan_task(task, Selection(limit=3)).stream())
-    for asked in asker.block(block):
-        assert asked.request is not None
-        roles = [turn.role for turn in asked.request.turns]
+    for requested in asker.block(block):
+        assert requested.request is not None
+        roles = [turn.role for turn in requested.request.turns]
         assert roles == ["user", "assistant", "user", "assistant", "user"]
-        assert [len(turn.images) for turn in asked.request.turns] == [1, 0, 1, 0, 1]
-        assert asked.request.turns[1].text == shown[0].target
+        assert [len(turn.images) for turn in requested.request.turns] == [1, 0, 1, 0, 1]
+        assert requested.request.turns[1].text == displayed[0].target
 
 
 def test_the_choice_is_part_of_the_fingerprint() -> None:
@@ -80,29 +80,29 @@ def test_a_question_that_a_few_shot_example_shows_with_its_answer_is_counted(
     }  # fmt: skip
     task = harness.load_task(spec, data=tmp_path)
     samples = {sample.id: sample for sample in task.train_samples()}
-    for shown, repeated in (("c", {"w"}), ("d", {"x", "y"}), ("b", {"x", "y"})):
-        shots = open_shots(task, [samples[shown]], images=True)
+    for displayed, repeated in (("c", {"w"}), ("d", {"x", "y"}), ("b", {"x", "y"})):
+        shots = open_shots(task, [samples[displayed]], images=True)
         block = RequestMaker(task, shots=lambda shots=shots: shots).block(list(task.samples()))  # type: ignore[misc]
-        assert {asked.sample.id for asked in block if asked.notes} == repeated
+        assert {requested.sample.id for requested in block if requested.notes} == repeated
     blind = RequestMaker(
         task, opens_images=False, shots=lambda: open_shots(task, [samples["c"]], images=False)
     )
-    assert not any(asked.notes for asked in blind.block(list(task.samples())))
+    assert not any(requested.notes for requested in blind.block(list(task.samples())))
 
 
 @pytest.mark.parametrize("name", ["vla_gender_bias_miap", "vla_gender_bias_phase"])
 def test_samples_without_a_right_answer_are_no_examples(name: str, tmp_path: Path) -> None:
-    said = "0 samples of its train split have a right answer"
-    with pytest.raises(UserError, match=said):
+    message = "0 samples of its train split have a right answer"
+    with pytest.raises(UserError, match=message):
         harness.plan("random", name, shots=1, results=tmp_path, profile="demo")
 
 
 @pytest.mark.parametrize("name", ["raf_db", "gazefollow", "textvqa"])
 def test_examples_are_rendered_as_question_and_answer(name: str) -> None:
     task = harness.load_task(name, profile="demo")
-    asked = Task(replace(task.spec, prompt=replace(task.spec.prompt, shots=2)), task.settings)
-    shown = choose_shots(asked, 0)
-    turns = build_turns(asked.spec, shown[0], (), [Shot(sample) for sample in shown])
+    requested = Task(replace(task.spec, prompt=replace(task.spec.prompt, shots=2)), task.settings)
+    displayed = choose_shots(requested, 0)
+    turns = build_turns(requested.spec, displayed[0], (), [Shot(sample) for sample in displayed])
     assert [turn.role for turn in turns][-5:] == ["user", "assistant"] * 2 + ["user"]
 
 

@@ -37,8 +37,8 @@ def example(page: str) -> tuple[list[dict[str, str]], list[float]]:
 
 def people(cell: str) -> list[str]:
     """Return ``2 x kite, 8 x Balloon`` as ten answers."""
-    found = re.findall(r"([0-9]+) x (.+?)(?=, [0-9]+ x |$)", cell)
-    answers = [answer for count, answer in found for _ in range(int(count))]
+    result = re.findall(r"([0-9]+) x (.+?)(?=, [0-9]+ x |$)", cell)
+    answers = [answer for count, answer in result for _ in range(int(count))]
     assert len(answers) == 10
     return answers
 
@@ -73,8 +73,8 @@ def write_vqav2(rows: list[dict[str, str]]) -> None:
     ]
     annotations = [
         {"question_id": int(row["id"]), "question_type": "what", "answer_type": "other",
-         "answers": [{"answer": one, "answer_id": place}
-                     for place, one in enumerate(people(row["ten people"]))]}
+         "answers": [{"answer": item, "answer_id": index}
+                     for index, item in enumerate(people(row["ten people"]))]}
         for row in rows
     ]  # fmt: skip
     write_json("v2_OpenEnded_mscoco_val2014_questions.json", {"questions": questions})
@@ -97,7 +97,7 @@ def test_the_example_of_vqav2() -> None:
 
 
 def test_the_example_of_textvqa() -> None:
-    rows, said = example("textvqa")
+    rows, message = example("textvqa")
     data = [
         {"question_id": int(row["id"]), "image_id": "abc", "question": "What?",
          "answers": people(row["ten people"])}
@@ -105,7 +105,7 @@ def test_the_example_of_textvqa() -> None:
     ]  # fmt: skip
     write_json("TextVQA_0.5.1_val.json", {"data": data})
     record, samples = run("textvqa", {row["id"]: row["the model"] for row in rows})
-    assert values(record) == said
+    assert values(record) == message
     assert {name: sample["score"] for name, sample in samples.items()} == {
         row["id"]: float(row["score"]) for row in rows
     }
@@ -128,14 +128,14 @@ def write_mmbench(rows: list[dict[str, str]]) -> None:
 
 
 def test_the_example_of_mmbench() -> None:
-    rows, said = example("mmbench")
+    rows, message = example("mmbench")
     write_mmbench(rows)
     record, samples = run("mmbench", {row["index"]: row["the model"] for row in rows})
-    assert values(record) == said
+    assert values(record) == message
     for row in rows:
-        held = samples[row["index"]]
-        assert (held["answer"], held["target"]) == (row["letter"], row["right"])
-        assert held["fields"]["question"] == "What?"
+        sample = samples[row["index"]]
+        assert (sample["answer"], sample["target"]) == (row["letter"], row["right"])
+        assert sample["fields"]["question"] == "What?"
     categories = {
         part.value: part.metrics[0].value for part in record.slices if part.slice == "category"
     }

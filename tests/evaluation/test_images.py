@@ -35,31 +35,31 @@ STOPPED = "interrupted; what is finished is kept, the same command continues"
 def said(opened: list[Opened]) -> list[object]:
     return [
         (
-            one.files,
-            [(image.key, image.pixels.tobytes()) for image in one.shown],
-            one.error and (one.error.kind, one.error.message),
+            item.files,
+            [(image.key, image.pixels.tobytes()) for image in item.shown],
+            item.error and (item.error.kind, item.error.message),
         )
-        for one in opened
+        for item in opened
     ]
 
 
 def of_disk(root: Path, number: int = 12) -> list[Sample]:
     """Return samples of two a picture; the picture of the third and fourth is missing."""
     (root / "images").mkdir(parents=True)
-    for place in range(0, number, 2):
-        if place != 2:
-            (root / "images" / f"{place}.png").write_bytes(picture(place))
+    for index in range(0, number, 2):
+        if index != 2:
+            (root / "images" / f"{index}.png").write_bytes(picture(index))
     there = data_root(root)
     box = Box("person", 0, 0, 1, 1, "relative")
     return [
         Sample(
-            str(place),
-            (ImageRef(f"images/{place // 2 * 2}.png", there),),
+            str(index),
+            (ImageRef(f"images/{index // 2 * 2}.png", there),),
             None,
             "",
             boxes=(box,),
         )
-        for place in range(number)
+        for index in range(number)
     ]
 
 
@@ -81,8 +81,13 @@ def test_processes_open_what_a_thread_opens(tmp_path: Path) -> None:
         check=True,
     )
     archived = [
-        Sample(held.id, (ImageRef(held.images[0].name, data_root(packed).sub("in_zip")),), None, "")
-        for held in disk
+        Sample(
+            entries.id,
+            (ImageRef(entries.images[0].name, data_root(packed).sub("in_zip")),),
+            None,
+            "",
+        )
+        for entries in disk
     ]
     table = parquet(
         tmp_path / "a.parquet", [{"image": {"bytes": picture(row), "path": ""}} for row in range(7)]
@@ -96,19 +101,24 @@ def test_processes_open_what_a_thread_opens(tmp_path: Path) -> None:
         )
         for row in range(9)  # two rows that are not there
     ]
-    held = [Sample("held", (ImageRef("x", data=picture(3)), ImageRef("y", data=b"GIF")), None, "")]
+    entries = [
+        Sample("held", (ImageRef("x", data=picture(3)), ImageRef("y", data=b"GIF")), None, "")
+    ]
     with Workers(2, notes.append) as workers:
         for samples, view in (
             (disk, View(crop=True, colours=("red",))),
             (disk, View()),
             (archived, View()),
             (embedded, View()),
-            (held, View()),
+            (entries, View()),
         ):
-            here = said(open_images(samples, view, LIMIT))
-            assert said(workers.open(samples, view, LIMIT)) == here
+            folder = said(open_images(samples, view, LIMIT))
+            assert said(workers.open(samples, view, LIMIT)) == folder
     assert not notes
-    assert [one.error and one.error.kind for one in open_images(disk, View(), LIMIT)][1:4] == [
+    assert [
+        open_image.error and open_image.error.kind
+        for open_image in open_images(disk, View(), LIMIT)
+    ][1:4] == [
         None,
         "image_missing",
         "image_missing",
@@ -123,7 +133,7 @@ def test_a_reference_that_cannot_be_pickled_is_opened_here() -> None:
     with Workers(1, print) as workers:
         opened = workers.open(samples, View(), LIMIT)
     assert said(opened) == said(open_images(samples, View(), LIMIT))
-    assert [one.error for one in opened] == [None, None]
+    assert [item.error for item in opened] == [None, None]
 
 
 def test_a_process_that_dies_costs_one_note(tmp_path: Path) -> None:
@@ -242,12 +252,12 @@ def test_the_next_item_is_made_while_this_one_is_looked_at() -> None:
         begun[item].set()
         return -item
 
-    found = []
+    collected = []
     for result in ahead(range(3), work):
         following = begun.get(1 - result)
         assert following is None or following.wait(timeout=60)
-        found.append(result)
-    assert found == [0, -1, -2]
+        collected.append(result)
+    assert collected == [0, -1, -2]
     assert list(ahead([], work)) == []
 
 

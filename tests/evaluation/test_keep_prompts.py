@@ -38,9 +38,9 @@ def test_prompts_are_kept_beside_the_same_record(
     faces(70)
     assert run("plain") == 0
     assert run("kept", "--keep-prompts") == 0
-    kept = lines("kept")
-    sent = [line.pop("sent") for line in kept]
-    assert kept == lines("plain")
+    remaining = lines("kept")
+    sent = [line.pop("sent") for line in remaining]
+    assert remaining == lines("plain")
     assert sent[0] == {"turns": [["user", QUESTION]], "options": kept_labels()}
     capsys.readouterr()
     assert run("kept", "--keep-prompts") == 0  # at once, with nothing to say
@@ -62,9 +62,9 @@ def test_a_finished_evaluation_without_prompts_says_so(
     run("r")
     capsys.readouterr()
     assert run("r", "--keep-prompts") == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "no prompts were kept when samples of raf_db were answered" in said
-    assert "--again repeats all of them" in said
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "no prompts were kept when samples of raf_db were answered" in printed
+    assert "--again repeats all of them" in printed
     assert all("sent" not in line for line in lines("r"))
     assert run("r", "--keep-prompts", "--again") == 0
     assert "no prompts" not in capsys.readouterr().out
@@ -76,15 +76,15 @@ def test_prompts_that_were_kept_before_and_are_not_now_are_said(
     faces: Faces, capsys: pytest.CaptureFixture[str]
 ) -> None:
     faces(5)
-    said = "earlier samples of raf_db kept their prompts, and new ones do not"
+    message = "earlier samples of raf_db kept their prompts, and new ones do not"
     run("r", "--keep-prompts")
     capsys.readouterr()
     run("r")  # finished: nothing is asked, so that nothing is dropped
-    assert said not in " ".join(capsys.readouterr().out.split())
+    assert message not in " ".join(capsys.readouterr().out.split())
     run("r", "--again")
-    assert said in " ".join(capsys.readouterr().out.split())
+    assert message in " ".join(capsys.readouterr().out.split())
     run("r", "--again")
-    assert said not in " ".join(capsys.readouterr().out.split())
+    assert message not in " ".join(capsys.readouterr().out.split())
 
 
 def test_workers_keep_prompts_too(faces: Faces) -> None:
@@ -110,7 +110,7 @@ def test_kept_prompts_are_shown_without_the_data(faces: Faces, tmp_path: Path) -
     result = harness.run("random", "raf_db", data={"raf_db": "raf"}, results="r", keep_prompts=True)
     assert next(sample_rows(result.records))["prompt"] == f"user: {QUESTION}"
     site = built(tmp_path / "site", [Path("r")])
-    (asked,) = site.rglob("ask-0.js")
-    assert data(asked)["prompts"] == [[[["user", QUESTION]], kept_labels()]]
+    (paths,) = site.rglob("ask-0.js")
+    assert data(paths)["prompts"] == [[[["user", QUESTION]], kept_labels()]]
     (page,) = (site / "samples").glob("*.html")
     assert "Images are not shown" in page.read_text("utf-8")

@@ -33,9 +33,9 @@ class Model:
             if request.turns[-1].text.startswith("broken"):
                 yield Response(request.id, Failed("too_long", "no"))
             elif isinstance(request.want, Choose):
-                rest = [0.0] * (len(request.want.options) - 1)
+                remainder = [0.0] * (len(request.want.options) - 1)
                 size = float(len(request.turns[-1].text))
-                yield Response(request.id, Scores("logprob", (-size, *rest)))
+                yield Response(request.id, Scores("logprob", (-size, *remainder)))
             else:
                 yield Response(request.id, Text(request.turns[-1].text))
 
@@ -95,22 +95,22 @@ def request(name: str, text: str, want: Choose | Generate | None = None) -> Requ
 
 def test_a_block_is_asked_at_once_and_equal_questions_once() -> None:
     model = Model()
-    asked = [request("1", "four"), request("2", "sixsix"), request("3", "x", Generate(4))]
-    asked.append(request("4", "broken"))
-    found = {one.request: one.result for one in answering(model, Twice).answer(asked)}
+    questions = [request("1", "four"), request("2", "sixsix"), request("3", "x", Generate(4))]
+    questions.append(request("4", "broken"))
+    results = {item.request: item.result for item in answering(model, Twice).answer(questions)}
     assert [len(call) for call in model.calls] == [4]  # three questions and one further
-    assert found["1"] == Scores("logprob", (-9.0, 0.0))
-    assert found["2"] == Scores("logprob", (-11.0, 0.0))
-    assert isinstance(found["3"], Failed)
-    assert found["3"].kind == "unsupported"
-    assert found["4"] == Failed("too_long", "no")
+    assert results["1"] == Scores("logprob", (-9.0, 0.0))
+    assert results["2"] == Scores("logprob", (-11.0, 0.0))
+    assert isinstance(results["3"], Failed)
+    assert results["3"].kind == "unsupported"
+    assert results["4"] == Failed("too_long", "no")
 
 
 def test_the_model_is_not_asked_when_nothing_can_be_treated() -> None:
     model = Model()
     answerer = answering(model, Twice)
-    found = list(answerer.answer([request("3", "x", Generate(4))]))
-    assert [one.request for one in found] == ["3"]
+    result = list(answerer.answer([request("3", "x", Generate(4))]))
+    assert [item.request for item in result] == ["3"]
     assert model.calls == []
     assert answerer.notes() == ["said"]
     answerer.close()
@@ -119,9 +119,9 @@ def test_the_model_is_not_asked_when_nothing_can_be_treated() -> None:
 
 def test_a_request_may_be_asked_otherwise() -> None:
     model = Model()
-    asked = [request("1", "four"), request("2", "why", Generate(4))]
-    found = {one.request: one.result for one in answering(model, Louder).answer(asked)}
-    assert found == {"1": Scores("logprob", (-9.0, 0.0)), "2": Text("WHY")}
+    questions = [request("1", "four"), request("2", "why", Generate(4))]
+    results = {item.request: item.result for item in answering(model, Louder).answer(questions)}
+    assert results == {"1": Scores("logprob", (-9.0, 0.0)), "2": Text("WHY")}
     assert len(model.calls) == 1
 
 
@@ -157,8 +157,8 @@ def test_the_method_stands_in_record_and_row(faces: Callable[[int], Path]) -> No
     plain, calibrated = sorted(records, key=lambda record: len(record.title))
     assert (plain.title, calibrated.title) == ("talker", "talker + posthoc (epsilon=0.01)")
     assert plain.fingerprint != calibrated.fingerprint
-    said = json.loads((calibrated.directory / "evaluation.json").read_text())
-    assert said["model"]["method"] == {
+    content = json.loads((calibrated.directory / "evaluation.json").read_text())
+    assert content["model"]["method"] == {
         "id": "posthoc", "version": 2, "options": {"epsilon": 0.01},
     }  # fmt: skip
     assert "method" not in json.loads((plain.directory / "evaluation.json").read_text())["model"]
@@ -167,8 +167,8 @@ def test_the_method_stands_in_record_and_row(faces: Callable[[int], Path]) -> No
 @pytest.mark.usefixtures("world")
 def test_written_answers_are_asked_for_with_a_contrast(tmp_path: Path) -> None:
     results = str(tmp_path / "results")
-    given = ("--profile", "demo", "--limit", "2", "--results", results)
-    assert run(*given, "--method", "vdd", "--method-option", "alpha=0.5", tasks="textvqa") == 0
+    arguments = ("--profile", "demo", "--limit", "2", "--results", results)
+    assert run(*arguments, "--method", "vdd", "--method-option", "alpha=0.5", tasks="textvqa") == 0
     [record], _ = survey(results)
     texts = {sample.text for sample in read_samples(record.directory)}
     assert texts == {"Contrast(alpha=0.5, cutoff=0.1)"}
@@ -176,7 +176,7 @@ def test_written_answers_are_asked_for_with_a_contrast(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize(
-    ("model", "tasks", "method", "said"),
+    ("model", "tasks", "method", "message"),
     [
         ("talker", "textvqa", "posthoc",
          ["'posthoc' treats scores of options, not written answers", "'textvqa'", "vdd"]),
@@ -190,11 +190,11 @@ def test_written_answers_are_asked_for_with_a_contrast(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_by_the_plan(
-    model: str, tasks: str, method: str, said: list[str], capsys: pytest.CaptureFixture[str]
+    model: str, tasks: str, method: str, message: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("--profile", "demo", "--method", method, model=model, tasks=tasks) == 2
     error = " ".join(capsys.readouterr().err.split())
-    assert [one for one in said if one not in error] == []
+    assert [item for item in message if item not in error] == []
     assert "Traceback" not in error
 
 
@@ -202,10 +202,10 @@ def test_what_does_not_fit_is_refused_by_the_plan(
 def test_of_a_group_only_what_the_method_treats_is_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ("--profile", "demo", "--limit", "2", "--results", str(tmp_path / "results"))
-    assert run(*given, "--method", "posthoc", tasks="social_all") == 0
-    shown = " ".join("".join(capsys.readouterr()).split())
-    assert "left out: gazefollow: method 'posthoc' treats scores of options" in shown
+    arguments = ("--profile", "demo", "--limit", "2", "--results", str(tmp_path / "results"))
+    assert run(*arguments, "--method", "posthoc", tasks="social_all") == 0
+    printed = " ".join("".join(capsys.readouterr()).split())
+    assert "left out: gazefollow: method 'posthoc' treats scores of options" in printed
     records, _ = survey(tmp_path / "results")
     tasks = {record.task for record in records}
     assert "raf_db" in tasks
@@ -253,7 +253,7 @@ def test_what_a_method_cannot_answer_is_recorded(
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("arguments", "message"),
     [
         (["--method", "posthok"], "did you mean 'posthoc'"),
         (["--method", "vdd", "--method-option", "alfa=1"], "did you mean 'alpha'"),
@@ -263,12 +263,12 @@ def test_what_a_method_cannot_answer_is_recorded(
 )
 @pytest.mark.usefixtures("world")
 def test_mistakes_name_what_is_near(
-    given: list[str],
+    arguments: list[str],
     message: str,
     faces: Callable[[int], Path],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run("--data", f"raf_db={faces(2)}", *given) == 2
+    assert run("--data", f"raf_db={faces(2)}", *arguments) == 2
     assert message in capsys.readouterr().err
 
 

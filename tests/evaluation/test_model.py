@@ -64,8 +64,8 @@ def test_a_group_s_task_that_cannot_be_asked_is_left_out(
     monkeypatch.setattr("harness.evaluation.run._state", state)
     subject = configure_model("majority", {}, settings, Runtime())
     tasks = [harness.load_task(name, settings=settings) for name in ("textvqa", "mmbench")]
-    found: list[Any] = list(plan_run(subject, tasks, RunSettings(selection=Selection())))
-    assert [item.id for item in found] == ["textvqa"]
+    result: list[Any] = list(plan_run(subject, tasks, RunSettings(selection=Selection())))
+    assert [item.id for item in result] == ["textvqa"]
     assert "learns from the train split, and task 'mmbench' has none" in subject.left_out["mmbench"]
     named = RunSettings(selection=Selection(), named=frozenset({"mmbench"}))
     with pytest.raises(UserError, match="'mmbench' has none"):

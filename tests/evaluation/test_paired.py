@@ -35,22 +35,25 @@ Faces = Callable[[int], Path]
 def records(faces: Faces) -> dict[str, EvaluationRecord]:
     """The same 60 faces answered by three baselines."""
     root = faces(60)
-    found = {}
+    results = {}
     for model in ("null", "random", "majority"):
         harness.run(model, "raf_db", data={"raf_db": root}, results="results")
     for seal in Path("results").rglob("seal.json"):
         record = read_evaluation(seal.parent)
-        found[record.model] = record
-    return found
+        results[record.model] = record
+    return results
 
 
 def answers(record: EvaluationRecord) -> dict[str, bool]:
-    return {one.id: one.answer == one.target for one in read_samples(record.directory)}
+    return {
+        read_sample.id: read_sample.answer == read_sample.target
+        for read_sample in read_samples(record.directory)
+    }
 
 
 def test_a_difference_is_the_second_minus_the_first(records: dict[str, EvaluationRecord]) -> None:
-    found = compare(records["null"], records["random"])
-    main = found.main
+    comparison = compare(records["null"], records["random"])
+    main = comparison.main
     before, after = records["null"].main.value, records["random"].main.value
     assert (main.first, main.second) == (before, after)
     assert before is not None
@@ -58,27 +61,27 @@ def test_a_difference_is_the_second_minus_the_first(records: dict[str, Evaluatio
     assert main.paired.difference == pytest.approx(after - before)
     assert main.paired.interval is not None
     assert main.paired.interval.low <= after - before <= main.paired.interval.high
-    assert found.samples == found.clusters == 60
+    assert comparison.samples == comparison.clusters == 60
     back = compare(records["random"], records["null"])
     assert back.main.paired.difference == pytest.approx(before - after)
     assert back.main.paired.p == pytest.approx(main.paired.p, abs=0.05)
 
 
 def test_flips_are_named_and_mcnemar_counts_them(records: dict[str, EvaluationRecord]) -> None:
-    found = compare(records["null"], records["random"])
+    comparison = compare(records["null"], records["random"])
     first, second = answers(records["null"]), answers(records["random"])
-    assert set(found.flips.gained) == {name for name in first if second[name] > first[name]}
-    assert set(found.flips.lost) == {name for name in first if second[name] < first[name]}
-    gained, lost = len(found.flips.gained), len(found.flips.lost)
+    assert set(comparison.flips.gained) == {name for name in first if second[name] > first[name]}
+    assert set(comparison.flips.lost) == {name for name in first if second[name] < first[name]}
+    gained, lost = len(comparison.flips.gained), len(comparison.flips.lost)
     expected = mcnemar([[0, gained], [lost, 0]], exact=True).pvalue
-    assert found.main.mcnemar == pytest.approx(min(1.0, expected))
+    assert comparison.main.mcnemar == pytest.approx(min(1.0, expected))
 
 
 def test_an_evaluation_does_not_differ_from_itself(records: dict[str, EvaluationRecord]) -> None:
-    found = compare(records["random"], records["random"])
-    assert found.main.paired.difference == 0
-    assert found.main.paired.p == 1
-    assert found.flips == type(found.flips)((), (), ())
+    comparison = compare(records["random"], records["random"])
+    assert comparison.main.paired.difference == 0
+    assert comparison.main.paired.p == 1
+    assert comparison.flips == type(comparison.flips)((), (), ())
 
 
 def test_p_values_are_corrected_over_tasks(records: dict[str, EvaluationRecord]) -> None:
@@ -97,15 +100,15 @@ def test_tied_with_best_keeps_those_no_test_separates(
     main = records["null"].main
     column = Column("raf_db", "RAF-DB", main.id, main.column, "higher", 100.0)
     tied = TiedWithBest(list(records.values()))
-    found = tied(column, names["random"], [names["null"], names["majority"]])
+    result = tied(column, names["random"], [names["null"], names["majority"]])
     expected = [
         names[model]
         for model in ("null", "majority")
         if (compare(records["random"], records[model]).main.paired.p or 0) >= 0.05
     ]
-    assert set(expected) <= set(found)
+    assert set(expected) <= set(result)
     renamed = replace(column, name="Another heading")
-    assert tied(renamed, names["random"], [names["null"], names["majority"]]) == found
+    assert tied(renamed, names["random"], [names["null"], names["majority"]]) == result
     other = replace(column, options={"label": "sad"})
     assert tied(other, names["random"], [names["null"]]) == ()
     assert tied(column, "unknown", [names["null"]]) == ()
@@ -123,14 +126,14 @@ def test_other_questions_are_refused_and_the_parts_named(
 
 def test_the_command_prints_a_table_or_json(records: dict[str, EvaluationRecord]) -> None:
     places = [str(records[model].directory) for model in ("null", "random")]
-    shown = CliRunner().invoke(command, places)
-    assert shown.exit_code == 0, shown.output
-    assert "random (B) minus null (A)" in shown.output
-    assert "gained" in shown.output
+    code = CliRunner().invoke(command, places)
+    assert code.exit_code == 0, code.output
+    assert "random (B) minus null (A)" in code.output
+    assert "gained" in code.output
     as_json = CliRunner().invoke(command, [*places, "--json"])
-    (found,) = json.loads(as_json.output)
-    assert found["samples"] == 60
-    assert found["metrics"][0]["paired"]["corrected"] is not None
+    (content,) = json.loads(as_json.output)
+    assert content["samples"] == 60
+    assert content["metrics"][0]["paired"]["corrected"] is not None
 
 
 def test_the_command_takes_names_of_runs_and_says_what_is_wrong(
@@ -139,14 +142,14 @@ def test_the_command_takes_names_of_runs_and_says_what_is_wrong(
     monkeypatch.setenv("HARNESS_RESULTS", "results")
     names = [next(Path("results/runs").glob(f"{model}-*")).stem for model in ("null", "random")]
     assert CliRunner().invoke(command, names).exit_code == 0
-    for arguments, said in (
+    for arguments, message in (
         (["results/evaluations", names[0]], "more than one evaluation"),
         ([names[0], "nowhere"], "no such results"),
         ([*names, "--tasks", "hagridv2"], "no evaluation of 'hagridv2'"),
     ):
-        found = CliRunner().invoke(command, arguments)
-        assert isinstance(found.exception, UserError)
-        assert said in str(found.exception)
+        code = CliRunner().invoke(command, arguments)
+        assert isinstance(code.exception, UserError)
+        assert message in str(code.exception)
 
 
 def test_how_far_two_back_ends_are_apart_is_told(records: dict[str, EvaluationRecord]) -> None:
@@ -163,23 +166,25 @@ def test_how_far_two_back_ends_are_apart_is_told(records: dict[str, EvaluationRe
     assert (differences.options, differences.sample) == (6, "s2")
     assert differences.largest == pytest.approx(0.01)
     assert differences.total == pytest.approx(0.011)
-    found = compare(records["null"], records["random"])
-    flips = found.flips
-    assert found.same == 60 - sum(map(len, (flips.gained, flips.lost, flips.changed)))
+    comparison = compare(records["null"], records["random"])
+    flips = comparison.flips
+    assert comparison.same == 60 - sum(map(len, (flips.gained, flips.lost, flips.changed)))
     names = [str(records[name].directory) for name in ("null", "random")]
-    shown = CliRunner().invoke(command, names).output
-    assert f"answered alike {found.same} of 60 (" in shown
+    output = CliRunner().invoke(command, names).output
+    assert f"answered alike {comparison.same} of 60 (" in output
 
 
 def test_a_margin_says_what_is_equivalent(
     records: dict[str, EvaluationRecord],
 ) -> None:
-    (found,) = harness.compare(records["null"].directory, records["random"].directory, margin=30.0)
-    assert isinstance(found, TaskComparison)
-    held = found.main.paired.equivalence
-    assert held is not None
-    assert held.margin == pytest.approx(0.3)
-    assert (held.equivalent or 1.0) < 0.05
+    (comparison,) = harness.compare(
+        records["null"].directory, records["random"].directory, margin=30.0
+    )
+    assert isinstance(comparison, TaskComparison)
+    equivalence = comparison.main.paired.equivalence
+    assert equivalence is not None
+    assert equivalence.margin == pytest.approx(0.3)
+    assert (equivalence.equivalent or 1.0) < 0.05
     tied = TiedWithBest([records["null"], records["random"]], margin=30.0)
     assert "differ by less than 30" in tied.note
 
@@ -196,11 +201,11 @@ def test_sets_of_images_are_those_of_one_evaluation(
         harness.run(model, task, profile="demo", limit=60, seed=seed, results="results").records[0]
         for seed, model in enumerate((models[0], *models))
     ]
-    own = [{metric.id: metric.value for metric in record.metrics} for record in pair]
+    expected = [{metric.id: metric.value for metric in record.metrics} for record in pair]
     for second in (1, 2):
-        for one in compare(pair[0], pair[second]).metrics:
-            before, after = own[0][one.metric], own[second][one.metric]
+        for item in compare(pair[0], pair[second]).metrics:
+            before, after = expected[0][item.metric], expected[second][item.metric]
             if second == 1:
-                assert (one.first, one.second) == pytest.approx((before, after)), one.metric
+                assert (item.first, item.second) == pytest.approx((before, after)), item.metric
             if before is None or after is None:
-                assert one.paired.difference is None, one.metric
+                assert item.paired.difference is None, item.metric

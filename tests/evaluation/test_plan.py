@@ -68,9 +68,9 @@ def test_a_limit_that_leaves_nothing_out_is_the_whole_split(
 ) -> None:
     task = harness.load_task("raf_db", data=faces(150))
     assert plan_task(task, Selection(limit=149)).limited
-    whole, all_asked = plan_task(task, Selection()), plan_task(task, Selection(limit=limit))
+    plan, all_asked = plan_task(task, Selection()), plan_task(task, Selection(limit=limit))
     assert not all_asked.limited
-    assert (all_asked.fingerprint, all_asked.samples) == (whole.fingerprint, 150)
+    assert (all_asked.fingerprint, all_asked.samples) == (plan.fingerprint, 150)
 
 
 def test_ids_of_all_samples_are_the_whole_split(faces: Faces) -> None:
@@ -157,12 +157,12 @@ def test_a_metric_says_which_fields_it_reads() -> None:
 def test_options_of_every_metric_are_refused_before_a_model_is_asked(tmp_path: Path) -> None:
     spec = (Path(harness.__file__).parents[1] / "task_specs/bias/pairs.yaml").read_text()
     spec = spec.replace("id: pairs", "id: other_pairs", 1)
-    for old, new, said in (
+    for old, new, message in (
         ("second: black}", "second: black, answer: prefered}", "reads the field 'prefered'"),
         ("first: man, second: woman", "first: man", "needs two different values"),
     ):
         (tmp_path / "spec.yaml").write_text(spec.replace(old, new))
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             harness.plan("random", str(tmp_path / "spec.yaml"), profile="demo")
 
 

@@ -72,8 +72,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_killed_run_continues_to_the_same_bytes(faces: Faces, tmp_path: Path) -> None:
     faces(150)
-    whole = look(tmp_path / "whole")
-    assert whole.returncode == 0, whole.stderr
+    full = look(tmp_path / "whole")
+    assert full.returncode == 0, full.stderr
     for block in ("0", "1", "2"):
         results = tmp_path / f"killed-{block}"
         killed = look(results, LOOKER_DIES_AT=block)
@@ -139,7 +139,7 @@ def test_a_bad_image_is_recorded_never_fatal(
     damage(root / "basic" / "Image" / "aligned" / "test_0004_aligned.jpg")
     assert look(tmp_path / "r", "--max-errors", "0.5").returncode == 0
     lines = next((tmp_path / "r").rglob("samples.jsonl")).read_text().splitlines()
-    errors = [held["error"]["kind"] for held in map(json.loads, lines) if held["error"]]
+    errors = [content["error"]["kind"] for content in map(json.loads, lines) if content["error"]]
     assert errors == [kind]
 
 
@@ -147,11 +147,11 @@ def test_errors_are_asked_again_and_nothing_else(faces: Faces, tmp_path: Path) -
     root = faces(150)
     assert look(tmp_path / "whole").returncode == 0
     picture = root / "basic" / "Image" / "aligned" / "test_0070_aligned.jpg"
-    kept = picture.read_bytes()
+    content = picture.read_bytes()
     picture.unlink()
     results = tmp_path / "r"
     assert look(results).returncode == 0
-    picture.write_bytes(kept)
+    picture.write_bytes(content)
     plain = look(results, LOOKER_DIES_AT="0")  # it would die if it were asked anything
     assert plain.returncode == 0
     assert "retries 1 error" in look(results, "--retry-errors", "--dry-run").stdout
@@ -166,7 +166,7 @@ def test_errors_are_asked_again_and_nothing_else(faces: Faces, tmp_path: Path) -
 def test_notes_of_a_model_survive_whatever_interrupts(faces: Faces, tmp_path: Path) -> None:
     root = faces(150)
     picture = root / "basic" / "Image" / "aligned" / "test_0070_aligned.jpg"
-    kept = picture.read_bytes()
+    remaining = picture.read_bytes()
     picture.unlink()
     results = tmp_path / "r"
     assert look(results, LOOKER_SAYS="sharing is off", LOOKER_DIES_AT="1").returncode == -9
@@ -175,11 +175,13 @@ def test_notes_of_a_model_survive_whatever_interrupts(faces: Faces, tmp_path: Pa
     assert look(results).returncode == 0
 
     def notes() -> list[str]:
-        held = json.loads((next(results.rglob("seal.json")).parent / "evaluation.json").read_text())
-        return list(held["notes"])
+        content = json.loads(
+            (next(results.rglob("seal.json")).parent / "evaluation.json").read_text()
+        )
+        return list(content["notes"])
 
     assert notes() == ["sharing is off", "another"]
-    picture.write_bytes(kept)
+    picture.write_bytes(remaining)
     assert look(results, "--retry-errors", LOOKER_SAYS="another").returncode == 0
     assert notes() == ["sharing is off", "another"]
 
@@ -229,8 +231,8 @@ def test_adding_a_task_computes_that_task_only(faces: Faces, tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("faces", "drawn")
 def test_only_drawn_data_are_marked_demo(faces: Faces, tmp_path: Path) -> None:
-    own = harness.run("null", "raf_db", data={"raf_db": faces(5)}, results=tmp_path / "r")
-    assert "demo" not in own.records[0].marks
+    outcome = harness.run("null", "raf_db", data={"raf_db": faces(5)}, results=tmp_path / "r")
+    assert "demo" not in outcome.records[0].marks
     drawn = harness.run("null", "raf_db", results=tmp_path / "r", limit=4)
     assert {"demo", "limited"} <= set(drawn.records[0].marks)
     assert drawn.records[0].counts.samples == 4
@@ -247,8 +249,8 @@ def test_predictions_made_elsewhere_are_scored(faces: Faces, tmp_path: Path) -> 
         "neutral",
     ]  # the seventh is missing
     lines = [
-        json.dumps({"id": f"test_{place:04d}", "answer": name})
-        for place, name in enumerate(names, start=1)
+        json.dumps({"id": f"test_{index:04d}", "answer": name})
+        for index, name in enumerate(names, start=1)
     ]
     path = tmp_path / "answers.jsonl"
     path.write_text("\n".join(lines))
@@ -280,10 +282,10 @@ def test_ctrl_c_keeps_blocks_and_exits_130(faces: Faces, tmp_path: Path) -> None
         while running.poll() is None and not list((tmp_path / "r").rglob("0000.jsonl")):
             time.sleep(0.02)
         running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=60)
+        _, message = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert "the same command continues" in said
-    assert "Traceback" not in said
+    assert "the same command continues" in message
+    assert "Traceback" not in message
     assert look(tmp_path / "r").returncode == 0
     assert sealed_files(tmp_path / "r") == sealed_files(tmp_path / "whole")
 
@@ -312,9 +314,11 @@ def test_reasoning_is_an_option_of_every_model_that_writes(faces: Faces, tmp_pat
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     def run(**options: str) -> EvaluationRecord:
-        given = {"path": str(path), **options}
-        asked = harness.run("predictions", "raf_db", options=given, data=data, results=tmp_path)
-        return asked.records[0]
+        arguments = {"path": str(path), **options}
+        outcome = harness.run(
+            "predictions", "raf_db", options=arguments, data=data, results=tmp_path
+        )
+        return outcome.records[0]
 
     plain, stripped = run(), run(reasoning="strip")
     (note,) = harness.plan(
@@ -351,7 +355,7 @@ def test_a_perfect_model_in_another_scale_is_unparsed_until_its_scale_is_named(
             for name, point in points.items()
         ]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        asked = harness.run(
+        outcome = harness.run(
             "predictions",
             "gazefollow",
             options={"path": str(path)},
@@ -359,7 +363,7 @@ def test_a_perfect_model_in_another_scale_is_unparsed_until_its_scale_is_named(
             ids=list(points),
             results=tmp_path / "r",
         )
-        return asked.records[0]
+        return outcome.records[0]
 
     for form, size in (("({:.0f}, {:.0f})", 1000), ("{:.2f}, {:.2f}", 1)):
         assert run(form, size=size).counts.unparsed == len(points)

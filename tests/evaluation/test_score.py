@@ -79,8 +79,8 @@ def test_a_picture_asked_about_several_values_keeps_its_own_name() -> None:
     record = recorded(Vectors(((1.0,),), ((1.0,), (1.0,))))
     assert scored(record, SPEC).source == "p1#nurse"
     each = replace(SPEC.data, each=Each("concept", ("nurse", "chef"), {}))
-    found = scored(record, replace(SPEC, data=each))
-    assert (found.source, found.stratum) == ("p1", "s")
+    result = scored(record, replace(SPEC, data=each))
+    assert (result.source, result.stratum) == ("p1", "s")
 
 
 # --- answers in words, scores as given, reasoning ------------------------------------------------
@@ -102,10 +102,12 @@ WRITTEN = replace(
 )
 
 
-def answered(spec: TaskSpec, result: Any, target: str = "intimate", **given: Any) -> SampleRecord:
+def answered(
+    spec: TaskSpec, result: Any, target: str = "intimate", **keywords: Any
+) -> SampleRecord:
     want: Any = Generate(16) if isinstance(spec.ask, GenerateSpec) else Choose(RELATIONS)
     sample = Sample("s", (), target, "c", fields={"A": "cat", "B": "dog"})
-    request = Request("s", "s", "t", (), want, **given)
+    request = Request("s", "s", "t", (), want, **keywords)
     return Scorer(spec).record(PreparedSample(sample, request), Response("s", result))
 
 

@@ -27,7 +27,7 @@ def test_all_models_are_in_one_result(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("models", "more", "said"),
+    ("models", "more", "message"),
     [
         ("random,nul", {}, "did you mean 'null'"),
         ("random,null", {"options": {"a": "b"}}, "applies to one model, and there are 2"),
@@ -40,9 +40,9 @@ def test_all_models_are_in_one_result(tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_fit_several_models_is_refused_before_any_runs(
-    tmp_path: Path, models: Any, more: Any, said: str
+    tmp_path: Path, models: Any, more: Any, message: str
 ) -> None:
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         harness.run(models, "raf_db", **options(tmp_path, **more))
     assert not list(tmp_path.rglob("evaluation.json"))
 

@@ -57,15 +57,15 @@ def record(name: str, cluster: str, answer: str | None, **more: Any) -> SampleRe
 def sets(number: int, bias: float) -> Iterator[SampleRecord]:
     """Counterfactual sets of four; women are more often said to be nurses."""
     random = np.random.default_rng(0)
-    for place in range(number):
+    for index in range(number):
         for race in ("Black", "White"):
             for gender in ("female", "male"):
                 for concept in ("nurse", "chef"):
                     lean = bias if (gender == "female") == (concept == "nurse") else -bias
                     answer = "yes" if random.random() < 0.5 + lean else "no"
                     yield record(
-                        f"{place}/{race}/{gender}#{concept}", f"set {place}", answer,
-                        fields={"concept": concept}, stratum=f"kind {place % 2}",
+                        f"{index}/{race}/{gender}#{concept}", f"set {index}", answer,
+                        fields={"concept": concept}, stratum=f"kind {index % 2}",
                         groups={"race": [race, "drawn"], "gender": [gender, "drawn"]},
                     )  # fmt: skip
 
@@ -107,7 +107,9 @@ def test_tables_beside_the_number_agree_with_it(biased: Summary) -> None:
     }  # fmt: skip
     assert all(table.metrics == ("min_skew", "max_skew") for table in tables.values())
     by_concept = [row.value for row in tables["max skew by concept"].rows]
-    assert biased.metrics[1].value == pytest.approx(np.mean([held or 0 for held in by_concept]))
+    assert biased.metrics[1].value == pytest.approx(
+        np.mean([content or 0 for content in by_concept])
+    )
     cells = tables["skew by concept and attribute"].rows
     assert len(cells) == 2 * 4
     nurse = {row.key["gender"]: row for row in cells if row.key.keys() == {"concept", "gender"}
@@ -123,17 +125,17 @@ def test_tables_beside_the_number_agree_with_it(biased: Summary) -> None:
 
 def test_what_is_written_is_read_back(biased: Summary) -> None:
     raw = json.loads(json.dumps(biased.as_json(), allow_nan=False))
-    assert tuple(_metric(held) for held in raw["metrics"]) == biased.metrics
-    assert tuple(_detail(held) for held in raw["details"]) == biased.details
+    assert tuple(_metric(metric) for metric in raw["metrics"]) == biased.metrics
+    assert tuple(_detail(metric) for metric in raw["details"]) == biased.details
 
 
 def test_nobody_assigned_and_no_sample_are_not_available() -> None:
-    silent = [held._replace(answer="no") for held in sets(10, 0.0)]
+    silent = [content._replace(answer="no") for content in sets(10, 0.0)]
     for blocks in ([silent], []):
-        found = summarise(skew_spec(), blocks)
-        assert [metric.value for metric in found.metrics[:2]] == [None, None]
-        assert [metric.interval for metric in found.metrics[:2]] == [None, None]
-        json.dumps(found.as_json(), allow_nan=False)
+        summary = summarise(skew_spec(), blocks)
+        assert [metric.value for metric in summary.metrics[:2]] == [None, None]
+        assert [metric.interval for metric in summary.metrics[:2]] == [None, None]
+        json.dumps(summary.as_json(), allow_nan=False)
 
 
 # --- groups ---------------------------------------------------------------------------------------
@@ -142,32 +144,32 @@ def test_nobody_assigned_and_no_sample_are_not_available() -> None:
 def people(number: int, rates: dict[str, float], *, per: int = 2) -> Iterator[SampleRecord]:
     random = np.random.default_rng(1)
     names = sorted(rates)
-    for place in range(number):
-        group = names[place % len(names)]
+    for index in range(number):
+        group = names[index % len(names)]
         for shot in range(per):
             right = random.random() < rates[group]
-            problem = "refusal" if shot and place % 7 == 0 else ""
+            problem = "refusal" if shot and index % 7 == 0 else ""
             yield record(
-                f"{place}/{shot}", f"person {place}", None if problem else "a" if right else "b",
+                f"{index}/{shot}", f"person {index}", None if problem else "a" if right else "b",
                 target="a", problem=problem, groups={"group": [group, "machine"]},
             )  # fmt: skip
 
 
 def accuracy_spec(*more: MetricSpec) -> TaskSpec:
     main = MetricSpec(id="accuracy", column="Accuracy", direction="higher", main=True)
-    found = spec(main, *more, slices=("group",), labels=("a", "b"))
-    return replace(found, data=replace(found.data, each=None))
+    result = spec(main, *more, slices=("group",), labels=("a", "b"))
+    return replace(result, data=replace(result.data, each=None))
 
 
 def test_groups_are_compared_as_fairlearn_does() -> None:
-    held = list(people(120, {"x": 0.9, "y": 0.6, "z": 0.7}))
-    found = summarise(accuracy_spec(), [held])
-    (comparison,) = found.comparisons
+    content = list(people(120, {"x": 0.9, "y": 0.6, "z": 0.7}))
+    summary = summarise(accuracy_spec(), [content])
+    (comparison,) = summary.comparisons
     frame = MetricFrame(
         metrics=accuracy_score,
-        y_true=[one.target for one in held],
-        y_pred=[one.answer or "none" for one in held],
-        sensitive_features=[one.groups["group"].value for one in held],
+        y_true=[item.target for item in content],
+        y_pred=[item.answer or "none" for item in content],
+        sensitive_features=[item.groups["group"].value for item in content],
     )
     assert comparison.worst == frame.by_group.idxmin()
     assert [measure.value for measure in comparison.measures] == pytest.approx(
@@ -179,11 +181,11 @@ def test_groups_are_compared_as_fairlearn_does() -> None:
             frame.ratio(method="to_overall"),
         ]
     )
-    by_group = {value.value: value for value in found.slices}
+    by_group = {value.value: value for value in summary.slices}
     for name, value in frame.by_group.items():
         assert by_group[name].metrics[0].value == pytest.approx(value)
-    assert sum(value.refusals for value in found.slices) == found.counts.refusals > 0
-    assert all(value.unparsed == 0 for value in found.slices)
+    assert sum(value.refusals for value in summary.slices) == summary.counts.refusals > 0
+    assert all(value.unparsed == 0 for value in summary.slices)
     for measure in comparison.measures:
         assert measure.interval is not None
         assert measure.chance is not None
@@ -191,26 +193,26 @@ def test_groups_are_compared_as_fairlearn_does() -> None:
     assert comparison.measures[1].chance is not None
     assert comparison.measures[1].chance.p < 0.05
     assert comparison.machine
-    raw = json.loads(json.dumps(found.as_json(), allow_nan=False))
-    assert tuple(_comparison(one) for one in raw["comparisons"]) == found.comparisons
+    raw = json.loads(json.dumps(summary.as_json(), allow_nan=False))
+    assert tuple(_comparison(item) for item in raw["comparisons"]) == summary.comparisons
 
 
 def test_equal_groups_are_within_chance() -> None:
-    found = summarise(accuracy_spec(), [list(people(300, {"x": 0.7, "y": 0.7}))])
-    difference = found.comparisons[0].measures[1]
+    summary = summarise(accuracy_spec(), [list(people(300, {"x": 0.7, "y": 0.7}))])
+    difference = summary.comparisons[0].measures[1]
     assert difference.chance is not None
     assert difference.chance.p > 0.05
 
 
 def test_small_groups_are_left_out_and_named() -> None:
-    held = list(people(60, {"x": 0.9, "y": 0.6}))
-    rare = [one._replace(groups={"group": Group("rare", "machine")}) for one in held[:10]]
-    found = summarise(accuracy_spec(), [[*held[10:], *rare]])
-    (comparison,) = found.comparisons
+    content = list(people(60, {"x": 0.9, "y": 0.6}))
+    rare = [item._replace(groups={"group": Group("rare", "machine")}) for item in content[:10]]
+    summary = summarise(accuracy_spec(), [[*content[10:], *rare]])
+    (comparison,) = summary.comparisons
     assert comparison.left_out == ("rare",)
     assert comparison.min_n == 30
     assert comparison.worst == "y"
-    alone = {value.value: value for value in found.slices}["rare"]
+    alone = {value.value: value for value in summary.slices}["rare"]
     interval = alone.metrics[0].interval
     assert interval is not None
     assert "clusters" in interval.warning
@@ -219,14 +221,14 @@ def test_small_groups_are_left_out_and_named() -> None:
 def test_a_metric_of_ranks_is_compared_too() -> None:
     random = np.random.default_rng(2)
     ranked = MetricSpec(id="map", column="mAP", direction="higher")
-    held = []
-    for one in people(60, {"x": 0.9, "y": 0.6}):
+    collected = []
+    for item in people(60, {"x": 0.9, "y": 0.6}):
         target = "a" if random.random() < 0.5 else "b"
-        noise = 0.3 if one.groups["group"].value == "x" else 2.0
+        noise = 0.3 if item.groups["group"].value == "x" else 2.0
         score = (target == "a") + float(random.normal(0, noise))
-        held.append(one._replace(target=target, scores=Scores("logprob", (score, 0.5))))
-    found = summarise(accuracy_spec(ranked), [held])
-    (by_rank,) = [one for one in found.comparisons if one.metric == "map"]
+        collected.append(item._replace(target=target, scores=Scores("logprob", (score, 0.5))))
+    summary = summarise(accuracy_spec(ranked), [collected])
+    (by_rank,) = [item for item in summary.comparisons if item.metric == "map"]
     assert by_rank.worst == "y"
     assert by_rank.measures[1].chance is not None
     assert by_rank.measures[1].chance.p < 0.05
@@ -234,27 +236,30 @@ def test_a_metric_of_ranks_is_compared_too() -> None:
 
 
 def test_a_plain_proportion_has_wilsons_interval_overall_and_by_group() -> None:
-    found = summarise(accuracy_spec(), [list(people(80, {"x": 0.9, "y": 0.6}, per=1))])
-    intervals = [found.metrics[0].interval, *(one.metrics[0].interval for one in found.slices)]
-    assert [one.method if one else None for one in intervals] == ["Wilson score"] * 3
+    summary = summarise(accuracy_spec(), [list(people(80, {"x": 0.9, "y": 0.6}, per=1))])
+    intervals = [
+        summary.metrics[0].interval,
+        *(interval.metrics[0].interval for interval in summary.slices),
+    ]
+    assert [interval.method if interval else None for interval in intervals] == ["Wilson score"] * 3
 
 
 def answered(number: int) -> list[SampleRecord]:
     """Pictures of two questions, with scores that no sum takes the same way in any order."""
     random = np.random.default_rng(3)
     labels = ("yes", "no", "maybe")
-    found = []
-    for place in range(number):
+    collected = []
+    for index in range(number):
         shares = random.dirichlet(np.ones(3))
-        found.append(
+        collected.append(
             record(
-                f"q{place}", f"picture {place // 2}", labels[int(shares.argmax())],
-                target=labels[int(random.integers(3))], stratum=f"kind {place % 3 // 2}",
+                f"q{index}", f"picture {index // 2}", labels[int(shares.argmax())],
+                target=labels[int(random.integers(3))], stratum=f"kind {index % 3 // 2}",
                 scores=np.log(shares).tolist(), score_kind="logprob",
                 groups={"age": [("old", "young")[int(random.integers(2))], "human"]},
             )
         )  # fmt: skip
-    return found
+    return collected
 
 
 def soft_spec() -> TaskSpec:
@@ -266,8 +271,10 @@ def soft_spec() -> TaskSpec:
 def soft_sets() -> list[SampleRecord]:
     random = np.random.default_rng(4)
     return [
-        one._replace(scores=Scores("logprob", tuple(np.log(random.dirichlet(np.ones(2))).tolist())))
-        for one in sets(20, 0.1)
+        item._replace(
+            scores=Scores("logprob", tuple(np.log(random.dirichlet(np.ones(2))).tolist()))
+        )
+        for item in sets(20, 0.1)
     ]
 
 
@@ -287,7 +294,7 @@ def test_neither_the_order_of_samples_nor_blocks_change_a_byte(
 ) -> None:
     first = json.dumps(summarise(task, [records]).as_json())
     order = np.random.default_rng(5).permutation(len(records))
-    mixed = [records[place] for place in order]
+    mixed = [records[position] for position in order]
     blocks = [mixed[start : start + 7] for start in range(0, len(mixed), 7)]
     assert json.dumps(summarise(task, blocks).as_json()) == first
     assert json.dumps(summarise(task, [records[::-1]]).as_json()) == first
@@ -298,42 +305,44 @@ def test_neither_the_order_of_samples_nor_blocks_change_a_byte(
 
 def sparse() -> Iterator[SampleRecord]:
     """Four races, eight people each; few are said to be nurses."""
-    for place in range(32):
-        race = "wxyz"[place % 4]
+    for index in range(32):
+        race = "wxyz"[index % 4]
         yield record(
-            f"{place}#nurse", f"person {place}", "yes" if place in {0, 1, 4, 6, 7} else "no",
+            f"{index}#nurse", f"person {index}", "yes" if index in {0, 1, 4, 6, 7} else "no",
             fields={"concept": "nurse"}, groups={"race": [race, "human"]},
         )  # fmt: skip
 
 
 def test_no_end_of_an_extremes_band_lies_beyond_what_is_possible() -> None:
-    found = summarise(spec(*(
+    summary = summarise(spec(*(
         MetricSpec(id=name, column=name, direction="zero", options={"attributes": "race"})
         for name in ("min_skew", "max_skew")
     ), labels=("yes", "no")), [list(sparse())])  # fmt: skip
-    low, high = found.metrics
+    low, high = summary.metrics
     assert low.interval is not None
     assert high.interval is not None
     assert (low.interval.high, high.interval.low) == (0.0, 0.0)
     assert high.interval.high <= math.log(4) + 1e-12
     assert low.range == (None, 0.0)
     assert high.range == pytest.approx((0.0, math.log(4)))
-    (cells,) = [table for table in found.details if table.name == "skew by concept and attribute"]
+    (cells,) = [table for table in summary.details if table.name == "skew by concept and attribute"]
     assert max(row.high or 0 for row in cells.rows) == pytest.approx(math.log(4))
 
 
 def test_comparisons_of_groups_lie_within_what_is_possible() -> None:
     nearly = [
-        record(f"{place}", f"{place}", "b" if place in {0, 2, 5} else "a", target="a",
-               groups={"group": ["xy"[place % 2], "human"]})
-        for place in range(80)
+        record(f"{index}", f"{index}", "b" if index in {0, 2, 5} else "a", target="a",
+               groups={"group": ["xy"[index % 2], "human"]})
+        for index in range(80)
     ]  # fmt: skip
-    found = summarise(accuracy_spec(), [nearly])
-    by_name = {one.name: one for held in found.comparisons for one in held.measures}
-    for name, one in by_name.items():
-        assert one.interval is not None, name
-        assert 0.0 <= one.interval.low <= one.interval.high <= 1.0
-        assert one.interval.low_error is not None
+    summary = summarise(accuracy_spec(), [nearly])
+    by_name = {
+        item.name: item for comparison in summary.comparisons for item in comparison.measures
+    }
+    for name, item in by_name.items():
+        assert item.interval is not None, name
+        assert 0.0 <= item.interval.low <= item.interval.high <= 1.0
+        assert item.interval.low_error is not None
     worst = by_name["worst group"]
     assert worst.value == 38 / 40
     assert worst.interval is not None
@@ -377,9 +386,9 @@ def test_shares_of_questions_have_wilsons_interval_overall_and_by_slice(right: i
         for name in ("circular", "vanilla")
     ]
     task = spec(*circular, slices=("kind",), labels=("a", "b"))
-    found = summarise(task, [rounds(right)])
-    parts = [(120, right, found.metrics), *(
-        (60, (right + (value.value == "x")) // 2, value.metrics) for value in found.slices
+    summary = summarise(task, [rounds(right)])
+    parts = [(120, right, summary.metrics), *(
+        (60, (right + (value.value == "x")) // 2, value.metrics) for value in summary.slices
     )]  # fmt: skip
     for n, hits, metrics in parts:
         expected = binomtest(hits, n).proportion_ci(method="wilson")
@@ -397,19 +406,22 @@ def test_no_interval_of_a_bootstrap_is_without_width_in_silence() -> None:
     ]
     labels = ("yes", "no", "maybe")
     perfect = [
-        one._replace(
-            answer=one.target,
+        item._replace(
+            answer=item.target,
             scores=Scores(
-                "logprob", tuple(0.0 if label == one.target else -9.0 for label in labels)
+                "logprob", tuple(0.0 if label == item.target else -9.0 for label in labels)
             ),
         )
-        for one in answered(80)
+        for item in answered(80)
     ]
-    found = summarise(spec(*metrics[:3], slices=("age",), labels=labels), [perfect])
-    for metric in [*found.metrics, *(one for held in found.slices for one in held.metrics)]:
+    summary = summarise(spec(*metrics[:3], slices=("age",), labels=labels), [perfect])
+    for metric in [
+        *summary.metrics,
+        *(item for content in summary.slices for item in content.metrics),
+    ]:
         assert metric.value == 1.0
         assert metric.interval is None or NO_WIDTH in metric.interval.warning
-    texts = [one._replace(answer="blue", target=["red"] * 10) for one in answered(80)]
+    texts = [item._replace(answer="blue", target=["red"] * 10) for item in answered(80)]
     (wrong,) = summarise(spec(metrics[3], labels=labels), [texts]).metrics
     expected = binomtest(0, 40).proportion_ci(method="wilson")  # two questions a picture
     assert wrong.interval is not None
@@ -421,9 +433,9 @@ def test_no_interval_of_a_bootstrap_is_without_width_in_silence() -> None:
 
 def peak_of(task: TaskSpec, number: int) -> int:
     records = (
-        [record(f"face-{place:07d}", f"face-{place:07d}", "ab"[place % 3 == 0], target="a",
-                groups={"age": [("old", "young")[place % 4 // 2], "human"]} if place % 2 else {})]
-        for place in range(number)
+        [record(f"face-{index:07d}", f"face-{index:07d}", "ab"[index % 3 == 0], target="a",
+                groups={"age": [("old", "young")[index % 4 // 2], "human"]} if index % 2 else {})]
+        for index in range(number)
     )  # fmt: skip
     tracemalloc.start()
     summarise(task, records)
@@ -447,45 +459,45 @@ def test_a_sample_takes_at_most_two_hundred_bytes(slices: tuple[str, ...]) -> No
 def test_slices_without_a_value_are_neither_kept_nor_resampled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[int] = []
+    requested: list[int] = []
     real = bootstrap.resampled
 
-    def counting(*given: Any, **more: Any) -> Any:
-        asked.append(1)
-        return real(*given, **more)
+    def counting(*positional: Any, **more: Any) -> Any:
+        requested.append(1)
+        return real(*positional, **more)
 
     monkeypatch.setattr(sums, "resampled", counting)
     metric = MetricSpec(id="accuracy", column="Accuracy", direction="higher", main=True)
     labels = ("yes", "no", "maybe")
-    found = summarise(spec(metric, slices=("race", "gender"), labels=labels), [answered(20)])
-    assert (found.slices, found.comparisons, asked) == ((), (), [])
+    summary = summarise(spec(metric, slices=("race", "gender"), labels=labels), [answered(20)])
+    assert (summary.slices, summary.comparisons, requested) == ((), (), [])
     summarise(spec(metric, slices=("race", "age"), labels=labels), [answered(20)])
-    assert asked == [1]
+    assert requested == [1]
 
 
 def test_a_value_that_comes_late_belongs_to_its_own_samples() -> None:
     metric = MetricSpec(id="accuracy", column="Accuracy", direction="higher", main=True)
-    late = [record(f"{place}", f"{place}", "a" if place < 6 else "b", target="a",
-                   groups={"age": ["old", "human"]} if place >= 4 else {})
-            for place in range(10)]  # fmt: skip
+    late = [record(f"{index}", f"{index}", "a" if index < 6 else "b", target="a",
+                   groups={"age": ["old", "human"]} if index >= 4 else {})
+            for index in range(10)]  # fmt: skip
     (old,) = summarise(spec(metric, slices=("age",), labels=("a", "b")), [late]).slices
     assert (old.n, old.clusters) == (6, 6)
     assert old.metrics[0].value == pytest.approx(2 / 6)
 
 
 def test_answers_by_a_tie_and_with_reasoning_in_them_are_counted() -> None:
-    asked = spec(
+    requested = spec(
         MetricSpec(id="accuracy", column="A", direction="higher", main=True), labels=("yes", "no")
     )
     written = Written("<think>no, or</think> yes", "stop")
-    several = [
+    repeated = [
         record("a", "a", "yes", target="yes")._replace(scores=Scores("logprob", (-1.0, -1.0))),
         record("b", "b", "yes", target="yes")._replace(scores=Scores("logprob", (-1.0, -2.0))),
         record("c", "c", None, target="yes")._replace(scores=Scores("label", (0.0, 0.0))),
     ]
     texts = [written, None, None]
-    held = [one._replace(written=text) for one, text in zip(several, texts, strict=True)]
-    assert summarise(asked, [held]).counts.notes == {
+    entries = [item._replace(written=text) for item, text in zip(repeated, texts, strict=True)]
+    assert summarise(requested, [entries]).counts.notes == {
         TIED: 1,
         "answers read with the reasoning in them (<think> ... </think>)": 1,
     }
@@ -515,8 +527,8 @@ def test_groups_that_are_written_almost_alike_are_counted(
     accuracy = MetricSpec(id="accuracy", column="A", direction="higher", main=True)
     task = spec(accuracy, slices=("g",), labels=("yes", "no"))
     records = [
-        record(str(place), str(place), "yes", target="yes", groups={"g": [value, "drawn"]})
-        for place, value in enumerate(values)
+        record(str(index), str(index), "yes", target="yes", groups={"g": [value, "drawn"]})
+        for index, value in enumerate(values)
     ]
     notes = summarise(task, [records]).counts.notes
     counts = [count for note, count in notes.items() if "written almost alike" in note]
@@ -540,7 +552,7 @@ def test_clusters_that_are_written_almost_alike_are_counted(
     accuracy = MetricSpec(id="accuracy", column="A", direction="higher", main=True)
     task = replace(spec(accuracy, labels=("yes", "no")), unit=unit)
     records = [
-        record(str(place), cluster, "yes", target="yes") for place, cluster in enumerate(clusters)
+        record(str(index), cluster, "yes", target="yes") for index, cluster in enumerate(clusters)
     ]
     summary = summarise(task, [records])
     assert summary.counts.clusters == len(set(clusters))

@@ -36,10 +36,10 @@ def lab(faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def run(capsys: Capture, *more: str, model: str = "lab_model") -> tuple[int, str]:
     """Run and return the exit code and all that was said, on one line."""
     capsys.readouterr()
-    given = ("--tasks", "lab_faces", "--data", "lab_faces=raf", "--results", "r")
-    code = invoke(main, ["run", "--model", model, *given, *more])
-    said = capsys.readouterr()
-    return code, " ".join((said.out + said.err).split())
+    arguments = ("--tasks", "lab_faces", "--data", "lab_faces=raf", "--results", "r")
+    code = invoke(main, ["run", "--model", model, *arguments, *more])
+    printed = capsys.readouterr()
+    return code, " ".join((printed.out + printed.err).split())
 
 
 def told(record: EvaluationRecord) -> tuple[float | None, bytes]:
@@ -50,8 +50,8 @@ def told(record: EvaluationRecord) -> tuple[float | None, bytes]:
 def board(capsys: Capture, *more: str) -> tuple[int, str]:
     capsys.readouterr()
     code = invoke(main, ["leaderboard", "r", "--format", "markdown", *more])
-    said = capsys.readouterr()
-    return code, said.out + said.err
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
 
 
 @pytest.mark.parametrize("name", ["reader", "metric", "model", "method"])
@@ -62,14 +62,14 @@ def test_a_mended_plugin_does_not_return_its_old_number(
     assert run(capsys, *more)[0] == 0
     assert "done" in run(capsys, *more)[1]
     lab.mend(name)
-    code, said = run(capsys, *more)
+    code, message = run(capsys, *more)
     assert code == 0
-    assert f"plugin lab_{name} 0.1 changed since 20" in said
-    assert "(code): older evaluations of lab_faces are superseded and not used" in said
+    assert f"plugin lab_{name} 0.1 changed since 20" in message
+    assert "(code): older evaluations of lab_faces are superseded and not used" in message
     records, _ = survey("r")
     assert len({told(record) for record in records}) == 2
-    kept, older = current(records)
-    assert (len(kept), len(older)) == (1, 1)
+    remaining, older = current(records)
+    assert (len(remaining), len(older)) == (1, 1)
     code, table = board(capsys)
     assert code == 0
     assert table.count("| lab\\_model") == 1
@@ -85,10 +85,10 @@ def test_what_was_half_done_is_not_continued(
         assert run(capsys)[0] == 130
     assert "continues at 64" in run(capsys, "--dry-run")[1]
     lab.mend("reader")
-    code, said = run(capsys)
+    code, message = run(capsys)
     assert code == 0
-    assert "continues" not in said.partition("superseded")[0]
-    assert "plugin lab_reader 0.1 changed since (code)" in said
+    assert "continues" not in message.partition("superseded")[0]
+    assert "plugin lab_reader 0.1 changed since (code)" in message
     code, table = board(capsys)
     assert (code, "1 unfinished: harness results list" in table) == (0, True)
 
@@ -138,14 +138,14 @@ def test_again_asks_anew_and_loses_nothing(
     with monkeypatch.context() as patched:
         patched.setenv("LAB_STOPS", "1")
         assert run(capsys, "--again")[0] == 130
-    code, said = run(capsys, "--again")  # what was begun so continues
-    assert (code, "continues at 64" in said) == (0, True)
+    code, message = run(capsys, "--again")  # what was begun so continues
+    assert (code, "continues at 64" in message) == (0, True)
     aside = first.with_name(f"{first.name}.1")
     assert {path.name for path in first.parent.iterdir()} == {first.name, aside.name}
     assert (aside / "samples.jsonl").read_bytes() == before
     assert "1 superseded evaluation is left out" in board(capsys)[1]
-    code, said = run(capsys, "--again")
-    assert (code, "set aside" in said) == (0, True)
+    code, message = run(capsys, "--again")
+    assert (code, "set aside" in message) == (0, True)
     assert "2 superseded evaluations are left out" in board(capsys)[1]
 
 
@@ -165,11 +165,11 @@ def mended(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 def test_the_code_of_a_data_source_is_part_of_a_task_on_its_data(
     faces: Faces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn, own = (harness.load_task("raf_db", data=data) for data in (None, faces(3)))
-    before = drawn.code(), own.code()
+    drawn, expected = (harness.load_task("raf_db", data=data) for data in (None, faces(3)))
+    before = drawn.code(), expected.code()
     mended(monkeypatch, "demo_world")
     assert drawn.code() != before[0]
-    assert own.code() == before[1]
+    assert expected.code() == before[1]
     assert set(before[1]) == {"benchmarks"}
     assert set(before[0]) == {"benchmarks", "demo_world"}
 
@@ -180,8 +180,8 @@ def test_a_training_by_other_code_is_another_training(
 ) -> None:
     def plan() -> tuple[str, object]:
         data = {"raf_db": faces_at}
-        found = harness.plan_training("socialfusion", "ft", "raf_db", data=data)
-        return found.fingerprint, found.about["lineage"]
+        result = harness.plan_training("socialfusion", "ft", "raf_db", data=data)
+        return result.fingerprint, result.about["lineage"]
 
     faces_at = faces(3)
     before = plan()

@@ -89,9 +89,9 @@ def test_a_block_holds_so_many_images_whatever_is_asked_about_each(faces: Faces)
 
 def test_a_sample_without_an_answer_is_counted_and_not_scored(faces: Faces) -> None:
     task = harness.load_task("raf_db", data=faces(1))
-    asked = RequestMaker(task).block(list(task.samples()))[0]
+    sample = RequestMaker(task).block(list(task.samples()))[0]
     record = Scorer(task.spec).record(
-        asked, Response(asked.sample.id, Scores("logprob", tuple(map(float, range(7)))))
+        sample, Response(sample.sample.id, Scores("logprob", tuple(map(float, range(7)))))
     )
     summary = summarise(task.spec, [[record, record._replace(target=None)]])
     assert summary.counts.unlabelled == 1
@@ -124,8 +124,8 @@ def test_without_values_a_sample_is_asked_about_its_own(faces: Faces) -> None:
         replace(sample, fields={"who": who, **more})
         for who, more in (("the judge", {}), ("the baker", {"who_text": "one who bakes"}))
     ]
-    said = [one.fields["who_text"] for one in _about_each(spec.data.each, iter(about))]
-    assert said == ["the one who judges", "one who bakes"]
+    messages = [item.fields["who_text"] for item in _about_each(spec.data.each, iter(about))]
+    assert messages == ["the one who judges", "one who bakes"]
     assert spec.data.keep == ()
     assert with_options(parse_yaml(OWN), {"asked": "each"}).data.keep == ("who",)
 
@@ -134,11 +134,11 @@ def test_without_values_a_sample_is_asked_about_its_own(faces: Faces) -> None:
 def test_a_plan_counts_the_ids_that_are_asked(faces: Faces, limit: int | None) -> None:
     task = poll(faces(8))
     plan = plan_task(task, Selection(limit=limit))
-    asked = [sample.id for block in plan.stream() for sample in block]
-    digest = hashlib.sha256("".join(f"{name}\n" for name in asked).encode()).hexdigest()
+    questions = [sample.id for block in plan.stream() for sample in block]
+    digest = hashlib.sha256("".join(f"{name}\n" for name in questions).encode()).hexdigest()
     assert plan.parts["sample ids"] == digest
-    assert len(asked) == plan.samples == (limit or 16)
-    assert set(asked) <= {sample.id for sample in task.samples()}
+    assert len(questions) == plan.samples == (limit or 16)
+    assert set(questions) <= {sample.id for sample in task.samples()}
 
 
 def test_repeated_ids_are_refused_when_each_value_is_asked_about(faces: Faces) -> None:
@@ -159,8 +159,8 @@ def test_texts_to_embed_are_written_from_fields(faces: Faces) -> None:
     embed = re.sub(r"  odd:\n.*", "", embed, flags=re.DOTALL)
     spec = with_options(parse_yaml(embed), {})
     task = Task(spec, load_settings().with_data({"mood": faces(1)}))
-    wants = [asked.request.want for asked in RequestMaker(task).block(list(task.samples()))
-             if asked.request is not None]  # fmt: skip
+    wants = [requested.request.want for requested in RequestMaker(task).block(list(task.samples()))
+             if requested.request is not None]  # fmt: skip
     assert wants == [Embed(("a photo of the cook",)), Embed(("a photo of the one who judges",))]
 
 

@@ -55,10 +55,10 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, RunRes
     """Two baselines on a task of which no sample has the label c, and no man has the label a."""
     monkeypatch.chdir(tmp_path)
     lines = ["id,image,label,sex"]
-    for place in range(8):
-        Image.new("RGB", (16, 16), (9 * place, 0, 0)).save(f"{place}.png")
-        sex = "male" if place % 2 else "female"
-        lines.append(f"s{place},{place}.png,{'ab'[place % 2]},{sex}")
+    for index in range(8):
+        Image.new("RGB", (16, 16), (9 * index, 0, 0)).save(f"{index}.png")
+        sex = "male" if index % 2 else "female"
+        lines.append(f"s{index},{index}.png,{'ab'[index % 2]},{sex}")
     Path("data.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     Path("mine.yaml").write_text(yaml.safe_dump(SPEC, sort_keys=False), encoding="utf-8")
     return {
@@ -93,9 +93,9 @@ def test_commands_and_pages_say_it(
 ) -> None:
     folders = [str(result.records[0].directory) for result in results.values()]
     assert invoke(main, ["results", "show", folders[0]]) == 0
-    shown = capsys.readouterr().out
-    assert f"undefined: {WHY}" in shown
-    assert "--" not in shown
+    output = capsys.readouterr().out
+    assert f"undefined: {WHY}" in output
+    assert "--" not in output
     assert invoke(main, ["compare", *folders]) == 0
     assert f"-- is undefined: {WHY} (Of c)" in capsys.readouterr().out
     (comparison,) = harness.compare(*folders)

@@ -68,19 +68,19 @@ def _demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_is_said_in_plan_record_and_table(tmp_path: Path) -> None:
-    told = Told()
+    messages = Told()
     run = harness.run(
         ODD, ["raf_db", "vqav2"], options={"warmth": 0.5}, results=tmp_path, limit=3,
-        reporter=told,
+        reporter=messages,
     )  # fmt: skip
     note = "-o warmth (options are scored) does not apply"
-    assert f"{note} to raf_db" in told.notes
+    assert f"{note} to raf_db" in messages.notes
     counts = [record.counts.notes for record in run.records]
-    said = "samples to which -o warmth (options are scored) does not apply"
-    assert (counts[0][said], said in counts[1]) == (3, False)
-    assert sum(said in line for line in run.table().notes) == 1
+    message = "samples to which -o warmth (options are scored) does not apply"
+    assert (counts[0][message], message in counts[1]) == (3, False)
+    assert sum(message in line for line in run.table().notes) == 1
     plain = harness.run(ODD, "raf_db", results=tmp_path, limit=3)
-    assert said not in plain.records[0].counts.notes
+    assert message not in plain.records[0].counts.notes
 
 
 def test_a_model_that_says_it_wrongly_is_named(tmp_path: Path) -> None:
@@ -118,26 +118,26 @@ def test_each_shipped_model_says_which_tasks_use_an_option(
 
 
 def test_a_long_summary_is_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = "raf_db: computing metrics and intervals, which takes a while"
+    message = "raf_db: computing metrics and intervals, which takes a while"
     for most, count in ((4, 0), (3, 1)):
         monkeypatch.setattr("harness.evaluation.writer._MANY", most)
-        told = Told()
-        harness.run("null", "raf_db", results=tmp_path / str(most), limit=3, reporter=told)
-        assert told.notes.count(said) == count
+        messages = Told()
+        harness.run("null", "raf_db", results=tmp_path / str(most), limit=3, reporter=messages)
+        assert messages.notes.count(message) == count
 
 
 def test_what_is_asked_otherwise_is_told_to_no_model_that_reads_no_prompt(tmp_path: Path) -> None:
     model = "open_clip"
-    asked: dict[str, Any] = {
+    requested: dict[str, Any] = {
         "prompt": "{{ options | join(', ') }}?",
         "system": "Be fair.",
         "shots": 1,
     }
-    told = Told()
+    messages = Told()
     plan = harness.plan(model, "pisc_fine", options={"preset": "demo"}, results=tmp_path, limit=3,
-                        variants="paraphrases,blur:1", **asked)  # fmt: skip
-    plan.show(told)
-    text = " ".join(told.notes)
+                        variants="paraphrases,blur:1", **requested)  # fmt: skip
+    plan.show(messages)
+    text = " ".join(messages.notes)
     assert f"{model} reads no prompt: --shots, --prompt, --system has no effect" in text
     assert f"{model} reads no prompt: paraphrases would repeat its numbers" in text
     jobs = [item.job.plan.task.spec for item in plan.evaluations]
@@ -163,14 +163,14 @@ def test_what_a_model_without_pytorch_reads_not_of_how_to_compute_is_in_its_mani
     options: dict[str, Any] = {"path": str(answers)} if model == "predictions" else {}
     flags = "--device, --dtype, --batch-size, --kv-budget, --threads"
     note = f"model {model!r} runs without PyTorch, and reads no {flags}"
-    told = Told()
-    asked: dict[str, Any] = {"options": options, "results": tmp_path, "limit": 2}
-    plan = harness.plan(model, task, **asked, **COMPUTED)
-    plan.show(told)
-    assert note in told.notes
+    messages = Told()
+    requested: dict[str, Any] = {"options": options, "results": tmp_path, "limit": 2}
+    plan = harness.plan(model, task, **requested, **COMPUTED)
+    plan.show(messages)
+    assert note in messages.notes
     assert note in plan.settings.notes
     usual: dict[str, Any] = {"device": "cpu", "threads": "auto"}
-    assert not harness.plan(model, task, **asked, **usual).settings.notes
+    assert not harness.plan(model, task, **requested, **usual).settings.notes
 
 
 def test_the_manifest_of_a_run_has_what_its_model_reads_not(tmp_path: Path) -> None:
@@ -182,8 +182,8 @@ def test_the_manifest_of_a_run_has_what_its_model_reads_not(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("model", ["llava", "open_clip", "socialfusion"])
 def test_a_model_of_pytorch_reads_all_of_it(model: str, tmp_path: Path) -> None:
-    asked: dict[str, Any] = {**COMPUTED, "device": "cpu"}
+    requested: dict[str, Any] = {**COMPUTED, "device": "cpu"}
     plan = harness.plan(
-        model, "fairface", options={"preset": "demo"}, results=tmp_path, limit=2, **asked
+        model, "fairface", options={"preset": "demo"}, results=tmp_path, limit=2, **requested
     )
     assert not [note for note in plan.settings.notes if "PyTorch" in note]

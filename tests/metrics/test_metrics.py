@@ -39,9 +39,9 @@ def sample(target: Any, answer: Any, **more: Any) -> ScoredSample:
 
 def score(metric: AdditiveMetric, samples: list[ScoredSample]) -> float:
     totals = np.zeros(metric.size)
-    for one in samples:
-        for place, value in metric.statistics(one).items():
-            totals[place] += value
+    for sample in samples:
+        for position, value in metric.statistics(sample).items():
+            totals[position] += value
     return float(metric.finalize(totals))
 
 
@@ -49,9 +49,9 @@ def pairs(least: int = 1) -> st.SearchStrategy[list[tuple[int, int]]]:
     return st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=least, max_size=40)
 
 
-def answered(found: list[tuple[int, int]]) -> tuple[list[str], list[str], list[ScoredSample]]:
-    truth = [LABELS[t] for t, _ in found]
-    named = [LABELS[p] for _, p in found]
+def answered(result: list[tuple[int, int]]) -> tuple[list[str], list[str], list[ScoredSample]]:
+    truth = [LABELS[t] for t, _ in result]
+    named = [LABELS[p] for _, p in result]
     return truth, named, [sample(t, p) for t, p in zip(truth, named, strict=True)]
 
 
@@ -131,11 +131,11 @@ def test_every_metric_keeps_exactly_one_of_the_three_contracts(name: str) -> Non
     labels = ("yes", "no") if yes_no else LABELS
     needed = {"names": labels[0], "abstain": labels[0], "first": "woman", "second": "man"}
     options = {option.name for option in BY_ID[name].options}
-    given = {key: value for key, value in needed.items() if key in options}
+    arguments = {key: value for key, value in needed.items() if key in options}
     if "label" in options:
-        given["label"] = labels[0]
-    kept = [isinstance(make(name, labels, **given), kind) for kind in CONTRACTS]
-    assert sum(kept) == 1
+        arguments["label"] = labels[0]
+    remaining = [isinstance(make(name, labels, **arguments), kind) for kind in CONTRACTS]
+    assert sum(remaining) == 1
 
 
 @pytest.mark.parametrize("name", ["f1_micro", "f1_macro", "mean_class_accuracy", "map"])
@@ -167,13 +167,15 @@ def rank_samples(rows: list[tuple[int, list[float]]]) -> list[ScoredSample]:
 
 
 def oracle(truth: list[int], scores: np.ndarray[Any, Any], weights: Any, *, zero: bool) -> float:
-    kept = weights > 0
+    remaining = weights > 0
     values = []
     for k in range(4):
-        positive = np.array(truth)[kept] == k
+        positive = np.array(truth)[remaining] == k
         if positive.any():
             values.append(
-                average_precision_score(positive, scores[kept, k], sample_weight=weights[kept])
+                average_precision_score(
+                    positive, scores[remaining, k], sample_weight=weights[remaining]
+                )
             )
         elif zero:
             values.append(0.0)
@@ -230,9 +232,9 @@ def test_map_is_the_same_in_any_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = rng.multinomial(50, np.full(50, 1 / 50), size=33).astype(np.float64)
     metric = make("map")
     prepared = metric.prepare(rank_samples(rows))
-    whole = metric.value(prepared, weights)
+    value = metric.value(prepared, weights)
     monkeypatch.setattr("harness_benchmarks.metrics.average_precision._CELLS", 200)
-    np.testing.assert_array_equal(metric.value(prepared, weights), whole)
+    np.testing.assert_array_equal(metric.value(prepared, weights), value)
 
 
 def test_map_without_samples_is_nan() -> None:

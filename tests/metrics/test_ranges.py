@@ -31,11 +31,11 @@ SKEW_OPTIONS = [
 NAMED = {"label": "yes", "names": "yes", "abstain": "no", "first": "woman", "second": "man"}
 
 
-@pytest.mark.parametrize("descriptor", plugins().metrics().values(), ids=lambda held: held.id)
+@pytest.mark.parametrize("descriptor", plugins().metrics().values(), ids=lambda content: content.id)
 def test_every_metric_of_the_harness_declares_its_range(descriptor: Any) -> None:
-    given = {option.name: option.default for option in descriptor.options}
-    given |= {name: text for name, text in NAMED.items() if name in given}
-    metric = make_metric(descriptor.id, given, LABELS)
+    options = {option.name: option.default for option in descriptor.options}
+    options |= {name: text for name, text in NAMED.items() if name in options}
+    metric = make_metric(descriptor.id, options, LABELS)
     declares = isinstance(metric, RangeOfData) or range_of(metric) != (None, None)
     assert declares or isinstance(metric, GroupMetric)  # the comparison that it settles does
 
@@ -54,18 +54,18 @@ def settled_on(
 ) -> tuple[Any, np.ndarray[Any, Any]]:
     from harness.stats.collect import Statistics
 
-    held, labels = Statistics(), Labels()
-    for place, (_, concept, race, yes) in enumerate(people):
+    statistics, labels = Statistics(), Labels()
+    for index, (_, concept, race, yes) in enumerate(people):
         sample = ScoredSample(
-            str(place), str(place), None, "yes" if yes else "no", fields={"concept": concept},
+            str(index), str(index), None, "yes" if yes else "no", fields={"concept": concept},
             groups={"race": race} if race else {},
         )  # fmt: skip
-        held.add(metric.counts.statistics(sample))
+        statistics.add(metric.counts.statistics(sample))
         labels.add(metric.counts.label(sample))
     columns = list(metric.counts.columns())
     size = metric.counts.size
-    rows = held.matrix(size)[:, columns]
-    clusters = np.unique([one[0] for one in people], return_inverse=True)[1]
+    rows = statistics.matrix(size)[:, columns]
+    clusters = np.unique([item[0] for item in people], return_inverse=True)[1]
     labelled = Labelled(rows, labels.codes(), labels.names, clusters, np.arange(len(people)))
     parts = metric.parts(labelled.names)
     merged = distinct_rows(labelled.by_cluster(parts))
@@ -95,9 +95,9 @@ def test_skews_lie_in_the_range_that_they_declare(
     assert isinstance(bounded, Bounded)
     components = settled.components(totals)
     least, most = bounded.bounds()
-    known = ~np.isnan(components)
-    assert (components[known] <= most[known] + 1e-12).all()
-    assert (components[known] >= least[known]).all()
+    listed = ~np.isnan(components)
+    assert (components[listed] <= most[listed] + 1e-12).all()
+    assert (components[listed] >= least[listed]).all()
     value, (low, high) = float(settled.combine(components)), bounded.range()
     if not math.isnan(value):
         assert low is None or value >= low - 1e-12
@@ -105,7 +105,7 @@ def test_skews_lie_in_the_range_that_they_declare(
 
 
 def test_four_equal_groups_leave_a_greatest_skew_of_the_logarithm_of_four() -> None:
-    people = [(place, "A", race, race == "x") for place, race in enumerate("wxyz" * 5)]
+    people = [(index, "A", race, race == "x") for index, race in enumerate("wxyz" * 5)]
     settled, _ = settled_on(made.metric("max_skew", LABELS), people)
     assert settled.range() == pytest.approx((0.0, math.log(4)))
     settled, _ = settled_on(made.metric("min_skew", LABELS), people)
@@ -135,12 +135,12 @@ RANKED = st.lists(
 def test_rankings_lie_in_the_range_that_they_declare(
     ranked: list[tuple[str, str, int]], name: str, options: dict[str, Any]
 ) -> None:
-    known = {option.name for option in plugins().metrics()[name].options}
-    metric = made.metric(name, **{key: value for key, value in options.items() if key in known})
+    listed = {option.name for option in plugins().metrics()[name].options}
+    metric = made.metric(name, **{key: value for key, value in options.items() if key in listed})
     samples = [
-        ScoredSample(str(place), str(place), None, None, (float(score),),
+        ScoredSample(str(index), str(index), None, None, (float(score),),
                      groups={"gender": gender}, fields={"concept": concept})
-        for place, (concept, gender, score) in enumerate(ranked)
+        for index, (concept, gender, score) in enumerate(ranked)
     ]  # fmt: skip
     prepared = metric.prepare(samples)
     value = float(metric.value(prepared, np.ones((1, len(samples))))[0])

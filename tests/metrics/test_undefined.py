@@ -34,21 +34,21 @@ ODD = {
 }
 
 
-def summary_of(name: str, answer: str, target: Any, groups: dict[str, str], **given: Any) -> Any:
+def summary_of(name: str, answer: str, target: Any, groups: dict[str, str], **keywords: Any) -> Any:
     descriptor = plugins().metrics()[name]
     options = {option.name: option.default for option in descriptor.options}
-    options |= {key: text for key, text in NAMED.items() if key in options} | given
+    options |= {key: text for key, text in NAMED.items() if key in options} | keywords
     reads = getattr(make_metric(name, options, LABELS), "reads", ())
     fields = {**dict.fromkeys(reads, "x"), "votes": [3, 2], **FIELDS.get(name, {})}
     if descriptor.id in {"resolution_accuracy", "gender_gap"} and groups:
         groups = {"gender": "masculine"}
     records = [
         record(
-            f"s{place}", f"c{place}", answer, target=target, fields=fields, score_kind="logprob",
+            f"s{index}", f"c{index}", answer, target=target, fields=fields, score_kind="logprob",
             groups={key: [value, "released"] for key, value in groups.items()},
             scores=[0.0, -1.0] if answer == "yes" else [-1.0, 0.0],
         )
-        for place in range(4)
+        for index in range(4)
     ]  # fmt: skip
     metric = MetricSpec(
         id=name, column="C", direction=descriptor.direction, main=True, options=options

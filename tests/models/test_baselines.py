@@ -29,8 +29,8 @@ class Task:
     ids: Sequence[str] = ()
 
     def train_samples(self) -> Iterator[Sample]:
-        for place, target in enumerate(self.targets):
-            yield Sample(str(place), (), target, str(place))
+        for index, target in enumerate(self.targets):
+            yield Sample(str(index), (), target, str(index))
 
     def samples(self) -> Iterator[Sample]:
         assert self.ids, "a baseline never looks at what it is asked"
@@ -62,18 +62,18 @@ def generate(sample: str = "7", seed: int = 0) -> Request:
 
 def ask(model: Any, *requests: Request) -> list[Any]:
     answerer = model.load(Runtime())
-    found = list(answerer.answer(requests))
+    result = list(answerer.answer(requests))
     answerer.close()
-    assert [response.request for response in found] == [request.id for request in requests]
-    return [response.result for response in found]
+    assert [response.request for response in result] == [request.id for request in requests]
+    return [response.result for response in result]
 
 
 @pytest.mark.parametrize("name", ["null", "random", "majority"])
 def test_identities_are_plain_and_vectors_are_refused(name: str) -> None:
     model = make(name)
     assert json.loads(json.dumps(model.identity(Runtime())))["baseline"] == name
-    (found,) = ask(model, Request("r", "s", "demo", (), Embed(("a",))))
-    assert isinstance(found, Failed)
+    (result,) = ask(model, Request("r", "s", "demo", (), Embed(("a",))))
+    assert isinstance(result, Failed)
     assert not BY_ID[name].sees_images
 
 
@@ -85,8 +85,8 @@ def test_null_gives_nothing_away() -> None:
 
 
 def test_random_depends_on_seeds_and_sample_only() -> None:
-    one, other = choose("1"), choose("2")
-    assert ask(make("random"), one, other) == ask(make("random"), other, one)[::-1]
+    first, other = choose("1"), choose("2")
+    assert ask(make("random"), first, other) == ask(make("random"), other, first)[::-1]
     seen = {
         tuple(ask(make("random", seed=seed), choose(sample, inner))[0].values)
         for seed in (0, 1)
@@ -209,10 +209,10 @@ def test_predictions_prefer_lines_of_the_task(tmp_path: Path) -> None:
 def test_an_unusable_prediction_fails_its_request_only(
     tmp_path: Path, row: dict[str, Any], kind: str, words: str
 ) -> None:
-    (found,) = ask(make("predictions", path=written(tmp_path, row)), choose())
-    assert isinstance(found, Failed)
-    assert found.kind == kind
-    assert words in found.message
+    (result,) = ask(make("predictions", path=written(tmp_path, row)), choose())
+    assert isinstance(result, Failed)
+    assert result.kind == kind
+    assert words in result.message
 
 
 def test_an_answer_may_stand_beside_the_scores_that_say_the_same(tmp_path: Path) -> None:
@@ -269,11 +269,11 @@ def test_other_encodings_are_named(tmp_path: Path) -> None:
 
 def test_a_predictions_file_is_known_by_its_bytes_not_its_name(tmp_path: Path) -> None:
     row = {"id": "7", "answer": "family"}
-    one = make("predictions", path=written(tmp_path, row)).identity(Runtime())
+    identity = make("predictions", path=written(tmp_path, row)).identity(Runtime())
     (tmp_path / "b").mkdir()
-    assert make("predictions", path=written(tmp_path / "b", row)).identity(Runtime()) == one
+    assert make("predictions", path=written(tmp_path / "b", row)).identity(Runtime()) == identity
     more = make("predictions", path=written(tmp_path, row, {"id": "8", "answer": "a"}))
-    assert more.identity(Runtime()) != one
+    assert more.identity(Runtime()) != identity
 
 
 def test_a_missing_predictions_file_is_the_users_mistake(tmp_path: Path) -> None:

@@ -36,15 +36,15 @@ def folders() -> set[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["null", "random", "majority", "predictions"])
 def test_every_group_is_answered_as_far_as_the_plan_says(model: str) -> None:
-    asked: dict[str, Any] = {"limit": 2}
+    requested: dict[str, Any] = {"limit": 2}
     if model == "predictions":
         tasks = [harness.load_task(name) for name in [*CATALOG.entries][::2]]
         lines = [{"id": next(task.samples()).id, "task": task.id, "answer": "x"} for task in tasks]
         Path("answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        asked["options"] = {"path": "answers.jsonl"}
+        requested["options"] = {"path": "answers.jsonl"}
     for group in CATALOG.group_entries:
         try:
-            plan = harness.plan(model, group, **asked)
+            plan = harness.plan(model, group, **requested)
         except UserError as error:
             assert "cannot answer any of these tasks" in error.message  # noqa: PT017
             continue
@@ -53,16 +53,18 @@ def test_every_group_is_answered_as_far_as_the_plan_says(model: str) -> None:
         for name, why in plan.model.left_out.items():
             assert f"model {model!r} " in why
             with pytest.raises(UserError, match=f"model {model!r} .*{name}"):
-                harness.plan(model, name, **asked)
+                harness.plan(model, name, **requested)
         assert not folders() & set(plan.model.left_out)
-        result = harness.run(model, group, **asked)
+        result = harness.run(model, group, **requested)
         assert {record.task for record in result.records} == names
         assert folders() >= names
     assert folders()
 
 
 def test_a_task_that_cannot_be_answered_is_refused_when_it_is_named() -> None:
-    said = "'majority' cannot answer task 'scounter': its train split's answers are neither labels"
-    with pytest.raises(UserError, match=said):
+    message = (
+        "'majority' cannot answer task 'scounter': its train split's answers are neither labels"
+    )
+    with pytest.raises(UserError, match=message):
         harness.run("majority", "scounter,raf_db", limit=2)
     assert not Path("results").exists()

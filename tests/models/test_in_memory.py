@@ -23,7 +23,7 @@ class FirstOption:
     def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
         for request in requests:
             want: Any = request.want
-            scores = tuple(float(place == 0) for place in range(len(want.options)))
+            scores = tuple(float(index == 0) for index in range(len(want.options)))
             yield Response(request.id, Scores("label", scores))
 
 
@@ -120,7 +120,7 @@ def test_models_of_one_name_that_fail_are_each_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "more", "said"),
+    ("model", "more", "message"),
     [
         (FirstOption(), {"on": "processes"}, "only in the memory of this process"),
         (FirstOption(), {"options": {"seed": 1}}, "option of model 'first_option'"),
@@ -134,9 +134,9 @@ def test_models_of_one_name_that_fail_are_each_counted(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_model_of_a_run_is_refused(
-    tmp_path: Path, model: Any, more: dict[str, Any], said: str
+    tmp_path: Path, model: Any, more: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(HarnessError, match=said):
+    with pytest.raises(HarnessError, match=message):
         run(model, tmp_path, **more)
     assert not [*tmp_path.rglob("evaluation.json")]
 

@@ -137,6 +137,6 @@ def test_a_record_says_threads_and_waiting_and_its_fingerprint_does_not(tmp_path
         )
         (path,) = results.glob("evaluations/raf_db/*/timings.json")
         names.add((path.parent.name, (path.parent / "samples.jsonl").read_bytes()))
-        said = json.loads(path.read_bytes())["cpu"]
-        assert (said["threads"], said["waiting"]) == (number, waiting)
+        read_byte = json.loads(path.read_bytes())["cpu"]
+        assert (read_byte["threads"], read_byte["waiting"]) == (number, waiting)
     assert len(names) == 1

@@ -46,15 +46,15 @@ def logits() -> Callable[..., np.ndarray]:
         ids = model.prompt(turns, ()).prefix
         images = [image for turn in turns for image in turn.images]
         with torch.inference_mode():
-            given = model.inputs(ids, model.connect(model.encode(images)) if images else [])
-            found = model.forward(
-                given.embeds[None],
-                mask=torch.ones(1, given.length, dtype=torch.long),
-                positions=given.positions[:, None],
+            inputs = model.inputs(ids, model.connect(model.encode(images)) if images else [])
+            outputs = model.forward(
+                inputs.embeds[None],
+                mask=torch.ones(1, inputs.length, dtype=torch.long),
+                positions=inputs.positions[:, None],
                 cache=None,
                 extras={},
             )
-        return np.asarray(found[0].float())
+        return np.asarray(outputs[0].float())
 
     return run
 
@@ -73,8 +73,8 @@ def shard() -> Callable[[Path, str], list[Path]]:
         placed: dict[str, str] = {}
         for at, part in enumerate((names[::2], names[1::2]), 1):
             files.append(folder / f"{stem}-0000{at}-of-00002.{kind}")
-            held = {name: weights[name] for name in part}
-            (torch.save if kind == "bin" else save_file)(held, files[-1])
+            entries = {name: weights[name] for name in part}
+            (torch.save if kind == "bin" else save_file)(entries, files[-1])
             placed |= dict.fromkeys(part, files[-1].name)
         index = {"metadata": {}, "weight_map": placed}
         (folder / f"{stem}.{kind}.index.json").write_text(json.dumps(index))

@@ -64,10 +64,10 @@ def write(
             file[f"base_model.model.{called(module)}.lora_A.weight"] = down
             file[f"base_model.model.{called(module)}.lora_B.weight"] = up
             last.add(module.rpartition(".")[2])
-        for pattern, held in ((whole, file), (extras, more)):
+        for pattern, entries in ((whole, file), (extras, more)):
             if pattern and re.fullmatch(pattern, name):
                 tensors[name] = weight + torch.randn(weight.shape, generator=chance) * 0.3
-                held[f"base_model.model.{called(name)}"] = tensors[name]
+                entries[f"base_model.model.{called(name)}"] = tensors[name]
     assert file
     merged, adapter = out / "merged", out / "adapter"
     shutil.copytree(checkpoint, merged)
@@ -76,14 +76,14 @@ def write(
     save_file(file, adapter / "adapter_model.safetensors")
     if more:
         torch.save(more, adapter / "non_lora_trainables.bin")
-    held = {
+    entries = {
         "peft_type": "LORA",
         "r": RANK,
         "lora_alpha": ALPHA,
         "target_modules": targets if isinstance(targets, str) else list(targets) or sorted(last),
         **config,
     }
-    (adapter / "adapter_config.json").write_text(json.dumps(held))
+    (adapter / "adapter_config.json").write_text(json.dumps(entries))
     return Written(adapter, merged)
 
 

@@ -168,14 +168,14 @@ def _another_cell(rows: list[list[str]], chance: random.Random) -> None:
 
 
 def _without_column(rows: list[list[str]], chance: random.Random) -> None:
-    place = chance.randrange(len(rows[0]))
+    position = chance.randrange(len(rows[0]))
     for row in rows:
-        del row[place : place + 1]
+        del row[position : position + 1]
 
 
 def _columns_changed(rows: list[list[str]], chance: random.Random) -> None:
-    one, two = chance.randrange(len(rows[0])), chance.randrange(len(rows[0]))
-    rows[0][one], rows[0][two] = rows[0][two], rows[0][one]
+    first, two = chance.randrange(len(rows[0])), chance.randrange(len(rows[0]))
+    rows[0][first], rows[0][two] = rows[0][two], rows[0][first]
 
 
 def _a_column_twice(rows: list[list[str]], chance: random.Random) -> None:
@@ -227,8 +227,8 @@ def _parquet(change: Callable[[Any, random.Random], Any]) -> Damage:
 def _column(table: Any, chance: random.Random, make: Callable[[int], list[Any]]) -> Any:
     import pyarrow as pa
 
-    place = chance.randrange(table.num_columns)
-    return table.set_column(place, table.column_names[place], pa.array(make(table.num_rows)))
+    position = chance.randrange(table.num_columns)
+    return table.set_column(position, table.column_names[position], pa.array(make(table.num_rows)))
 
 
 def _filled(value: object) -> Damage:

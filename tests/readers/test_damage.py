@@ -39,11 +39,11 @@ FEW = 40
 @cache
 def tasks() -> dict[str, Task]:
     """Return a task that asks with each reader, its data not drawn yet."""
-    known: dict[str, Task] = {}
+    expected: dict[str, Task] = {}
     for name in installed_catalog().tasks:
         task = harness.load_task(name, profile="demo")
-        known.setdefault(task.spec.data.reader, task)
-    return known
+        expected.setdefault(task.spec.data.reader, task)
+    return expected
 
 
 def copied(reader: str, folder: Path) -> Task:
@@ -82,19 +82,19 @@ def samples_of(task: Task, *, plans: bool) -> list[Sample]:
     return list(task.samples())
 
 
-def ask(task: Task, known: frozenset[str], *, plans: bool) -> None:
+def ask(task: Task, listed: frozenset[str], *, plans: bool) -> None:
     """Make requests of a task's samples, and open the images that the undamaged release lacks."""
     samples = samples_of(task, plans=plans)
     maker = RequestMaker(task, opens_images=False)
     labels = task.spec.labels if isinstance(task.spec.ask, ChooseSpec) else ()
-    for asked in maker.block(samples if plans else samples[:FEW]):
-        asked.sample.id.encode()
-        target = asked.sample.target
+    for requested in maker.block(samples if plans else samples[:FEW]):
+        requested.sample.id.encode()
+        target = requested.sample.target
         assert not labels or not isinstance(target, str) or target in labels, target
-        if asked.request is not None and isinstance(asked.request.want, Choose):
-            assert all(asked.request.want.options)
-        for image in asked.sample.images:
-            if image.name not in known:
+        if requested.request is not None and isinstance(requested.request.want, Choose):
+            assert all(requested.request.want.options)
+        for image in requested.sample.images:
+            if image.name not in listed:
                 with suppress(SampleError):
                     open_image(image)
 
@@ -104,18 +104,18 @@ def names_of(samples: list[Sample]) -> frozenset[str]:
 
 
 def refusal(
-    task: Task, folder: Path, known: frozenset[str], tried: str, *, plans: bool = False
+    task: Task, folder: Path, listed: frozenset[str], tried: str, *, plans: bool = False
 ) -> str:
     """Return the message with which a damaged release is refused; nothing where it is read."""
     try:
-        ask(on(task, folder), known, plans=plans)
+        ask(on(task, folder), listed, plans=plans)
     except PluginError as error:
         pytest.fail(f"{tried}: {error!s:.600}")
     except UserError as error:
-        said = str(error)
-        assert len(said) <= LONGEST, f"{tried}: {said[:300]}"
-        assert str(folder) in said, f"{tried}: {said[:300]}"
-        return said
+        message = str(error)
+        assert len(message) <= LONGEST, f"{tried}: {message[:300]}"
+        assert str(folder) in message, f"{tried}: {message[:300]}"
+        return message
     except Exception as error:  # noqa: BLE001  what must not come
         pytest.fail(f"{tried}: {error!r:.600}")
     return ""
@@ -131,7 +131,7 @@ def files_of(task: Task) -> list[str]:
 @pytest.mark.parametrize("reader", READERS)
 def test_damage_is_read_or_one_short_message(tmp_path: Path, reader: str, seeds: int) -> None:
     task = copied(reader, tmp_path)
-    known = names_of(samples_of(task, plans=False))
+    listed = names_of(samples_of(task, plans=False))
     names = files_of(task)
     for name in names if seeds > 1 else names[:1]:
         path = tmp_path / name
@@ -141,15 +141,15 @@ def test_damage_is_read_or_one_short_message(tmp_path: Path, reader: str, seeds:
             for seed in range(seeds):
                 put(path, damage(data, random.Random(f"{kind} {seed}")))
                 tried = f"{name}: {kind} {seed}"
-                refused += bool(refusal(task, tmp_path, known, tried, plans=seeds > 1))
+                refused += bool(refusal(task, tmp_path, listed, tried, plans=seeds > 1))
         assert refused
         path.unlink()
-        assert refusal(task, tmp_path, known, f"{name}: not there")
+        assert refusal(task, tmp_path, listed, f"{name}: not there")
         path.mkdir()
-        assert refusal(task, tmp_path, known, f"{name}: a folder")
+        assert refusal(task, tmp_path, listed, f"{name}: a folder")
         path.rmdir()
         path.write_bytes(data)
-    beside(task, tmp_path, known)
+    beside(task, tmp_path, listed)
     images(task, tmp_path)
 
 
@@ -159,20 +159,20 @@ STRANGE = (
 )  # fmt: skip
 
 
-def beside(task: Task, folder: Path, known: frozenset[str]) -> None:
+def beside(task: Task, folder: Path, listed: frozenset[str]) -> None:
     """Put things beside what a release has: they are refused or passed over, and no fault."""
-    first = folder / min(known)
-    place = first.parent if first.is_file() else folder
+    first = folder / min(listed)
+    path = first.parent if first.is_file() else folder
     for name in STRANGE:
-        (place / name).write_bytes(b"nothing")
-    (place / "a loop").symlink_to(folder)
-    refusal(task, folder, known, "strange names, all of them")
+        (path / name).write_bytes(b"nothing")
+    (path / "a loop").symlink_to(folder)
+    refusal(task, folder, listed, "strange names, all of them")
     for name in STRANGE[:-1]:
-        (place / name).unlink()
-    refusal(task, folder, known, "a name that is not UTF-8")
-    (place / STRANGE[-1]).unlink()
-    refusal(task, folder, known, "a loop of links")
-    (place / "a loop").unlink()
+        (path / name).unlink()
+    refusal(task, folder, listed, "a name that is not UTF-8")
+    (path / STRANGE[-1]).unlink()
+    refusal(task, folder, listed, "a loop of links")
+    (path / "a loop").unlink()
 
 
 def images(task: Task, folder: Path) -> None:
@@ -182,16 +182,16 @@ def images(task: Task, folder: Path) -> None:
         return
     path = folder / first.images[0].name
     data = path.read_bytes()
-    for kind, held in {
+    for kind, content in {
         "nothing": b"", "noise": b"noise" * 99, "truncated": data[: len(data) // 2],
         "its head alone": data[:24],
     }.items():  # fmt: skip
-        put(path, held)
-        (asked,) = RequestMaker(task).block([first])
-        assert asked.error is not None, kind
-        assert len(str(asked.error)) <= LONGEST
+        put(path, content)
+        (requested,) = RequestMaker(task).block([first])
+        assert requested.error is not None, kind
+        assert len(str(requested.error)) <= LONGEST
     path.unlink()
     path.mkdir()
-    (asked,) = RequestMaker(task).block([first])
-    assert asked.error is not None
-    assert "a folder" in str(asked.error) or asked.error.kind.startswith("image_")
+    (requested,) = RequestMaker(task).block([first])
+    assert requested.error is not None
+    assert "a folder" in str(requested.error) or requested.error.kind.startswith("image_")

@@ -67,8 +67,8 @@ def test_every_truncation_is_an_error_that_names_the_line(
         path.write_text(text[:length], encoding="utf-8")
         with pytest.raises(DataError) as caught:
             list(members(path))
-        place, line = str(caught.value.where).rsplit(":", 1)
-        assert place == str(path)
+        position, line = str(caught.value.where).rsplit(":", 1)
+        assert position == str(path)
         assert 1 <= int(line) <= text[:length].count("\n") + 1
 
 

@@ -20,8 +20,8 @@ BY_ID = plugins().extractors()
 
 def make(name: str, labels: tuple[str, ...] = (), **options: Json) -> Any:
     descriptor = BY_ID[name]
-    given = parse_options(descriptor.options, options, owner=name)
-    extractor = load_target(descriptor)(given, labels)
+    arguments = parse_options(descriptor.options, options, owner=name)
+    extractor = load_target(descriptor)(arguments, labels)
     return lambda text, **fields: extractor(text, fields)
 
 
@@ -131,8 +131,8 @@ def test_numbers_of_another_scale_are_unparsed_and_never_clipped(scale: str, tex
     ],
 )
 def test_a_scale_is_named_and_never_guessed(scale: Json, text: str, point: list[float]) -> None:
-    found = make("point", scale="100" if scale is None else str(scale).removesuffix(".0"))
-    assert found(text, image_size=[640, 480]).answer == pytest.approx(point)
+    result = make("point", scale="100" if scale is None else str(scale).removesuffix(".0"))
+    assert result(text, image_size=[640, 480]).answer == pytest.approx(point)
 
 
 def test_pixels_need_the_size_of_the_image() -> None:
@@ -148,10 +148,10 @@ def test_pixels_need_the_size_of_the_image() -> None:
 
 @given(st.text(max_size=80))
 def test_extractors_never_fail_and_stay_in_range(text: str) -> None:
-    found = make("point")(text)
-    assert (found.answer is None) == bool(found.problem)
-    if found.answer is not None:
-        assert all(0 <= share <= 1 and math.isfinite(share) for share in found.answer)
+    result = make("point")(text)
+    assert (result.answer is None) == bool(result.problem)
+    if result.answer is not None:
+        assert all(0 <= share <= 1 and math.isfinite(share) for share in result.answer)
     named = make("label", ("happy", "no relation"))(text)
     assert named.answer in {None, "happy", "no relation"}
     assert (named.answer is None) == bool(named.problem)

@@ -45,8 +45,8 @@ def test_a_letter_after_answer_is_may_be_any_option() -> None:
     options = {"A": "cat", "B": "dog", "C": "rabbit", "D": "fish", "E": "none of these"}
     text = "Not A, B or C. So the answer is E, I would say, after a long look at each of them."
     for rule, letter in (("vlmevalkit_bounded", "E"), ("vlmevalkit_2026_08", None)):
-        found = OptionLetterExtractor({"rule": rule}, ())(text, options)
-        assert found.answer == letter
+        result = OptionLetterExtractor({"rule": rule}, ())(text, options)
+        assert result.answer == letter
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,9 @@ def test_versions_differ_as_documented() -> None:
 
 @given(st.text(), st.sampled_from(sorted(RULES)))
 def test_any_text_gives_a_letter_or_a_problem(text: str, rule: str) -> None:
-    found = letter(text, rule)
-    assert (found.answer is None) == (found.problem != "")
-    assert found.answer in {None, *"ABCDE"}
+    result = letter(text, rule)
+    assert (result.answer is None) == (result.problem != "")
+    assert result.answer in {None, *"ABCDE"}
 
 
 def test_mistakes_are_told() -> None:

@@ -22,7 +22,7 @@ THINK = (("<think>", "</think>"),)
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "result"),
     [
         ("B", Split("B")),
         (" B ", Split(" B ")),
@@ -37,8 +37,8 @@ THINK = (("<think>", "</think>"),)
         ("<THINK>A</Think> B", Split("B", "A")),
     ],
 )
-def test_reasoning_is_taken_out_of_a_text(text: str, found: Split) -> None:
-    assert split(text, THINK) == found
+def test_reasoning_is_taken_out_of_a_text(text: str, result: Split) -> None:
+    assert split(text, THINK) == result
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_reasoning_that_nobody_strips_is_seen_in_any_case(pair: tuple[str, str])
 def test_what_stands_behind_any_known_marker_is_the_answer(inside: str, answer: str) -> None:
     assume(not any(mark.casefold() in f"{inside}{answer}".casefold() for mark in MARKS))
     for opening, closing in KNOWN:
-        found = split(f"{opening}{inside}{closing}{answer}", KNOWN)
-        assert (found.answer, found.unfinished) == (answer.strip(), False)
+        parts = split(f"{opening}{inside}{closing}{answer}", KNOWN)
+        assert (parts.answer, parts.unfinished) == (answer.strip(), False)
 
 
 @pytest.mark.parametrize("opening", [opening for opening, _ in AROUND_ANSWERS])
@@ -96,13 +96,13 @@ def test_markers_of_any_alphabet_are_found() -> None:
 
 
 def test_what_is_stripped_is_what_was_said_else_what_the_model_has() -> None:
-    own, other = (("[THINK]", "[/THINK]"),), (("<r>", "</r>"),)
+    expected, other = (("[THINK]", "[/THINK]"),), (("<r>", "</r>"),)
     assert Reasoning().markers() == ()
-    assert Reasoning().markers(own) == own
+    assert Reasoning().markers(expected) == expected
     assert Reasoning("strip").markers() == KNOWN
-    assert Reasoning("strip").markers(own) == own
-    assert Reasoning(tags=other).markers(own) == other
-    assert Reasoning("keep", other).markers(own) == ()
+    assert Reasoning("strip").markers(expected) == expected
+    assert Reasoning(tags=other).markers(expected) == other
+    assert Reasoning("keep", other).markers(expected) == ()
 
 
 def test_a_model_goes_before_the_task() -> None:
@@ -112,9 +112,13 @@ def test_a_model_goes_before_the_task() -> None:
 
 
 def test_options_are_read() -> None:
-    given = {"reasoning": "strip", "reasoning_tags": "<a>,</a>; <b>,</b>", "reasoning_tokens": "9"}
-    found = parse_reasoning(given, "model 'm'")
-    assert found == Reasoning("strip", (("<a>", "</a>"), ("<b>", "</b>")), 9)
+    options = {
+        "reasoning": "strip",
+        "reasoning_tags": "<a>,</a>; <b>,</b>",
+        "reasoning_tokens": "9",
+    }
+    result = parse_reasoning(options, "model 'm'")
+    assert result == Reasoning("strip", (("<a>", "</a>"), ("<b>", "</b>")), 9)
     assert parse_reasoning({}, "m") == Reasoning()
 
 

@@ -45,10 +45,10 @@ def sample(name: str, target: str, answer: str | None, *, error: str = "") -> di
     }
 
 
-def answers(given: Mapping[int, str | None] | None = None) -> list[dict[str, Any]]:
+def answers(changes: Mapping[int, str | None] | None = None) -> list[dict[str, Any]]:
     """Return samples that are all right but for those given by number."""
-    held: dict[int, str | None] = {**dict(enumerate(FACES)), **(given or {})}
-    return [sample(str(number), FACES[number], answer) for number, answer in held.items()]
+    entries: dict[int, str | None] = {**dict(enumerate(FACES)), **(changes or {})}
+    return [sample(str(number), FACES[number], answer) for number, answer in entries.items()]
 
 
 def write(
@@ -64,10 +64,10 @@ def write(
     """Write and seal an evaluation of RAF-DB; return its folder."""
     folder.mkdir(parents=True)
     spec = _spec()
-    summary = summarise(spec, [[SampleRecord.from_json(one) for one in samples]])
-    held = {**parts(spec), "sample ids": fingerprint([one["id"] for one in samples])}
+    summary = summarise(spec, [[SampleRecord.from_json(sample) for sample in samples]])
+    entries = {**parts(spec), "sample ids": fingerprint([sample["id"] for sample in samples])}
     if prompt:
-        held["prompt"] = prompt
+        entries["prompt"] = prompt
     evaluation: dict[str, Any] = {
         "format": FORMAT,
         "fingerprint": fingerprint([model, str(folder)]),
@@ -77,8 +77,8 @@ def write(
             "id": spec.id,
             "title": spec.title,
             "version": spec.version,
-            "fingerprint": fingerprint(dict(held)),
-            "parts": held,
+            "fingerprint": fingerprint(dict(entries)),
+            "parts": entries,
             "options": {},
         },
         "settings": {"seed": seed},
@@ -89,7 +89,7 @@ def write(
     }
     write_json(folder / "evaluation.json", evaluation)
     write_json(folder / "metrics.json", summary.as_json())
-    lines = [json.dumps(one).encode() + b"\n" for one in samples]
+    lines = [json.dumps(sample).encode() + b"\n" for sample in samples]
     write_whole(folder / "samples.jsonl", lines)
     write_whole(folder / "spec.yaml", [yaml.safe_dump(resolved(spec)).encode()])
     write_json(folder / "timings.json", {"finished": "2026-11-01T10:00:00+00:00"})

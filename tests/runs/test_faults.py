@@ -67,8 +67,8 @@ def unprivileged() -> Iterator[None]:
 def ended(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
     capsys.readouterr()
     code = invoke(main, list(arguments))
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 def is_one_message(err: str) -> bool:

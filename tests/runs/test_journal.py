@@ -49,10 +49,10 @@ def test_notes_stand_between_blocks_each_once(tmp_path: Path) -> None:
         with Journal(tmp_path) as journal:
             journal.note("sharing is off")
             journal.append(block, RECORDS)
-    held = Journal(tmp_path)
-    assert held.notes == ["sharing is off"]
-    assert held.done == {0, 1}
-    assert len(list(held.blocks())) == 2
+    content = Journal(tmp_path)
+    assert content.notes == ["sharing is off"]
+    assert content.done == {0, 1}
+    assert len(list(content.blocks())) == 2
     remove_journal(tmp_path)
     assert Journal(tmp_path).notes == []
 

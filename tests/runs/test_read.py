@@ -15,8 +15,8 @@ from tests.runs.sealed import answers, write
 
 
 def changed(folder: Path, name: str, **changes: Any) -> None:
-    held = json.loads((folder / name).read_text())
-    (folder / name).write_text(json.dumps({**held, **changes}))
+    content = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps({**content, **changes}))
 
 
 def test_every_directory_that_does_not_count_is_named(tmp_path: Path) -> None:
@@ -30,22 +30,22 @@ def test_every_directory_that_does_not_count_is_named(tmp_path: Path) -> None:
     records, problems = survey(tmp_path)
     assert [record.directory for record in records] == [good]
     assert len(problems) == 3
-    for problem, (folder, said) in zip(
+    for problem, (folder, message) in zip(
         problems,
         ((lost, "not finished"), (damaged, "changed since"), (newer, "written in format 99")),
         strict=True,
     ):
         assert str(folder) in problem.why
-        assert said in problem.why
+        assert message in problem.why
 
 
 @pytest.mark.parametrize("end", ["low", "high"])
 def test_nan_is_a_number_that_is_not_defined(tmp_path: Path, end: str) -> None:
     folder = write(tmp_path / "one", answers())
-    held = json.loads((folder / "metrics.json").read_text())
-    held["metrics"][0]["value"] = math.nan
-    held["metrics"][0]["interval"][end] = -math.inf
-    (folder / "metrics.json").write_text(json.dumps(held))
+    content = json.loads((folder / "metrics.json").read_text())
+    content["metrics"][0]["value"] = math.nan
+    content["metrics"][0]["interval"][end] = -math.inf
+    (folder / "metrics.json").write_text(json.dumps(content))
     (folder / SEAL).unlink()
     seal(folder)
     (first, *_) = read_evaluation(folder).metrics

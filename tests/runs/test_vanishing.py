@@ -82,8 +82,8 @@ def test_results_that_change_meanwhile_are_one_message(
     capsys.readouterr()
     for moment in {1 + times // 3, 1 + 2 * times // 3, times}:
         code, _ = opened(command, happens, moment)
-        said = capsys.readouterr().err
-        assert code in {0, 1, 2}, said
-        assert "Traceback" not in said
+        errors = capsys.readouterr().err
+        assert code in {0, 1, 2}, errors
+        assert "Traceback" not in errors
         if code:
-            assert sum(line.startswith("error: ") for line in said.splitlines()) == 1, said
+            assert sum(line.startswith("error: ") for line in errors.splitlines()) == 1, errors

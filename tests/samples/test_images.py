@@ -44,16 +44,16 @@ def kind_of(ref: ImageRef) -> str:
 
 
 def test_bytes_inside_a_larger_file_are_fetched_when_opened() -> None:
-    asked: list[int] = []
+    requested: list[int] = []
 
     def load() -> bytes:
-        asked.append(1)
-        if len(asked) > 1:
+        requested.append(1)
+        if len(requested) > 1:
             raise SampleError("image_missing", "row 7: gone")
         return encoded(Image.new("RGB", (3, 2), RED))
 
     ref = ImageRef("row 7", load=load)
-    assert not asked
+    assert not requested
     assert open_image(ref).pixels.size == (3, 2)
     assert kind_of(ref) == "image_missing"
 
@@ -194,8 +194,8 @@ def test_links_may_stay_inside_and_may_not_lead_out(tmp_path: Path) -> None:
 def test_colour_survives(mode: str, kind: str) -> None:
     image = Image.new("RGB", (16, 16), RED)
     image = image.quantize(4) if mode == "P" else image.convert(mode)
-    found = np.asarray(shown(encoded(image, kind)), dtype=int)
-    assert np.abs(found - RED).max() <= 12
+    array = np.asarray(shown(encoded(image, kind)), dtype=int)
+    assert np.abs(array - RED).max() <= 12
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "LA", "P"])
@@ -207,8 +207,8 @@ def test_grey_modes_become_rgb(mode: str) -> None:
 
 def test_sixteen_bits_are_scaled_not_clipped() -> None:
     values = np.array([[0, 257 * 64], [257 * 128, 65535]], dtype=np.uint16)
-    found = np.asarray(shown(encoded(Image.fromarray(values))))[..., 0]
-    np.testing.assert_allclose(found, [[0, 64], [128, 255]], atol=1)
+    value = np.asarray(shown(encoded(Image.fromarray(values))))[..., 0]
+    np.testing.assert_allclose(value, [[0, 64], [128, 255]], atol=1)
 
 
 def test_a_dark_sixteen_bit_image_stays_dark() -> None:
@@ -218,18 +218,18 @@ def test_a_dark_sixteen_bit_image_stays_dark() -> None:
 
 def test_floats_and_wide_integers_become_rgb() -> None:
     floats = np.array([[0.0, 0.5], [1.0, np.nan]], dtype=np.float32)
-    found = np.asarray(shown(encoded(Image.fromarray(floats), "TIFF")))[..., 0]
-    np.testing.assert_allclose(found, [[0, 127], [255, 0]], atol=1)
+    result = np.asarray(shown(encoded(Image.fromarray(floats), "TIFF")))[..., 0]
+    np.testing.assert_allclose(result, [[0, 127], [255, 0]], atol=1)
     wide = np.array([[0, 65535]], dtype=np.int32)
-    found = np.asarray(shown(encoded(Image.fromarray(wide), "TIFF")))[..., 0]
-    np.testing.assert_array_equal(found, [[0, 255]])
+    result = np.asarray(shown(encoded(Image.fromarray(wide), "TIFF")))[..., 0]
+    np.testing.assert_array_equal(result, [[0, 255]])
 
 
 def test_transparency_goes_onto_white() -> None:
     image = Image.new("RGBA", (2, 1), (*RED, 0))
     image.putpixel((1, 0), (*RED, 255))
-    found = shown(encoded(image))
-    assert [found.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), RED]
+    result = shown(encoded(image))
+    assert [result.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), RED]
 
 
 @pytest.mark.parametrize("transparency", [0, b"\x00\xff"])
@@ -237,15 +237,15 @@ def test_a_palette_with_transparency_goes_onto_white(transparency: object) -> No
     image = Image.new("P", (2, 1))
     image.putpalette([0, 0, 0, *RED])
     image.putpixel((1, 0), 1)
-    found = shown(encoded(image, transparency=transparency))
-    assert [found.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), RED]
+    result = shown(encoded(image, transparency=transparency))
+    assert [result.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), RED]
 
 
 def test_a_transparent_colour_of_rgb_and_grey_goes_onto_white() -> None:
-    found = shown(encoded(Image.new("RGB", (2, 1), RED), transparency=RED))
-    assert found.getpixel((0, 0)) == (255, 255, 255)
-    found = shown(encoded(Image.new("L", (2, 1), 9), transparency=9))
-    assert found.getpixel((0, 0)) == (255, 255, 255)
+    result = shown(encoded(Image.new("RGB", (2, 1), RED), transparency=RED))
+    assert result.getpixel((0, 0)) == (255, 255, 255)
+    result = shown(encoded(Image.new("L", (2, 1), 9), transparency=9))
+    assert result.getpixel((0, 0)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
@@ -286,14 +286,14 @@ def test_broken_exif_does_not_lose_the_picture() -> None:
 def test_an_animation_shows_its_first_frame(kind: str) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, (0, 0, 255))]
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
-    found = np.asarray(shown(data), dtype=int)
-    assert np.abs(found - RED).max() <= 4
+    array = np.asarray(shown(data), dtype=int)
+    assert np.abs(array - RED).max() <= 4
 
 
 def test_equal_bytes_have_equal_keys() -> None:
-    one, other = (encoded(Image.new("RGB", (4, 4), colour)) for colour in (RED, (0, 0, 0)))
+    first, other = (encoded(Image.new("RGB", (4, 4), colour)) for colour in (RED, (0, 0, 0)))
     keys = [open_image(ImageRef(name, data=data)).key for name, data in
-            (("a", one), ("b", one), ("c", other))]  # fmt: skip
+            (("a", first), ("b", first), ("c", other))]  # fmt: skip
     assert keys[0] == keys[1] != keys[2]
 
 

@@ -115,8 +115,8 @@ def test_a_name_is_one_whichever_form_of_unicode_it_is_written_in(
     (folder / decomposed).write_bytes(b"x")
     for form in (composed, decomposed):
         packed = data_root(pack(tmp_path / f"a{ending}", {form: b"x"}))
-        for asked in (composed, decomposed):
-            assert packed.read_bytes(asked) == data_root(folder).read_bytes(asked) == b"x"
+        for requested in (composed, decomposed):
+            assert packed.read_bytes(requested) == data_root(folder).read_bytes(requested) == b"x"
         assert packed.is_dir("e\u0301")
     with pytest.raises(DataError, match="twice"):
         data_root(pack(tmp_path / f"a{ending}", {composed: b"x", decomposed: b"y"}))
@@ -260,10 +260,10 @@ def test_the_hub_s_cache_keeps_a_dataset_s_files_beside_its_snapshot(tmp_path: P
 
 def test_what_is_neither_folder_nor_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"")
-    for place, words in ((tmp_path / "no", "no such folder"), (tmp_path / "a.txt", "neither"),
+    for position, words in ((tmp_path / "no", "no such folder"), (tmp_path / "a.txt", "neither"),
                          (tmp_path / ("x" * 5000), "cannot be read")):  # fmt: skip
         with pytest.raises(DataError, match=words):
-            data_root(place)
+            data_root(position)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -272,16 +272,16 @@ def test_damage_inside_an_archive_is_one_message(tmp_path: Path, ending: str) ->
     chance = random.Random(1)
     files = {"a.bin": chance.randbytes(3000), "b.bin": chance.randbytes(3000)}
     path = pack(tmp_path / f"r{ending}", files)
-    whole = path.read_bytes()
-    said: list[str] = []
-    for at in range(0, len(whole), max(1, len(whole) // 150)):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+    content = path.read_bytes()
+    messages: list[str] = []
+    for at in range(0, len(content), max(1, len(content) // 150)):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :])
         try:
             walk(data_root(path))
         except DataError as error:
-            said.append(str(error))
-    assert all(len(text) < 1000 for text in said)
-    assert said or ending == ".tar"
+            messages.append(str(error))
+    assert all(len(text) < 1000 for text in messages)
+    assert messages or ending == ".tar"
 
 
 @pytest.mark.parametrize("ending", [".zip", ".tar"])

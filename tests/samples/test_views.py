@@ -31,8 +31,8 @@ def picture(width: int = 100, height: int = 50, orientation: int = 1) -> LoadedI
 
 def drawn(image: LoadedImage, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
     """Return the first and last column and row that hold a colour."""
-    found = np.argwhere((np.asarray(image.pixels) == colour).all(axis=-1))
-    (top, left), (bottom, right) = found.min(axis=0), found.max(axis=0)
+    result = np.argwhere((np.asarray(image.pixels) == colour).all(axis=-1))
+    (top, left), (bottom, right) = result.min(axis=0), result.max(axis=0)
     return int(left), int(top), int(right), int(bottom)
 
 
@@ -43,11 +43,11 @@ def test_the_full_view_is_the_image_itself() -> None:
 
 def test_marks_are_drawn_in_the_order_of_boxes() -> None:
     boxes = (Box("a", 10, 5, 30, 40), Box("b", 50, 10, 90, 45))
-    shown = apply_view(picture(), View(colours=("red", "blue")), boxes)
-    assert drawn(shown, RED) == (10, 5, 30, 40)
-    assert drawn(shown, BLUE) == (50, 10, 90, 45)
-    assert shown.pixels.getpixel((20, 20)) == (255, 255, 255)
-    assert (shown.width, shown.height) == (100, 50)
+    viewed = apply_view(picture(), View(colours=("red", "blue")), boxes)
+    assert drawn(viewed, RED) == (10, 5, 30, 40)
+    assert drawn(viewed, BLUE) == (50, 10, 90, 45)
+    assert viewed.pixels.getpixel((20, 20)) == (255, 255, 255)
+    assert (viewed.width, viewed.height) == (100, 50)
 
 
 def test_the_original_is_left_alone() -> None:
@@ -59,36 +59,36 @@ def test_the_original_is_left_alone() -> None:
 
 @pytest.mark.parametrize("box", [Box("a", 30, 40, 10, 5), Box("a", 0.3, 0.8, 0.1, 0.1, "relative")])
 def test_inverted_and_relative_boxes_are_the_same_box(box: Box) -> None:
-    shown = apply_view(picture(), View(colours=("red",)), (box,))
-    assert drawn(shown, RED) == (10, 5, 30, 40)
+    viewed = apply_view(picture(), View(colours=("red",)), (box,))
+    assert drawn(viewed, RED) == (10, 5, 30, 40)
 
 
 def test_boxes_are_clipped_to_the_image() -> None:
-    shown = apply_view(picture(), View(colours=("red",)), (Box("a", -50, -50, 500, 500),))
-    assert drawn(shown, RED) == (0, 0, 99, 49)
+    viewed = apply_view(picture(), View(colours=("red",)), (Box("a", -50, -50, 500, 500),))
+    assert drawn(viewed, RED) == (0, 0, 99, 49)
 
 
 def test_crop_is_the_union_with_a_margin_of_its_larger_side() -> None:
     boxes = (Box("a", 40, 20, 50, 30), Box("b", 50, 20, 60, 30))
-    shown = apply_view(picture(), View(crop=True, margin=0.5), boxes)
-    assert shown.pixels.size == (41, 31)
-    shown = apply_view(picture(), View(crop=True, margin=0.0), boxes)
-    assert shown.pixels.size == (21, 11)
-    shown = apply_view(picture(), View(crop=True, margin=9.0), boxes)
-    assert shown.pixels.size == (100, 50)
+    viewed = apply_view(picture(), View(crop=True, margin=0.5), boxes)
+    assert viewed.pixels.size == (41, 31)
+    viewed = apply_view(picture(), View(crop=True, margin=0.0), boxes)
+    assert viewed.pixels.size == (21, 11)
+    viewed = apply_view(picture(), View(crop=True, margin=9.0), boxes)
+    assert viewed.pixels.size == (100, 50)
 
 
 def test_marks_follow_the_crop() -> None:
     view = View(crop=True, margin=0.25, colours=("red",))
-    shown = apply_view(picture(), view, (Box("a", 40, 20, 60, 30),))
-    assert drawn(shown, RED) == (5, 5, 25, 15)
+    viewed = apply_view(picture(), view, (Box("a", 40, 20, 60, 30),))
+    assert drawn(viewed, RED) == (5, 5, 25, 15)
 
 
 def test_a_line_is_at_least_a_pixel_and_grows_with_the_image() -> None:
     box = (Box("a", 0.2, 0.2, 0.8, 0.8, "relative"),)
     for size, width in ((20, 1), (1000, 10)):
-        shown = np.asarray(apply_view(picture(size, size), View(colours=("red",)), box).pixels)
-        row = (shown[size // 2] == RED).all(axis=-1)
+        array = np.asarray(apply_view(picture(size, size), View(colours=("red",)), box).pixels)
+        row = (array[size // 2] == RED).all(axis=-1)
         assert row.sum() == 2 * width
 
 
@@ -120,10 +120,10 @@ MARK = View(colours=("red",))
 @pytest.mark.parametrize(("width", "height"), [(50, 25), (200, 100), (33, 17), (33, 16), (67, 33)])
 def test_a_box_is_scaled_to_a_copy_of_another_size_and_told(width: int, height: int) -> None:
     box = Box("a", 10, 5, 30, 40, size=(100, 50))
-    shown = apply_view(picture(width, height), MARK, (box, replace(box, y2=41)))
+    viewed = apply_view(picture(width, height), MARK, (box, replace(box, y2=41)))
     share = Box("a", 0.1, 0.1, 0.3, 0.8, "relative")
-    assert drawn(shown, RED) == drawn(apply_view(picture(width, height), MARK, (share,)), RED)
-    assert shown.notes == {SCALED: 2}
+    assert drawn(viewed, RED) == drawn(apply_view(picture(width, height), MARK, (share,)), RED)
+    assert viewed.notes == {SCALED: 2}
     as_marked = apply_view(picture(), MARK, (box,))
     assert (drawn(as_marked, RED), as_marked.notes) == ((10, 5, 30, 40), {})
 
@@ -205,6 +205,6 @@ def test_any_box_shows_part_of_the_image_or_is_an_error_of_the_sample(
     view = View(crop=True, margin=margin, colours=("red",))
     x1, y1, x2, y2 = corners
     with contextlib.suppress(SampleError):
-        shown = apply_view(picture(*size), view, (Box("a", x1, y1, x2, y2),))
-        assert 1 <= shown.pixels.width <= size[0]
-        assert 1 <= shown.pixels.height <= size[1]
+        viewed = apply_view(picture(*size), view, (Box("a", x1, y1, x2, y2),))
+        assert 1 <= viewed.pixels.width <= size[0]
+        assert 1 <= viewed.pixels.height <= size[1]

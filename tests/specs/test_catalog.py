@@ -118,10 +118,10 @@ def test_listing_loads_neither_jsonschema_nor_numpy() -> None:
         "print(len([entry.title for entry in load_catalog([data_folder('task_specs')]).entries.values()]))\n"
         "print([name for name in ('jsonschema', 'numpy', 'jinja2', 'torch') if name in sys.modules])\n"
     )
-    said = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert said.stdout.splitlines()[1] == "[]"
+    assert completed.stdout.splitlines()[1] == "[]"
 
 
 def test_a_malformed_group_says_what_is_wrong(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ def planned(tmp_path: Path, tasks: str = "raf_db", **options: Any) -> list[Any]:
 def test_what_nobody_changes_stays_as_it_is() -> None:
     raf_db = spec("raf_db")
     assert Changes().apply([raf_db]) == [raf_db]
-    own = Changes(prompt=raf_db.prompt.template, shots=0, options_order="listed")
-    assert own.apply([raf_db]) == [raf_db]
+    expected = Changes(prompt=raf_db.prompt.template, shots=0, options_order="listed")
+    assert expected.apply([raf_db]) == [raf_db]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_only_some_tasks_can_take_is_said_in_plan_and_manifest(
 
 
 @pytest.mark.parametrize(
-    ("tasks", "changed", "said"),
+    ("tasks", "changed", "message"),
     [
         (
             "visogender",
@@ -116,17 +116,17 @@ def test_what_only_some_tasks_can_take_is_said_in_plan_and_manifest(
     ],
 )
 def test_what_a_task_cannot_take_is_refused(
-    tmp_path: Path, tasks: str, changed: Any, said: str
+    tmp_path: Path, tasks: str, changed: Any, message: str
 ) -> None:
     options: dict[str, Any] = {"results": tmp_path, "profile": "demo", "limit": 4, **changed}
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         harness.plan("random", tasks, **options)
 
 
 def test_a_limit_may_be_a_share(tmp_path: Path) -> None:
-    whole = harness.plan("random", "raf_db", results=tmp_path, profile="demo")
+    plan = harness.plan("random", "raf_db", results=tmp_path, profile="demo")
     tenth = harness.plan("random", "raf_db", results=tmp_path, profile="demo", limit=0.1)
-    samples = whole.evaluations[0].job.plan.samples
+    samples = plan.evaluations[0].job.plan.samples
     assert tenth.evaluations[0].job.plan.samples == -(-samples // 10)
     assert tenth.evaluations[0].job.plan.limited
 

@@ -25,8 +25,8 @@ def asked_of(task: TaskSpec, fields: dict[str, Json]) -> str:
 
 
 def test_the_prompt_of_vqav2() -> None:
-    asked = asked_of(spec("vqav2"), {"question": "What is it?"})
-    assert asked == "What is it?\nAnswer the question using a single word or phrase."
+    requested = asked_of(spec("vqav2"), {"question": "What is it?"})
+    assert requested == "What is it?\nAnswer the question using a single word or phrase."
     assert render_answer(spec("vqav2"), ["kite", "a kite", "kite"]) == "kite"
 
 
@@ -42,8 +42,8 @@ def test_the_prompts_of_textvqa(chosen: dict[str, Json], first: str) -> None:
     fields: dict[str, Json] = {"question": "is NYC there?"}
     if "ocr" in chosen:
         fields["ocr_tokens"] = "STOP, 12"
-    asked = asked_of(spec("textvqa", **chosen), fields)
-    assert asked == first + "Answer the question using a single word or phrase."
+    requested = asked_of(spec("textvqa", **chosen), fields)
+    assert requested == first + "Answer the question using a single word or phrase."
 
 
 OFFICIAL = (

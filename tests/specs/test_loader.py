@@ -82,8 +82,8 @@ def test_other_kinds_of_question() -> None:
     odd = SPEC[SPEC.index("  odd:\n") :]
     plain = SPEC.replace(odd, "")
     generate = "  generate: {max_new_tokens: 8, extractor: point, extractor_options: {scale: 100}, stop: ['.']}\n"
-    asked = with_options(parse_yaml(plain.replace(choose, generate)), {}).ask
-    assert asked == GenerateSpec(8, "point", (".",), {"scale": 100})
+    ask = with_options(parse_yaml(plain.replace(choose, generate)), {}).ask
+    assert ask == GenerateSpec(8, "point", (".",), {"scale": 100})
     sampled = plain.replace(choose, generate.replace("max_", "temperature: 0.5, max_"))
     drawn = with_options(parse_yaml(sampled), {})
     assert drawn.ask == GenerateSpec(8, "point", (".",), {"scale": 100}, 0.5)
@@ -205,9 +205,9 @@ def test_parts_change_with_what_changes_numbers_only() -> None:
 def test_resolved_is_plain_data() -> None:
     import json
 
-    held = resolved(with_options(parse_yaml(SPEC), {}))
-    assert json.loads(json.dumps(held)) == held
-    assert held["options"] == {"images": "aligned", "odd": "exclude"}
+    resolved_spec = resolved(with_options(parse_yaml(SPEC), {}))
+    assert json.loads(json.dumps(resolved_spec)) == resolved_spec
+    assert resolved_spec["options"] == {"images": "aligned", "odd": "exclude"}
 
 
 EACH = """\
@@ -256,12 +256,12 @@ training:
 """
     document = changed("unit: image\n", form)
     assert check(document) == []
-    held = with_options(document, {}).training["open"]
-    assert (held.against, held.against_answer) == ("who", "not {{ target }}")
+    training = with_options(document, {}).training["open"]
+    assert (training.against, training.against_answer) == ("who", "not {{ target }}")
     sample = Sample("s", (), "sad", "c", {"who": "Ada"})
     spec = with_options(document, {})
-    assert training_pair(spec, held, sample) == ("Who is Ada?", "sad")
-    assert training_pair(spec, held, sample, against=True) == ("Who is Ada?", "not sad")
+    assert training_pair(spec, training, sample) == ("Who is Ada?", "sad")
+    assert training_pair(spec, training, sample, against=True) == ("Who is Ada?", "not sad")
 
 
 def test_the_split_can_be_a_named_option() -> None:
@@ -305,15 +305,15 @@ def test_what_becomes_of_reasoning_is_said_in_a_spec() -> None:
     plain = SPEC.replace(SPEC[SPEC.index("  odd:\n") :], "")
     keys = "reasoning: strip, reasoning_tags: [[<a>, </a>]], reasoning_tokens: 99"
     form = "  generate: {max_new_tokens: 8, extractor: verbatim%s}\n"
-    said = with_options(parse_yaml(plain.replace(choose, form % f", {keys}")), {})
+    message = with_options(parse_yaml(plain.replace(choose, form % f", {keys}")), {})
     silent = with_options(parse_yaml(plain.replace(choose, form % "")), {})
-    assert isinstance(said.ask, GenerateSpec)
-    assert said.ask.reasoning == Reasoning("strip", (("<a>", "</a>"),), 99)
-    written: Any = resolved(said)["ask"]
+    assert isinstance(message.ask, GenerateSpec)
+    assert message.ask.reasoning == Reasoning("strip", (("<a>", "</a>"),), 99)
+    written: Any = resolved(message)["ask"]
     assert written["generate"]["reasoning_tags"] == [["<a>", "</a>"]]
-    assert parts(said)["ask"] != parts(silent)["ask"]
-    held: Any = resolved(silent)["ask"]
-    assert not any("reasoning" in key for key in held["generate"])
+    assert parts(message)["ask"] != parts(silent)["ask"]
+    content: Any = resolved(silent)["ask"]
+    assert not any("reasoning" in key for key in content["generate"])
     with pytest.raises(UserError, match="unknown value 'maybe'"):
         with_options(parse_yaml(plain.replace(choose, form % ", reasoning: maybe")), {})
     for wrong in ("reasoning_tokens: -1", "reasoning_tags: [[<a>]]", "reasoning_tags: [[a, a]]"):
@@ -330,8 +330,8 @@ def test_a_named_option_may_be_the_temperature() -> None:
         choose,
         "  generate: {max_new_tokens: 8, extractor: point, temperature: {option: heat}}\n",
     )
-    asked = with_options(parse_yaml(text), {"heat": "1.25"}).ask
-    assert isinstance(asked, GenerateSpec)
-    assert asked.temperature == 1.25
+    ask = with_options(parse_yaml(text), {"heat": "1.25"}).ask
+    assert isinstance(ask, GenerateSpec)
+    assert ask.temperature == 1.25
     with pytest.raises(UserError, match="temperature must be a number from 0 to 2"):
         with_options(parse_yaml(text), {"heat": "3"})

@@ -106,11 +106,11 @@ def test_a_name_that_refers_to_nothing_is_refused_at_its_line(
         return
     assert OF_SAMPLES.fullmatch(pattern(path)), f"{pattern(path)} may be anything"
     if pattern(path) == "slices.[]":
-        said = Said()
+        message = Said()
         embeds = "embed" in raw["ask"]
         options = {"preset": "demo"} if embeds else {}
-        harness.plan("open_clip" if embeds else "null", str(spec), options=options).show(said)
-        assert WRONG in said.text
+        harness.plan("open_clip" if embeds else "null", str(spec), options=options).show(message)
+        assert WRONG in message.text
 
 
 def test_a_value_that_nothing_asks_about_has_no_text_of_its_own(tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ def wordings(task: str, **options: str) -> list[str]:
     sample = Sample("s", (), None, "c", dict(FIELDS))
 
     def worded(variant: Variant | None) -> str:
-        asked: TaskSpec = replace(spec, variant=variant)
+        changed: TaskSpec = replace(spec, variant=variant)
         embeds = isinstance(spec.ask, EmbedSpec)
-        return texts_to_embed(asked, sample)[0] if embeds else prompt_text(asked, sample)
+        return texts_to_embed(changed, sample)[0] if embeds else prompt_text(changed, sample)
 
     numbers = range(1, 1 + len(spec.prompt.rewordings))
     return [worded(None), *(worded(Variant("paraphrase", number)) for number in numbers)]

@@ -32,9 +32,9 @@ def image() -> LoadedImage:
 
 
 def test_a_question_is_one_user_turn_with_the_images() -> None:
-    shown = image()
-    (turn,) = build_turns(mood(), sample(), [shown])
-    assert (turn.role, turn.text, turn.images) == ("user", "Which mood is Ada in?", (shown,))
+    displayed = image()
+    (turn,) = build_turns(mood(), sample(), [displayed])
+    assert (turn.role, turn.text, turn.images) == ("user", "Which mood is Ada in?", (displayed,))
 
 
 def test_a_system_turn_and_shots_come_first() -> None:

@@ -14,23 +14,23 @@ from tests.specs.specs_for_tests import SPEC
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "task-spec.md"
 
 
-def keys(held: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    for name, inner in held.get("properties", {}).items():
+def keys(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, inner in content.get("properties", {}).items():
         yield f"{path}.{name}", inner
         yield from keys(inner, f"{path}.{name}")
     for name in ("items", "additionalProperties"):
-        if isinstance(held.get(name), dict):
-            yield from keys(held[name], f"{path}.{name}")
-    for name, inner in held.get("$defs", {}).items():
+        if isinstance(content.get(name), dict):
+            yield from keys(content[name], f"{path}.{name}")
+    for name, inner in content.get("$defs", {}).items():
         yield from keys(inner, f"{path}.{name}")
 
 
 @pytest.mark.parametrize("kind", ["task", "group"])
 def test_the_schema_is_one_and_says_what_every_key_is(kind: Kind) -> None:
-    held = schema(kind)
-    Draft202012Validator.check_schema(held)
-    assert held["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    for path, inner in keys(held):
+    content = schema(kind)
+    Draft202012Validator.check_schema(content)
+    assert content["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    for path, inner in keys(content):
         assert inner.get("description"), path
         if inner.get("type") == "object":
             assert "additionalProperties" in inner, path
@@ -39,8 +39,8 @@ def test_the_schema_is_one_and_says_what_every_key_is(kind: Kind) -> None:
 def test_the_schema_names_what_is_installed() -> None:
     from harness.plugins import plugins
 
-    held = schema("task", registry=plugins())
-    assert "pisc" in held["properties"]["data"]["properties"]["reader"]["enum"]
+    content = schema("task", registry=plugins())
+    assert "pisc" in content["properties"]["data"]["properties"]["reader"]["enum"]
     assert "enum" not in schema("task")["properties"]["data"]["properties"]["reader"]
 
 

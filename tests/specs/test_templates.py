@@ -12,7 +12,7 @@ from harness.specs.templates import FILTERS, MAX_TEXT, compile_template, mean_po
 
 
 @pytest.mark.parametrize(
-    ("text", "fields", "said"),
+    ("text", "fields", "message"),
     [
         ("Who is {{ name }}?", {"name": "Ada"}, "Who is Ada?"),
         ("{{ label | replace('_', ' ') }}", {"label": "two_up_inverted"}, "two up inverted"),
@@ -30,8 +30,8 @@ from harness.specs.templates import FILTERS, MAX_TEXT, compile_template, mean_po
         ("{{ t | most_common }}", {"t": "kite"}, "kite"),
     ],
 )
-def test_what_a_template_writes(text: str, fields: dict[str, Json], said: str) -> None:
-    assert compile_template(text).render(**fields) == said
+def test_what_a_template_writes(text: str, fields: dict[str, Json], message: str) -> None:
+    assert compile_template(text).render(**fields) == message
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_a_mean_point_names_the_cell_it_was_made_from(x: int, y: int) -> None:
 def test_text_without_marks_is_written_as_it_is(text: str) -> None:
     single = re.search(r"\{ ?[A-Za-z_]\w* ?\}", text)  # which is refused, below
     if not single and not any(mark in text for mark in ("{{", "{%", "{#")):
-        said = compile_template(text).render()
-        assert said == text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+        message = compile_template(text).render()
+        assert message == text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
 
 
 def test_no_filter_of_jinja_is_left() -> None:

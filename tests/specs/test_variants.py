@@ -38,8 +38,8 @@ LISTING = "in? One of {{ options | join(', ') }}."
 
 
 def asked(spec: TaskSpec, kinds: str) -> list[str]:
-    found = variants_of(spec, kinds, lists_options=lists_options(spec))
-    return [prompt_text(one, SAMPLE) for one in found]
+    result = variants_of(spec, kinds, lists_options=lists_options(spec))
+    return [prompt_text(item, SAMPLE) for item in result]
 
 
 def test_paraphrases_are_the_spec_s_own() -> None:
@@ -60,8 +60,8 @@ def test_the_order_of_options_that_are_not_listed_is_no_variant() -> None:
 
 def test_scores_are_asked_in_the_order_of_labels_whatever_is_listed() -> None:
     spec = mood(LISTING)
-    for one in variants_of(spec, "rotations,shuffles", lists_options=True):
-        assert options_as_sent(one, SAMPLE) == options_as_sent(spec, SAMPLE)
+    for item in variants_of(spec, "rotations,shuffles", lists_options=True):
+        assert options_as_sent(item, SAMPLE) == options_as_sent(spec, SAMPLE)
 
 
 @given(st.lists(st.text(), unique=True), st.integers(0, 50), st.text())
@@ -93,10 +93,10 @@ def test_a_further_paraphrase_enters_the_fingerprint_of_its_own_variant_alone() 
     plain, spec = mood(), reworded(mood(), "{{ who }} is how?")
     longer, other = reworded(spec, "{{ who }} is how?", "More?"), reworded(spec, "Other?")
     for variant in (None, Variant("paraphrase", 1), Variant("rotation", 1)):
-        same = [parts(replace(one, variant=variant)) for one in (plain, spec, longer, other)]
+        same = [parts(replace(item, variant=variant)) for item in (plain, spec, longer, other)]
         assert same == same[:1] * 4
     second = [
-        parts(replace(one, variant=Variant("paraphrase", 2))) for one in (spec, longer, other)
+        parts(replace(item, variant=Variant("paraphrase", 2))) for item in (spec, longer, other)
     ]
     assert second[0] == second[1] != second[2]
     assert {key for key in second[0] if second[0][key] != parts(spec)[key]} == {"variant"}
@@ -107,8 +107,8 @@ def test_a_demo_evaluation_is_found_again_after_paraphrases_were_added() -> None
     for variant in (None, Variant("paraphrase", 1)):
         spec = replace(task.spec, variant=variant)
         before, after = (
-            plan_task(Task(one, task.settings), Selection(limit=3)).fingerprint
-            for one in (spec, reworded(spec, "A face: which expression?"))
+            plan_task(Task(item, task.settings), Selection(limit=3)).fingerprint
+            for item in (spec, reworded(spec, "A face: which expression?"))
         )
         assert before == after
 
@@ -131,23 +131,23 @@ def test_a_paraphrase_of_a_text_to_embed_is_what_is_embedded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kinds", "said"),
+    ("kinds", "message"),
     [
         ("paraphrase", "unknown kind of variant 'paraphrase'\n  fix: did you mean 'paraphrases'"),
         ("rotations=0", "'0' is not a whole number above 0"),
         ("shuffles=x", "'x' is not a whole number above 0"),
     ],
 )
-def test_a_wrong_kind_is_named(kinds: str, said: str) -> None:
+def test_a_wrong_kind_is_named(kinds: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
         variants_of(mood(), kinds, lists_options=True)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_kind_that_asks_nothing_otherwise_is_said() -> None:
-    found = variants_of(mood(), "paraphrases,rotations", lists_options=False)
-    check_found("paraphrases", found)
+    result = variants_of(mood(), "paraphrases,rotations", lists_options=False)
+    check_found("paraphrases", result)
     with pytest.raises(UserError, match="lists its options"):
-        check_found("paraphrases,rotations", found)
+        check_found("paraphrases,rotations", result)
     with pytest.raises(UserError, match="no task of this run has paraphrases"):
         check_found("paraphrases", [])

@@ -42,12 +42,12 @@ def test_json_is_read_as_it_is(value: Json) -> None:
 def test_every_value_has_a_place(value: Json) -> None:
     document = parse_yaml(json.dumps(value, ensure_ascii=False, indent=1))
 
-    def paths(held: Json, path: tuple[str | int, ...]) -> list[tuple[str | int, ...]]:
+    def paths(content: Json, path: tuple[str | int, ...]) -> list[tuple[str | int, ...]]:
         inner: list[tuple[str | int, Json]] = []
-        if isinstance(held, dict):
-            inner = list(held.items())
-        elif isinstance(held, list):
-            inner = list(enumerate(held))
+        if isinstance(content, dict):
+            inner = list(content.items())
+        elif isinstance(content, list):
+            inner = list(enumerate(content))
         return [path, *(p for key, item in inner for p in paths(item, (*path, key)))]
 
     assert set(document.values) == set(paths(value, ()))

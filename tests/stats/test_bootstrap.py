@@ -118,9 +118,9 @@ def test_cutting_draws_into_chunks_changes_nothing(
 ) -> None:
     random = np.random.default_rng(1)
     rows = matrix(np.stack([random.integers(0, kinds, 300) / kinds, np.ones(300)], axis=1))
-    whole = additive_interval(Ratio(), rows)
+    full = additive_interval(Ratio(), rows)
     monkeypatch.setattr(rows_module, "CHUNK_BYTES", 3000)
-    assert additive_interval(Ratio(), rows) == whole
+    assert additive_interval(Ratio(), rows) == full
 
 
 @given(
@@ -160,11 +160,11 @@ def test_clusters_that_are_all_alike_leave_no_width() -> None:
 def test_samples_in_few_clusters_are_less_sure_than_samples_alone() -> None:
     random = np.random.default_rng(0)
     right = np.repeat(random.integers(0, 2, 40), 10)
-    held = Statistics()
-    for one in right:
-        held.add({0: float(one), 1: 1.0})
-    narrow = additive_interval(Ratio(), held.totals(2, np.arange(len(right))))[1]
-    wide = additive_interval(Ratio(), held.totals(2, np.arange(len(right)) // 10))[1]
+    statistics = Statistics()
+    for item in right:
+        statistics.add({0: float(item), 1: 1.0})
+    narrow = additive_interval(Ratio(), statistics.totals(2, np.arange(len(right))))[1]
+    wide = additive_interval(Ratio(), statistics.totals(2, np.arange(len(right)) // 10))[1]
     assert narrow is not None
     assert wide is not None
     assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
@@ -202,9 +202,9 @@ def test_an_interval_of_a_minority_of_draws_is_refused() -> None:
 def test_infinite_draws_count_as_undefined() -> None:
     class Odds(Ratio):
         def finalize(self, totals: Floats) -> Floats:
-            rest = totals[..., 1] - totals[..., 0]
-            out = np.full(rest.shape, np.inf)
-            np.divide(totals[..., 0], rest, out=out, where=rest != 0)
+            remainder = totals[..., 1] - totals[..., 0]
+            out = np.full(remainder.shape, np.inf)
+            np.divide(totals[..., 0], remainder, out=out, where=remainder != 0)
             return out
 
     interval = additive_interval(Odds(), matrix([[1, 1], [0, 1], [1, 1], [0, 1]]), draws=1000)[1]
@@ -233,8 +233,8 @@ def ranked(n: int) -> list[ScoredSample]:
     random = np.random.default_rng(2)
     truth = random.integers(0, 2, n)
     return [
-        ScoredSample(str(i), str(i // 2), "yes" if one else "no", None, (float(score),))
-        for i, (one, score) in enumerate(zip(truth, truth + random.normal(size=n), strict=True))
+        ScoredSample(str(i), str(i // 2), "yes" if item else "no", None, (float(score),))
+        for i, (item, score) in enumerate(zip(truth, truth + random.normal(size=n), strict=True))
     ]
 
 
@@ -316,8 +316,8 @@ class AllRight:
 
     def prepare(self, samples: Sequence[ScoredSample]) -> Any:
         units: dict[str, list[int]] = {}
-        for place, sample in enumerate(samples):
-            units.setdefault(sample.id.partition(".")[0], []).append(place)
+        for index, sample in enumerate(samples):
+            units.setdefault(sample.id.partition(".")[0], []).append(index)
         right = [all(samples[at].answer == "a" for at in places) for places in units.values()]
         return np.array([places[0] for places in units.values()]), np.array(right, dtype=float)
 

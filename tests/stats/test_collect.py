@@ -25,16 +25,16 @@ SAMPLES = st.lists(
 def test_sums_are_per_cluster_in_order_of_first_appearance(
     samples: list[tuple[str, dict[int, float]]],
 ) -> None:
-    clusters, held = Clusters(), Statistics()
+    clusters, content = Clusters(), Statistics()
     expected: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
     for cluster, statistics in samples:
         clusters.add(cluster)
-        held.add(statistics)
+        content.add(statistics)
         row = expected.setdefault(cluster, np.zeros(5))
         for position, value in statistics.items():
             row[position] += value
     codes = clusters.codes()
-    matrix = held.totals(5, codes)
+    matrix = content.totals(5, codes)
     assert len(codes) == len(samples)
     assert matrix.shape == (len(expected), 5)
     assert matrix.toarray().tolist() == [row.tolist() for row in expected.values()]
@@ -51,48 +51,48 @@ def test_codes_in_any_order_sum_to_their_own_row() -> None:
 def test_rows_given_by_their_place_in_a_list_are_those_given_one_by_one() -> None:
     random = np.random.default_rng(2)
     distinct = [{0: 1.0}, {}, {1: 0.5, 3: 2.0}, {0: 1.0}, {4: 1.0}]
-    held, singly = Statistics(), Statistics()
-    for known in (1, 3, 3, 5):  # the list grows between calls
-        codes = random.integers(0, known, size=7)
-        held.add_coded(codes, distinct[:known])
-        held.add({2: 9.0})
+    statistics, singly = Statistics(), Statistics()
+    for listed in (1, 3, 3, 5):  # the list grows between calls
+        codes = random.integers(0, listed, size=7)
+        statistics.add_coded(codes, distinct[:listed])
+        statistics.add({2: 9.0})
         for code in codes:
             singly.add(distinct[code])
         singly.add({2: 9.0})
-    assert held.matrix(5).toarray().tolist() == singly.matrix(5).toarray().tolist()
+    assert statistics.matrix(5).toarray().tolist() == singly.matrix(5).toarray().tolist()
 
 
 def test_equal_rows_are_kept_once_and_others_beyond_a_number_one_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(collect, "SHARED", 3)
-    held = Statistics()
-    given = [{0: float(place % 5)} for place in range(40)]
-    for statistics in given:
-        held.add(statistics)
-    assert held.matrix(1).toarray()[:, 0].tolist() == [one[0] for one in given]
+    content = Statistics()
+    arguments = [{0: float(index % 5)} for index in range(40)]
+    for statistics in arguments:
+        content.add(statistics)
+    assert content.matrix(1).toarray()[:, 0].tolist() == [item[0] for item in arguments]
     alike = Statistics()
     tracemalloc.start()
-    for place in range(20_000):
-        alike.add({0: float(place % 2), 1: 1.0})
+    for index in range(20_000):
+        alike.add({0: float(index % 2), 1: 1.0})
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size < 6 * 20_000
 
 
 def test_a_position_outside_the_vector_is_refused() -> None:
-    held = Statistics()
-    held.add({5: 1.0})
+    statistics = Statistics()
+    statistics.add({5: 1.0})
     with pytest.raises(IndexError, match="statistic 5 of a vector of 5"):
-        held.matrix(5)
+        statistics.matrix(5)
 
 
 def test_a_sample_costs_less_than_a_hundred_bytes() -> None:
-    clusters, held = Clusters(), Statistics()
+    clusters, statistics = Clusters(), Statistics()
     tracemalloc.start()
     for index in range(20_000):
         clusters.add(f"a rather long name of an image/{index}")
-        held.add({0: 1.0, 1: 1.0})
+        statistics.add({0: 1.0, 1: 1.0})
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size < 100 * 20_000
@@ -102,19 +102,19 @@ def test_a_sample_costs_less_than_a_hundred_bytes() -> None:
 def test_a_part_of_the_samples_sums_as_if_it_were_all(
     samples: list[tuple[str, dict[int, float]]], seed: int
 ) -> None:
-    clusters, held = Clusters(), Statistics()
+    clusters, content = Clusters(), Statistics()
     part_clusters, part = Clusters(), Statistics()
     members = np.flatnonzero(np.random.default_rng(seed).random(len(samples)) < 0.5)
-    for place, (cluster, statistics) in enumerate(samples):
+    for index, (cluster, statistics) in enumerate(samples):
         clusters.add(cluster)
-        held.add(statistics)
-        if place in members:
+        content.add(statistics)
+        if index in members:
             part_clusters.add(cluster)
             part.add(statistics)
     codes = counted(clusters.codes()[members])
     assert codes.tolist() == part_clusters.codes().tolist()
-    found, expected = held.totals(5, codes, members), part.totals(5, part_clusters.codes())
-    assert found.toarray().tolist() == expected.toarray().tolist()
+    result, expected = content.totals(5, codes, members), part.totals(5, part_clusters.codes())
+    assert result.toarray().tolist() == expected.toarray().tolist()
 
 
 @pytest.mark.parametrize("distinct", [3, 2**62])
@@ -128,7 +128,9 @@ def test_samples_are_sorted_by_cluster_and_hash_in_whatever_runs_they_come(disti
     order, codes = clusters.sorted(ids)
     digests = [blake2b(name.encode(), digest_size=16).digest() for name in names]
     halves = [tuple(np.frombuffer(digest, dtype=np.uint64)[::-1]) for digest in digests]
-    assert order.tolist() == sorted(range(200), key=lambda place: (halves[place], ids[place]))
-    assert codes.tolist() == [sorted(set(halves)).index(halves[place]) for place in order]
+    assert order.tolist() == sorted(
+        range(200), key=lambda position: (halves[position], ids[position])
+    )
+    assert codes.tolist() == [sorted(set(halves)).index(halves[position]) for position in order]
     seen: dict[str, int] = {}
     assert clusters.codes().tolist() == [seen.setdefault(name, len(seen)) for name in names]

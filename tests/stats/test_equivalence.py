@@ -23,11 +23,11 @@ def paired(first: Floats, second: Floats) -> Paired:
     """Return the comparison of two accuracies, each sample a cluster."""
     ones = np.ones(len(first))
     sums = [csr_array(np.stack([right, ones], axis=1)) for right in (first, second)]
-    found = paired_sums(
+    result = paired_sums(
         lambda totals: ratio(totals[..., 0], totals[..., 1])[..., np.newaxis],
         *sums, draws=4000, swaps=50,
     )  # fmt: skip
-    return found[0]
+    return result[0]
 
 
 def made(difference: float, spread: float, units: int = 50, p: float = 0.5) -> Paired:
@@ -38,11 +38,11 @@ def made(difference: float, spread: float, units: int = 50, p: float = 0.5) -> P
 def test_two_one_sided_tests_are_statsmodels_on_independent_samples() -> None:
     random = np.random.default_rng(0)
     first, second = (random.random((2, 400)) < 0.7).astype(float)
-    found = equivalence(paired(first, second), 0.05, "higher")
+    result = equivalence(paired(first, second), 0.05, "higher")
     oracle = DescrStatsW(second - first)
     p, (_, above, _), (_, below, _) = oracle.ttost_mean(-0.05, 0.05)
-    assert found.equivalent == pytest.approx(p, rel=0.1)
-    assert found.no_worse == pytest.approx(above, rel=0.1)
+    assert result.equivalent == pytest.approx(p, rel=0.1)
+    assert result.no_worse == pytest.approx(above, rel=0.1)
     assert equivalence(paired(first, second), 0.05, "lower").no_worse == pytest.approx(
         below, rel=0.1
     )
@@ -50,13 +50,13 @@ def test_two_one_sided_tests_are_statsmodels_on_independent_samples() -> None:
 
 def test_p_values_are_students() -> None:
     # By hand: (0.01 + 0.05) / 0.02 = 3 and (0.01 - 0.05) / 0.02 = -2, with 9 degrees of freedom.
-    found = equivalence(made(0.01, 0.02, units=10), 0.05, "higher")
-    assert found.no_worse == pytest.approx(0.0074780, abs=1e-6)
-    assert found.equivalent == pytest.approx(0.0382764, abs=1e-6)
+    result = equivalence(made(0.01, 0.02, units=10), 0.05, "higher")
+    assert result.no_worse == pytest.approx(0.0074780, abs=1e-6)
+    assert result.equivalent == pytest.approx(0.0382764, abs=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("one", "direction", "claim"),
+    ("item", "direction", "claim"),
     [
         (made(0.0, 0.001), "higher", "≈"),
         (made(0.02, 0.005, p=0.01), "higher", "better"),
@@ -69,9 +69,9 @@ def test_p_values_are_students() -> None:
         (Paired(None, None, None, None), "higher", "a value is undefined"),
     ],
 )
-def test_what_may_be_claimed(one: Paired, direction: Direction, claim: str) -> None:
-    (found,) = with_margin([one], [0.01], [direction])
-    assert claim_of(found, direction) == claim
+def test_what_may_be_claimed(item: Paired, direction: Direction, claim: str) -> None:
+    (result,) = with_margin([item], [0.01], [direction])
+    assert claim_of(result, direction) == claim
 
 
 def test_a_family_is_corrected_and_margins_that_say_nothing_are_named() -> None:
@@ -79,7 +79,7 @@ def test_a_family_is_corrected_and_margins_that_say_nothing_are_named() -> None:
     alone = equivalence(family[0], 0.01, "higher").equivalent
     both = with_margin(family, [0.01, 0.01], ["higher", "higher"])
     assert alone is not None
-    assert [one.equivalence and one.equivalence.equivalent for one in both] == [2 * alone] * 2
+    assert [item.equivalence and item.equivalence.equivalent for item in both] == [2 * alone] * 2
     below = equivalence(made(0.0, 0.01), 0.0005, "higher")
     assert (below.equivalent, below.why) == (
         None, "the margin is below the Monte-Carlo error of the interval"
@@ -91,9 +91,9 @@ def test_a_family_is_corrected_and_margins_that_say_nothing_are_named() -> None:
 
 def test_false_discovery_is_benjamini_and_hochberg() -> None:
     values = [0.001, 0.03, 0.012, 0.6]
-    found = [one.fdr for one in corrected([made(0.1, 0.1, p=p) for p in values])]
-    assert found == pytest.approx(multipletests(values, method="fdr_bh")[1])
-    assert found == pytest.approx(false_discovery_control(values))
+    results = [item.fdr for item in corrected([made(0.1, 0.1, p=p) for p in values])]
+    assert results == pytest.approx(multipletests(values, method="fdr_bh")[1])
+    assert results == pytest.approx(false_discovery_control(values))
 
 
 @pytest.mark.slow
@@ -106,12 +106,12 @@ def test_a_true_difference_of_the_margin_is_called_equivalent_in_five_percent() 
         sums = (0.1 + shared + random.normal(size=(clusters, 4))).sum(axis=1)
         first = csr_array(np.stack([np.zeros(clusters), np.full(clusters, 4.0)], axis=1))
         second = csr_array(np.stack([sums, np.full(clusters, 4.0)], axis=1))
-        (one,) = paired_sums(
+        (single,) = paired_sums(
             lambda totals: ratio(totals[..., 0], totals[..., 1])[..., np.newaxis],
             first, second, draws=400, swaps=2, seed=int(random.integers(1 << 30)),
         )  # fmt: skip
-        found = equivalence(one, 0.1, "lower")
-        alarms += (found.no_worse or 1.0) < 0.05
+        result = equivalence(single, 0.1, "lower")
+        alarms += (result.no_worse or 1.0) < 0.05
     assert 0.04 <= alarms / trials <= 0.065
 
 
@@ -129,5 +129,5 @@ def test_a_margin_as_wide_as_the_range_claims_nothing() -> None:
     for margin in (1.0, 50.0):
         tested = equivalence(outcome, margin, "higher")
         assert tested.equivalent is tested.no_worse is None
-        [told] = with_margin([outcome], [margin], ["higher"])
-        assert claim_of(told, "higher").endswith("the margin is as wide as the metric's range")
+        [messages] = with_margin([outcome], [margin], ["higher"])
+        assert claim_of(messages, "higher").endswith("the margin is as wide as the metric's range")

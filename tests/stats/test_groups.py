@@ -20,14 +20,16 @@ rows = st.lists(
 @given(rows)
 @settings(deadline=None)
 def test_measures_are_those_of_fairlearn(held: list[tuple[bool, bool, str]]) -> None:
-    truth, said, groups = (np.array(column) for column in zip(*held, strict=True))
+    truth, message, groups = (np.array(column) for column in zip(*held, strict=True))
     frame = MetricFrame(
-        metrics=accuracy_score, y_true=truth, y_pred=said, sensitive_features=groups
+        metrics=accuracy_score, y_true=truth, y_pred=message, sensitive_features=groups
     )
     if len(frame.by_group) < 2 or not frame.overall:
         return
     by_group = frame.by_group.to_numpy(dtype=float)
-    found = dict(zip(MEASURES, measures(np.array(frame.overall), by_group, "higher"), strict=True))
+    mapping = dict(
+        zip(MEASURES, measures(np.array(frame.overall), by_group, "higher"), strict=True)
+    )
     expected = {
         "worst group": frame.group_min(),
         "difference between groups": frame.difference(method="between_groups"),
@@ -35,12 +37,12 @@ def test_measures_are_those_of_fairlearn(held: list[tuple[bool, bool, str]]) -> 
         "difference to overall": frame.difference(method="to_overall"),
         "ratio to overall": frame.ratio(method="to_overall"),
     }
-    assert found == pytest.approx(expected)
+    assert mapping == pytest.approx(expected)
 
 
 def test_groups_without_a_value_take_no_part_and_one_alone_is_not_compared() -> None:
-    found = measures(np.array(0.5), np.array([0.4, np.nan, 0.6]), "higher")
-    assert found[:2] == pytest.approx([0.4, 0.2])
+    result = measures(np.array(0.5), np.array([0.4, np.nan, 0.6]), "higher")
+    assert result[:2] == pytest.approx([0.4, 0.2])
     assert np.isnan(measures(np.array(0.5), np.array([0.4, np.nan]), "higher")).all()
     assert np.isnan(measures(np.array(0.5), np.empty(0), "higher")).all()
 
@@ -54,17 +56,17 @@ def test_the_worst_group_follows_the_direction() -> None:
 
 
 def test_ratios_of_what_is_not_above_zero_are_not_defined() -> None:
-    found = measures(np.array(0.0), np.array([-0.1, 0.1]), "zero")
-    assert np.isnan(found[[2, 4]]).all()
+    result = measures(np.array(0.0), np.array([-0.1, 0.1]), "zero")
+    assert np.isnan(result[[2, 4]]).all()
     assert np.isnan(measures(np.array(0.0), np.zeros(2), "higher")[2])
 
 
 def test_any_leading_axes_will_do() -> None:
     random = np.random.default_rng(0)
     overall, groups = random.random((4, 3)), random.random((4, 3, 5))
-    found = measures(overall, groups, "higher")
-    assert found.shape == (4, 3, len(MEASURES))
-    np.testing.assert_array_equal(found[2, 1], measures(overall[2, 1], groups[2, 1], "higher"))
+    result = measures(overall, groups, "higher")
+    assert result.shape == (4, 3, len(MEASURES))
+    np.testing.assert_array_equal(result[2, 1], measures(overall[2, 1], groups[2, 1], "higher"))
 
 
 def test_two_groups_have_the_band_of_their_difference() -> None:
@@ -72,12 +74,12 @@ def test_two_groups_have_the_band_of_their_difference() -> None:
     value = np.array([0.6, 0.7, 0.5])
     drawn = value + random.normal(0, 0.02, (4000, 3))
     low, high = band(value[1:2] - value[2:], drawn[:, 1:2] - drawn[:, 2:])
-    found = dict(zip(MEASURES, bands(value, drawn, "higher")[0], strict=True))
-    assert found["difference between groups"] == pytest.approx((low[0], high[0]))
-    share = found["ratio between groups"]
+    mapping = dict(zip(MEASURES, bands(value, drawn, "higher")[0], strict=True))
+    assert mapping["difference between groups"] == pytest.approx((low[0], high[0]))
+    share = mapping["ratio between groups"]
     assert share is not None
     assert share[0] < 0.5 / 0.7 < share[1] < 1
-    worst = found["worst group"]
+    worst = mapping["worst group"]
     assert worst is not None
     assert worst[0] < 0.5 < worst[1]
     assert bands(value, drawn, "zero")[0][0] is None
@@ -103,5 +105,5 @@ def test_bands_hold_the_truth_at_parity_and_away_from_it(spread: float) -> None:
 def test_groups_without_a_right_answer_warn_of_nothing() -> None:
     random = np.random.default_rng(0)
     drawn = random.integers(0, 2, size=(50, 4)).astype(float)  # zeros, whose logarithm is infinite
-    (found,) = bands(np.array([0.5, 0.5, 0.5, 0.5]), drawn, "higher")
-    assert found[1] is not None
+    (result,) = bands(np.array([0.5, 0.5, 0.5, 0.5]), drawn, "higher")
+    assert result[1] is not None

@@ -72,12 +72,12 @@ def test_groups_of_clusters_give_nearly_the_same_acceleration() -> None:
 def test_draws_equal_to_the_value_count_one_half() -> None:
     drawn = np.repeat([0.4, 0.5, 0.6], (20, 60, 120))
     symmetric = np.array([0.4, 0.6])  # no acceleration
-    found = bca_levels(0.5, drawn, symmetric, np.ones(2), (0.025, 0.975))
+    result = bca_levels(0.5, drawn, symmetric, np.ones(2), (0.025, 0.975))
     lean = stats.norm.ppf((20 + 60 / 2) / 200)
     expected = stats.norm.cdf(2 * lean + stats.norm.ppf([0.025, 0.975]))
-    assert found is None  # the lower level is below what 200 draws show
-    found = bca_levels(0.5, np.repeat(drawn, 100), symmetric, np.ones(2), (0.025, 0.975))
-    assert found == pytest.approx(tuple(np.asarray(expected).tolist()))
+    assert result is None  # the lower level is below what 200 draws show
+    result = bca_levels(0.5, np.repeat(drawn, 100), symmetric, np.ones(2), (0.025, 0.975))
+    assert result == pytest.approx(tuple(np.asarray(expected).tolist()))
 
 
 def test_bca_is_left_to_percentiles_where_it_does_not_hold() -> None:
@@ -125,11 +125,11 @@ def test_enough_clusters_carry_no_warning() -> None:
 
 def test_the_interval_over_seeds_is_students() -> None:
     values = [0.61, 0.64, 0.60, 0.66, 0.63]
-    found = over_seeds(values)
+    result = over_seeds(values)
     expected = stats.t.interval(0.95, 4, np.mean(values), stats.sem(values))
-    assert found is not None
-    assert (found.low, found.high) == pytest.approx(expected)
-    assert not found.warning
+    assert result is not None
+    assert (result.low, result.high) == pytest.approx(expected)
+    assert not result.warning
     three = over_seeds(values[:3])
     assert three is not None
     assert three.warning == "only 3 seeds"
@@ -173,9 +173,9 @@ def test_stratified_draws_have_the_variance_of_their_strata(distinct: int) -> No
     values = random.integers(0, distinct, 180) + 5.0 * strata
     rows = distinct_rows(csr_array(np.stack([values, np.ones(180)], axis=1)), strata)
     assert rows.clusters == 180
-    found = resampled(mean, rows, draws=6000).drawn.var()
+    result = resampled(mean, rows, draws=6000).drawn.var()
     expected = sum(values[strata == s].var() * (strata == s).sum() for s in range(3)) / 180**2
-    assert found == pytest.approx(expected, rel=0.08)
+    assert result == pytest.approx(expected, rel=0.08)
 
 
 def test_strata_of_one_cluster_are_joined() -> None:
@@ -191,10 +191,14 @@ def test_strata_of_one_cluster_are_joined() -> None:
 )
 def test_the_error_of_an_end_is_how_far_it_moves_with_the_seed(clusters: int, method: str) -> None:
     rows = distinct_rows(csr_array(np.stack([skewed(clusters, 7), np.ones(clusters)], axis=1)))
-    found = [resampled(mean, rows, draws=1000, seed=seed).interval() for seed in range(150)]
-    assert all(one is not None and one.method == method for one in found)
+    results = [resampled(mean, rows, draws=1000, seed=seed).interval() for seed in range(150)]
+    assert all(item is not None and item.method == method for item in results)
     lows, highs, low_errors, high_errors = np.array(
-        [(one.low, one.high, one.low_error, one.high_error) for one in found if one is not None]
+        [
+            (item.low, item.high, item.low_error, item.high_error)
+            for item in results
+            if item is not None
+        ]
     ).T
     assert low_errors.mean() == pytest.approx(lows.std(), rel=0.2)
     assert high_errors.mean() == pytest.approx(highs.std(), rel=0.2)
@@ -208,10 +212,10 @@ def test_the_error_of_a_band_is_how_far_it_moves_with_the_seed() -> None:
             (float(low.min()), float(high.max()))
             for low, high in bands_at(np.zeros(5), drawn, (0.95, *around(1000)))
         )
-        found = banded(ends, inner, outer, 1000, 100)
-        assert found.high_error is not None
-        highs.append(found.high)
-        errors.append(found.high_error)
+        result = banded(ends, inner, outer, 1000, 100)
+        assert result.high_error is not None
+        highs.append(result.high)
+        errors.append(result.high_error)
     assert np.mean(errors) == pytest.approx(np.std(highs), rel=0.35)
 
 
@@ -232,11 +236,11 @@ def test_an_interval_without_width_says_so() -> None:
 
 
 def test_an_interval_is_cut_to_what_is_possible() -> None:
-    held = Interval(-0.1, 1.2, 0.95, BCA, 100, "", 0.01, 0.02)
-    assert held.within((0.0, 1.0)) == Interval(0.0, 1.0, 0.95, BCA, 100, "", 0.0, 0.0)
-    assert held.within((None, 1.0)) == Interval(-0.1, 1.0, 0.95, BCA, 100, "", 0.01, 0.0)
-    assert held.within((None, None)) is held
-    assert held.within(None) is held
+    content = Interval(-0.1, 1.2, 0.95, BCA, 100, "", 0.01, 0.02)
+    assert content.within((0.0, 1.0)) == Interval(0.0, 1.0, 0.95, BCA, 100, "", 0.0, 0.0)
+    assert content.within((None, 1.0)) == Interval(-0.1, 1.0, 0.95, BCA, 100, "", 0.01, 0.0)
+    assert content.within((None, None)) is content
+    assert content.within(None) is content
     assert Interval(0.2, 1.5, 0.95, "Wilson").within((0.0, 1.0)).high_error is None
     assert of_difference((0.0, 1.4)) == (-1.4, 1.4)
     assert of_difference((0.0, None)) == (None, None)

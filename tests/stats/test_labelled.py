@@ -48,16 +48,16 @@ samples = st.lists(
 @given(samples)
 @settings(deadline=None)
 def test_sums_by_cluster_and_part_are_a_slow_count(rows: list[tuple[int, int, float]]) -> None:
-    held = labelled(rows)
-    found = held.by_cluster(PARTS).toarray().reshape(-1, len(PARTS), 2)
-    assert held.by_part(PARTS) == pytest.approx(found.sum(axis=0))
-    expected = np.zeros_like(found)
-    for code, (_, label, value) in zip(held.clusters, rows, strict=True):
-        for place, part in enumerate(PARTS):
+    content = labelled(rows)
+    result = content.by_cluster(PARTS).toarray().reshape(-1, len(PARTS), 2)
+    assert content.by_part(PARTS) == pytest.approx(result.sum(axis=0))
+    expected = np.zeros_like(result)
+    for code, (_, label, value) in zip(content.clusters, rows, strict=True):
+        for index, part in enumerate(PARTS):
             if set(part) <= set(NAMES[label]):
-                expected[code, place] += (1.0, value)
-    np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(held.by_label().sum(axis=0), expected[:, 0].sum(axis=0))
+                expected[code, index] += (1.0, value)
+    np.testing.assert_array_equal(result, expected)
+    np.testing.assert_array_equal(content.by_label().sum(axis=0), expected[:, 0].sum(axis=0))
 
 
 @given(samples, st.integers(0, 100))
@@ -65,16 +65,16 @@ def test_sums_by_cluster_and_part_are_a_slow_count(rows: list[tuple[int, int, fl
 def test_permuting_keeps_the_whole_and_who_has_no_label(
     rows: list[tuple[int, int, float]], seed: int
 ) -> None:
-    held = labelled(rows)
+    content = labelled(rows)
     parts = [(), *NAMES[:3]]
-    whole = held.by_cluster(parts).toarray().sum(axis=0).reshape(-1, 2)
-    for sums in held.permuted(parts, 3, seed):
-        np.testing.assert_allclose(sums[0], whole[0])
-        if held.within:
-            np.testing.assert_allclose(sums[1:, 0], whole[1:, 0])
-    if held.within:
-        for labels in held.permuted_labels(3, seed):
-            assert ((labels == 3) == (held.labels == 3)).all()
+    full = content.by_cluster(parts).toarray().sum(axis=0).reshape(-1, 2)
+    for sums in content.permuted(parts, 3, seed):
+        np.testing.assert_allclose(sums[0], full[0])
+        if content.within:
+            np.testing.assert_allclose(sums[1:, 0], full[1:, 0])
+    if content.within:
+        for labels in content.permuted_labels(3, seed):
+            assert ((labels == 3) == (content.labels == 3)).all()
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_permuting_keeps_the_whole_and_who_has_no_label(
     ids=["fractions", "whole and large", "whole and small"],
 )
 def test_permuted_sums_are_exact_whatever_the_numbers(values: Floats) -> None:
-    held = labelled([(place // 3, place % 3, value) for place, value in enumerate(values)])
+    rows = labelled([(index // 3, index % 3, value) for index, value in enumerate(values)])
     parts = [(), *NAMES[:3]]
-    drawn = zip(held.permuted(parts, 4, 5), held.permuted_labels(4, 5), strict=True)
+    drawn = zip(rows.permuted(parts, 4, 5), rows.permuted_labels(4, 5), strict=True)
     for sums, labels in drawn:
         expected = [math.fsum(values), *(math.fsum(values[labels == at]) for at in range(3))]
         assert sums[:, 1].tolist() == pytest.approx(expected, rel=1e-14, abs=0)
@@ -96,27 +96,27 @@ def test_permuted_sums_are_exact_whatever_the_numbers(values: Floats) -> None:
 def test_rows_summed_a_few_clusters_at_a_time_are_those_of_all(
     rows: list[tuple[int, int, float]], ordered: bool
 ) -> None:
-    held = labelled(sorted(rows) if ordered else rows)
-    held = replace(held, strata=np.array([0, 0, 1, 1, 1])[: held.clusters.max() + 1])
-    whole = distinct_rows(held.by_cluster(PARTS), held.strata)
+    content = labelled(sorted(rows) if ordered else rows)
+    content = replace(content, strata=np.array([0, 0, 1, 1, 1])[: content.clusters.max() + 1])
+    full = distinct_rows(content.by_cluster(PARTS), content.strata)
     with pytest.MonkeyPatch.context() as patch:
         for module in (labelled_module, rows_module):
             patch.setattr(module, "ROWS", 2)
-        found = held.distinct(PARTS)
-        again = distinct_rows(held.by_cluster(PARTS), held.strata)
-    for one in (found, again):
-        np.testing.assert_array_equal(one.rows.toarray(), whole.rows.toarray())
-        assert one.counts.tolist() == whole.counts.tolist()
-        assert one.strata.tolist() == whole.strata.tolist()
+        result = content.distinct(PARTS)
+        again = distinct_rows(content.by_cluster(PARTS), content.strata)
+    for item in (result, again):
+        np.testing.assert_array_equal(item.rows.toarray(), full.rows.toarray())
+        assert item.counts.tolist() == full.counts.tolist()
+        assert item.strata.tolist() == full.strata.tolist()
 
 
 def test_sets_that_vary_are_permuted_within_and_others_across() -> None:
-    sets = labelled([(place // 3, place % 3, float(place)) for place in range(30)])
+    sets = labelled([(index // 3, index % 3, float(index)) for index in range(30)])
     assert sets.within
     for labels in sets.permuted_labels(5, 0):
         for cluster in range(10):
             assert sorted(labels[sets.clusters == cluster]) == [0, 1, 2]
-    people = labelled([(place // 3, place // 3 % 3, float(place)) for place in range(30)])
+    people = labelled([(index // 3, index // 3 % 3, float(index)) for index in range(30)])
     assert not people.within
     drawn = list(people.permuted_labels(5, 0))
     assert any((labels != people.labels).any() for labels in drawn)
@@ -134,10 +134,10 @@ def test_where_half_of_the_clusters_vary_labels_are_permuted_across() -> None:
 
 
 def test_questions_about_one_picture_move_together() -> None:
-    rows = [(place // 6, place // 2 % 3, 1.0) for place in range(60)]
-    held = labelled(rows, units=[place // 2 for place in range(60)])
-    assert held.within
-    for labels in held.permuted_labels(4, 1):
+    rows = [(index // 6, index // 2 % 3, 1.0) for index in range(60)]
+    content = labelled(rows, units=[index // 2 for index in range(60)])
+    assert content.within
+    for labels in content.permuted_labels(4, 1):
         assert (labels[0::2] == labels[1::2]).all()
 
 
@@ -146,17 +146,17 @@ def test_questions_about_one_picture_move_together() -> None:
 def test_shuffling_stays_in_its_block(rows: list[tuple[int, int]]) -> None:
     blocks, labels = (np.array(column) for column in zip(*rows, strict=True))
     order = np.argsort(blocks, kind="stable")
-    found = shuffled(labels, blocks, order, np.random.default_rng(0))
+    result = shuffled(labels, blocks, order, np.random.default_rng(0))
     for block in range(4):
-        assert sorted(found[blocks == block]) == sorted(labels[blocks == block])
+        assert sorted(result[blocks == block]) == sorted(labels[blocks == block])
 
 
 def test_shuffling_is_even() -> None:
     random = np.random.default_rng(0)
     blocks = np.array([0, 0, 0, 1, 1])
     seen = np.stack([shuffled(np.arange(5), blocks, np.arange(5), random) for _ in range(6000)])
-    for place in range(3):
-        assert np.bincount(seen[:, place], minlength=5)[:3] == pytest.approx(2000, rel=0.1)
+    for index in range(3):
+        assert np.bincount(seen[:, index], minlength=5)[:3] == pytest.approx(2000, rel=0.1)
     assert np.bincount(seen[:, 4], minlength=5)[3:] == pytest.approx(3000, rel=0.1)
 
 
@@ -173,10 +173,10 @@ def test_chance_counts_the_data_among_its_draws() -> None:
 
 
 def test_labels_are_numbered_as_they_sort() -> None:
-    held = Labels()
-    first = held.add((("gender", "male"),))
-    held.add(())
-    held.add((("gender", "female"),))
-    held.again(first)
-    assert held.codes().tolist() == [2, 0, 1, 2]
-    assert held.names == ((), (("gender", "female"),), (("gender", "male"),))
+    content = Labels()
+    first = content.add((("gender", "male"),))
+    content.add(())
+    content.add((("gender", "female"),))
+    content.again(first)
+    assert content.codes().tolist() == [2, 0, 1, 2]
+    assert content.names == ((), (("gender", "female"),), (("gender", "male"),))

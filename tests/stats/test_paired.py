@@ -62,7 +62,7 @@ def test_the_permutation_test_is_that_of_scipy() -> None:
     random = np.random.default_rng(0)
     sizes = random.integers(1, 6, 40)
     first, second = random.binomial(sizes, 0.5), random.binomial(sizes, 0.65)
-    (found,) = paired_sums(rate, sums(first, sizes), sums(second, sizes), swaps=20_000)
+    (result,) = paired_sums(rate, sums(first, sizes), sums(second, sizes), swaps=20_000)
 
     def statistic(a: Floats, b: Floats) -> float:
         return float((a.sum() - b.sum()) / sizes.sum())
@@ -71,33 +71,33 @@ def test_the_permutation_test_is_that_of_scipy() -> None:
         (second, first), statistic, permutation_type="samples", vectorized=False,
         n_resamples=8000, rng=np.random.default_rng(1),
     )  # fmt: skip
-    assert found.difference == pytest.approx(expected.statistic)
-    assert found.p == pytest.approx(expected.pvalue, abs=0.015)
+    assert result.difference == pytest.approx(expected.statistic)
+    assert result.p == pytest.approx(expected.pvalue, abs=0.015)
 
 
 def test_the_interval_and_the_detectable_difference_follow_the_standard_error() -> None:
     random = np.random.default_rng(3)
     ones = np.ones(2000)
     first, second = random.random(2000), random.random(2000)
-    (found,) = paired_sums(rate, sums(first, ones), sums(second, ones), draws=4000)
+    (result,) = paired_sums(rate, sums(first, ones), sums(second, ones), draws=4000)
     error = float(np.std(second - first, ddof=1) / np.sqrt(2000))
-    assert found.interval is not None
-    assert found.interval.high - found.interval.low == pytest.approx(2 * 1.96 * error, rel=0.06)
-    assert found.detectable == pytest.approx((1.959964 + 0.841621) * error, rel=0.04)
+    assert result.interval is not None
+    assert result.interval.high - result.interval.low == pytest.approx(2 * 1.96 * error, rel=0.06)
+    assert result.detectable == pytest.approx((1.959964 + 0.841621) * error, rel=0.04)
 
 
 def test_equal_evaluations_do_not_differ() -> None:
-    held = sums(np.arange(20) % 2, np.ones(20))
-    (found,) = paired_sums(rate, held, held)
-    assert (found.difference, found.p, found.detectable) == (0.0, 1.0, None)
+    content = sums(np.arange(20) % 2, np.ones(20))
+    (result,) = paired_sums(rate, content, content)
+    assert (result.difference, result.p, result.detectable) == (0.0, 1.0, None)
 
 
 def test_a_metric_that_is_not_defined_has_no_test() -> None:
-    held = csr_array(np.zeros((3, 2)))
+    content = csr_array(np.zeros((3, 2)))
     with np.errstate(invalid="ignore"):
-        (found,) = paired_sums(rate, held, held)
-    assert (found.difference, found.interval, found.p) == (None, None, None)
-    assert corrected([found]) == [found]
+        (result,) = paired_sums(rate, content, content)
+    assert (result.difference, result.interval, result.p) == (None, None, None)
+    assert corrected([result]) == [result]
 
 
 def test_a_metric_of_ranks_is_compared_by_the_same_test() -> None:
@@ -108,13 +108,13 @@ def test_a_metric_of_ranks_is_compared_by_the_same_test() -> None:
     codes = np.arange(n) // 2
 
     def value(weights: Floats) -> Floats:
-        found: Floats = (weights @ values / weights.sum(axis=1))[:, None]
-        return found
+        axi: Floats = (weights @ values / weights.sum(axis=1))[:, None]
+        return axi
 
     (ranks,) = paired_ranks(value, codes, swaps=8000)
-    by_cluster = [np.bincount(codes, weights=held) for held in (first, second)]
+    by_cluster = [np.bincount(codes, weights=content) for content in (first, second)]
     two = np.full(n // 2, 2.0)
-    (plain,) = paired_sums(rate, *(sums(held, two) for held in by_cluster), swaps=8000)
+    (plain,) = paired_sums(rate, *(sums(content, two) for content in by_cluster), swaps=8000)
     assert ranks.difference == pytest.approx(plain.difference)
     assert ranks.p == pytest.approx(plain.p, abs=0.02)
     assert ranks.interval is not None
@@ -123,8 +123,8 @@ def test_a_metric_of_ranks_is_compared_by_the_same_test() -> None:
 
 
 def means(weights: Floats, values: Floats) -> Floats:
-    found: Floats = (weights @ values / weights.sum(axis=1))[:, None]
-    return found
+    axi: Floats = (weights @ values / weights.sum(axis=1))[:, None]
+    return axi
 
 
 @pytest.mark.parametrize("chunk", [rows.CHUNK_BYTES, 2000], ids=["one chunk", "several"])
@@ -135,10 +135,10 @@ def test_every_swap_asked_for_is_made_and_no_other(
     monkeypatch.setattr(paired_module, "CHUNK_BYTES", chunk)
     # All clusters gain: no random swap reaches the difference, so p counts the swaps.
     ones, n = np.ones(60), 60
-    (found,) = paired_sums(
+    (result,) = paired_sums(
         rate, sums(np.zeros(n), ones), sums(np.arange(n) / n + 1, ones), swaps=swaps, draws=10
     )
-    assert found.p == 1 / (1 + swaps)
+    assert result.p == 1 / (1 + swaps)
     values = np.concatenate([np.zeros(n), np.ones(n)])
     (ranks,) = paired_ranks(
         lambda weights: means(weights, values), np.arange(n), swaps=swaps, draws=10
@@ -165,9 +165,9 @@ def test_where_swaps_are_cut_into_chunks_changes_nothing(monkeypatch: pytest.Mon
         )
         return [of_sums[0].p, of_ranks[0].p]
 
-    whole = both()
+    full = both()
     monkeypatch.setattr(paired_module, "CHUNK_BYTES", 3000)
-    assert both() == whole
+    assert both() == full
 
 
 def test_few_clusters_have_the_exact_p_value_of_all_their_swaps() -> None:
@@ -176,8 +176,8 @@ def test_few_clusters_have_the_exact_p_value_of_all_their_swaps() -> None:
     every = np.abs((second - first) @ signs)
     exact = float((every >= abs((second - first).sum())).mean())
     ones = np.full(8, 3.0)
-    (found,) = paired_sums(rate, sums(first, ones), sums(second, ones), swaps=20_000, draws=10)
-    assert found.p == pytest.approx(exact, abs=0.01)
+    (result,) = paired_sums(rate, sums(first, ones), sums(second, ones), swaps=20_000, draws=10)
+    assert result.p == pytest.approx(exact, abs=0.01)
 
 
 def test_the_difference_lies_between_what_two_values_of_the_range_allow() -> None:
@@ -201,9 +201,9 @@ def test_under_no_difference_small_p_values_are_rare() -> None:
         sizes = random.integers(1, 6, 50)
         luck = random.random(50)
         first, second = random.binomial(sizes, luck), random.binomial(sizes, luck)
-        (found,) = paired_sums(
+        (result,) = paired_sums(
             rate, sums(first, sizes), sums(second, sizes), swaps=400, draws=2, seed=trial
         )
-        assert found.p is not None
-        small += found.p <= 0.05
+        assert result.p is not None
+        small += result.p <= 0.05
     assert 6 <= small <= 34

@@ -124,12 +124,12 @@ class Ranks:
         given("ranks.make", options)
 
     def prepare(self, samples: Sequence[Any]) -> Any:
-        right = np.array([one.answer == one.target for one in samples], dtype=float)
+        right = np.array([sample.answer == sample.target for sample in samples], dtype=float)
         return given("ranks.prepare", right)
 
     def value(self, prepared: Any, weights: Any) -> Any:
-        found = weights @ prepared / np.maximum(weights.sum(axis=1), 1)
-        return given("ranks.value", found)
+        result = weights @ prepared / np.maximum(weights.sum(axis=1), 1)
+        return given("ranks.value", result)
 
 
 class Counts:
@@ -152,8 +152,8 @@ class Settled:
     """Each side's share of right answers."""
 
     def components(self, totals: Any) -> Any:
-        found = totals[..., 0] / np.maximum(totals[..., 1], 1)
-        return given("settled.components", found)
+        result = totals[..., 0] / np.maximum(totals[..., 1], 1)
+        return given("settled.components", result)
 
     def combine(self, components: Any) -> Any:
         return given("settled.combine", components.max(axis=-1))

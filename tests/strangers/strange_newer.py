@@ -21,7 +21,7 @@ def plot(request: Any) -> Any:
     return given("figure.call", Plot(_draw, {}, ("strange",)))
 
 
-def _draw(shown: Any) -> Any:
+def _draw(displayed: Any) -> Any:
     return given("figure.draw", SimpleNamespace(supxlabel=lambda *_, **__: None, savefig=_saved))
 
 

@@ -106,10 +106,10 @@ PLACES: list[tuple[str, Sequence[str], str, int]] = [
 def said(module: Any, command: Sequence[str], capfd: Any) -> tuple[int, str]:
     """Run a command and return its exit code and what it wrote to standard error."""
     if command is TABLE:
-        held = dict(module.FAULTS)
+        mapping = dict(module.FAULTS)
         module.FAULTS.clear()
         assert invoke(main, list(SUMS)) == 0
-        module.FAULTS.update(held)
+        module.FAULTS.update(mapping)
     if command is SOURCE:
         Path("harness.toml").write_text('profile = "full"\n[data]\nsource = "strange"\n')
     plugins.cache_clear()
@@ -146,10 +146,10 @@ def test_what_a_plugin_raises_is_one_message(  # noqa: PLR0917
     fault: str, place: str, command: Sequence[str], name: str, code: int, strange: Any, capfd: Any
 ) -> None:
     strange.FAULTS[place] = RAISED[fault]
-    found, err = said(strange, command, capfd)
+    result, err = said(strange, command, capfd)
     is_one_short_message(err)
     assert name in err
-    assert found == code
+    assert result == code
 
 
 NAN = float("nan")
@@ -244,10 +244,10 @@ def test_what_a_plugin_returns_wrongly_is_one_message(  # noqa: PLR0917
     capfd: Any,
 ) -> None:
     strange.FAULTS[place] = returns(value)
-    found, err = said(strange, command, capfd)
+    result, err = said(strange, command, capfd)
     is_one_short_message(err)
     assert message in err
-    assert found == code
+    assert result == code
 
 
 @pytest.mark.parametrize("value", [{1}, NAN, "\ud800"])
@@ -345,19 +345,19 @@ def test_blocks_already_answered_are_kept(
     strange: Any, capfd: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.evaluation.plan.BLOCK_IMAGES", 2)
-    asked: list[str] = []
+    requested: list[str] = []
 
     def fault(request: Any) -> None:
-        asked.append(request.id)
+        requested.append(request.id)
         if request.id == "3":
             raise ValueError("not this one")
 
     strange.FAULTS["strange_sums"] = fault
     assert said(strange, SUMS, capfd)[0] == 1
-    assert asked == ["0", "1", "2", "3"]
-    strange.FAULTS["strange_sums"] = lambda request: asked.append(request.id)
+    assert requested == ["0", "1", "2", "3"]
+    strange.FAULTS["strange_sums"] = lambda request: requested.append(request.id)
     assert said(strange, SUMS, capfd)[0] == 0
-    assert asked[4:] == ["2", "3", "4", "5"]
+    assert requested[4:] == ["2", "3", "4", "5"]
 
 
 def test_a_model_that_does_not_close_costs_no_answer(strange: Any, capfd: Any) -> None:
@@ -439,7 +439,7 @@ def test_what_a_hook_does_wrongly_costs_the_plugin(
     assert invoke(main, ["plugins", "--json"]) == 0
     out = capfd.readouterr().out
     assert "Traceback" not in out
-    (info,) = (one for one in plugins().infos if one.name == "strange")
+    (info,) = (item for item in plugins().infos if item.name == "strange")
     assert info.status == "failed"
     assert info.problem.startswith("harness_models r")
     assert len(info.problem) < 400

@@ -79,13 +79,13 @@ def sealed(strange: Any, capfd: pytest.CaptureFixture[str]) -> dict[str, str]:
 def test_each_newer_fault_is_one_message(
     sealed: dict[str, str], strange: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for place, fault, command, message in FAULTS:
+    for position, fault, command, message in FAULTS:
         strange.FAULTS.clear()
-        strange.FAULTS[place] = fault
+        strange.FAULTS[position] = fault
         code = invoke(main, [sealed.get(word, word) for word in command.split()])
         out, err = capfd.readouterr()
-        assert code == 2, (place, out, err)
-        assert message in err, place
+        assert code == 2, (position, out, err)
+        assert message in err, position
         assert err.count("error: ") == 1
         assert "plugin 'strange' of dist-strange 1.2" in err
         assert "Traceback" not in out + err

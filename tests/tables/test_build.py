@@ -351,7 +351,7 @@ def test_a_bias_whose_sign_depends_on_the_wording_is_marked_in_every_format() ->
     for form in ("csv", "json"):
         assert "sign changes" in render(plugins().formats()[form], table)
     unasked = build_table(
-        [one for one in records if not one.variant], options=TableOptions(duplicates="mean")
+        [item for item in records if not item.variant], options=TableOptions(duplicates="mean")
     )
     assert not any("sign changes" in note for note in unasked.notes)
 
@@ -360,7 +360,7 @@ def test_a_layout_that_shows_skew_alone_gets_the_share_of_yes_too_and_only_once(
     columns = (LayoutColumn("fairface", "MaxSkew@C", group="FairFace"), LayoutColumn("other"))
     layout = Layout(id="x", title="x", columns=columns)
     table = build_table([_skewed("a", 0.97), record("a", "other")], layout=layout)
-    assert [(one.over, one.label) for one in table.columns] == [
+    assert [(column.over, column.label) for column in table.columns] == [
         ("FairFace", "MaxSkew@C"), ("FairFace", "Yes rate"), ("OTHER", "Accuracy")
     ]  # fmt: skip
     declared = replace(layout, columns=(*columns[:1], LayoutColumn("fairface", "Yes rate")))

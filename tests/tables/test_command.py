@@ -14,33 +14,34 @@ from tests.runs import sealed
 from tests.tables.records import metric, record
 
 
-def write(folder: Path, one: EvaluationRecord) -> Path:
+def write(folder: Path, item: EvaluationRecord) -> Path:
     """Write a record as a sealed directory."""
     folder.mkdir(parents=True)
     evaluation: dict[str, Any] = {
         "format": FORMAT,
-        "fingerprint": one.fingerprint,
-        "settings": one.settings,
+        "fingerprint": item.fingerprint,
+        "settings": item.settings,
         "model": {
-            "id": one.model,
-            "fingerprint": one.model_fingerprint,
-            "options": one.model_options,
+            "id": item.model,
+            "fingerprint": item.model_fingerprint,
+            "options": item.model_options,
         },
         "task": {
-            "id": one.task,
-            "title": one.task_title,
-            "version": one.task_version,
-            "fingerprint": one.task_fingerprint,
-            "parts": one.task_parts,
-            "options": one.task_options,
+            "id": item.task,
+            "title": item.task_title,
+            "version": item.task_version,
+            "fingerprint": item.task_fingerprint,
+            "parts": item.task_parts,
+            "options": item.task_options,
         },
-        "images": one.images,
-        "marks": list(one.marks),
-        "counts": asdict(one.counts),
+        "images": item.images,
+        "marks": list(item.marks),
+        "counts": asdict(item.counts),
     }
     write_json(folder / "evaluation.json", evaluation)
     write_json(
-        folder / "metrics.json", {"metrics": [asdict(value) for value in one.metrics], "slices": []}
+        folder / "metrics.json",
+        {"metrics": [asdict(value) for value in item.metrics], "slices": []},
     )
     (folder / "samples.jsonl").write_text("", encoding="utf-8")
     (folder / "spec.yaml").write_text("", encoding="utf-8")
@@ -63,10 +64,10 @@ def test_by_default_the_results_folder_is_shown(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert invoke(main, ["leaderboard"]) == 0
-    said = capsys.readouterr().out
-    assert "echo" in said
-    assert "other" in said
-    assert "25.0" in said
+    output = capsys.readouterr().out
+    assert "echo" in output
+    assert "other" in output
+    assert "25.0" in output
 
 
 @pytest.mark.parametrize("name", ["table.md", "deep/table.json", "table.txt"])
@@ -85,7 +86,7 @@ def test_a_file_that_is_written_is_named(results: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (("--format", "markdown", "--out", "x.tex"), "'markdown' is not that of a .tex file"),
         (("--json", "--out", "x.md"), "'json' is not that of a .md file"),
@@ -98,10 +99,10 @@ def test_a_file_that_is_written_is_named(results: Path, capsys: pytest.CaptureFi
     ],
 )
 def test_a_format_that_does_not_fit_is_refused(
-    results: Path, flags: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+    results: Path, flags: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert invoke(main, ["leaderboard", *flags]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(Path().glob("x.*"))
 
 
@@ -133,9 +134,9 @@ def test_a_run_is_shown_by_its_name(results: Path, capsys: pytest.CaptureFixture
     (results / "runs").mkdir()
     write_json(results / "runs" / "mine.json", {"evaluations": ["evaluations/echo-raf_db"]})
     assert invoke(main, ["leaderboard", "mine", "--format", "plain"]) == 0
-    said = capsys.readouterr().out
-    assert "echo" in said
-    assert "other" not in said
+    output = capsys.readouterr().out
+    assert "echo" in output
+    assert "other" not in output
 
 
 def test_a_damaged_directory_is_named_and_left_out(
@@ -144,10 +145,10 @@ def test_a_damaged_directory_is_named_and_left_out(
     damaged = results / "evaluations" / "echo-raf_db" / "metrics.json"
     damaged.write_text(damaged.read_text(encoding="utf-8").replace("0.25", "0.99"), "utf-8")
     assert invoke(main, ["leaderboard", "--format", "plain"]) == 0
-    said = capsys.readouterr()
-    assert "left out" in said.err
-    assert "echo-raf_db" in said.err
-    assert "99.0" not in said.out
+    printed = capsys.readouterr()
+    assert "left out" in printed.err
+    assert "echo-raf_db" in printed.err
+    assert "99.0" not in printed.out
     assert invoke(main, ["leaderboard", "--format", "plain", "--strict"]) == 1
 
 
@@ -182,9 +183,9 @@ def test_a_shipped_layout_prints_its_table(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert invoke(main, ["leaderboard", "--layout", "socialfusion", "--format", "plain"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("Social perception tasks")
-    assert "No evaluation of hagridv2, gazefollow, jrdb_social." in said
+    output = capsys.readouterr().out
+    assert output.startswith("Social perception tasks")
+    assert "No evaluation of hagridv2, gazefollow, jrdb_social." in output
 
 
 def test_a_layout_file_names_its_runs(
@@ -253,8 +254,8 @@ def test_a_model_that_cannot_answer_a_task_is_not_missing(
     write(results / "evaluations" / "embeds", record("echo", "fairface_retrieval"))
     assert invoke(main, ["leaderboard", "--json"]) == 0
     value = json.loads(capsys.readouterr().out)
-    place = [column["task"] for column in value["columns"]].index("fairface_retrieval")
-    rows = {row["model"]: row["cells"][place] for row in value["sections"][0]["rows"]}
+    position = [column["task"] for column in value["columns"]].index("fairface_retrieval")
+    rows = {row["model"]: row["cells"][position] for row in value["sections"][0]["rows"]}
     assert rows["other"] is None
     assert rows["random"]["supported"] is False
 
@@ -281,12 +282,12 @@ def test_a_run_of_a_newer_format_is_named_with_what_to_do(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = results / "evaluations" / "echo-raf_db" / "seal.json"
-    held = json.loads(path.read_text(encoding="utf-8"))
-    write_json(path, held | {"format": FORMAT + 1})
+    content = json.loads(path.read_text(encoding="utf-8"))
+    write_json(path, content | {"format": FORMAT + 1})
     assert invoke(main, ["leaderboard", "--format", "plain", "--strict"]) == 1
-    said = capsys.readouterr().err
-    assert f"written in format {FORMAT + 1}" in said
-    assert "upgrade social-harness" in said
+    errors = capsys.readouterr().err
+    assert f"written in format {FORMAT + 1}" in errors
+    assert "upgrade social-harness" in errors
 
 
 def test_nan_in_a_record_is_printed_nowhere(
@@ -300,8 +301,8 @@ def test_nan_in_a_record_is_printed_nowhere(
     seal(folder)
     for form in ("plain", "json", "markdown", "latex", "csv", "csv_wide", "html"):
         assert invoke(main, ["leaderboard", "--format", form]) == 0
-        said = capsys.readouterr().out
-        assert "nan" not in said.lower()
+        output = capsys.readouterr().out
+        assert "nan" not in output.lower()
     assert invoke(main, ["leaderboard", "--tasks", "raf_db", "--format", "plain"]) == 0
     assert "undefined" in capsys.readouterr().out
 
@@ -315,11 +316,11 @@ def test_ties_are_marked_by_a_paired_test(
     monkeypatch.chdir(tmp_path)
     faces = ["happiness", "fear"] * 20
     for model, wrong in (("good", 0), ("close", 1), ("far", 30)):
-        given = [
+        arguments = [
             sealed.sample(str(n), face, "anger" if n < wrong else face)
             for n, face in enumerate(faces)
         ]
-        sealed.write(tmp_path / "results" / "evaluations" / model, given, model=model)
+        sealed.write(tmp_path / "results" / "evaluations" / model, arguments, model=model)
     assert invoke(main, ["leaderboard", "--ties", "--json"]) == 0
     value = json.loads(capsys.readouterr().out)
     rows = value["sections"][0]["rows"]
@@ -340,15 +341,15 @@ def test_shared_samples_make_one_section(
     sealed.write(folder / "whole", sealed.answers({0: "fear"}), model="whole")
     sealed.write(folder / "few", sealed.answers()[1:], model="few", marks=["limited"])
     assert invoke(main, ["leaderboard", "--format", "plain"]) == 0
-    said = capsys.readouterr()
-    assert "Not comparable" in said.out
-    assert "--intersect" in said.err
+    printed = capsys.readouterr()
+    assert "Not comparable" in printed.out
+    assert "--intersect" in printed.err
     assert invoke(main, ["leaderboard", "--format", "plain", "--intersect"]) == 0
-    said = capsys.readouterr()
-    assert "Not comparable" not in said.out
-    assert "5 samples" in said.out
-    assert "100.0* (L)" in said.out
-    assert "--intersect" not in said.err
+    printed = capsys.readouterr()
+    assert "Not comparable" not in printed.out
+    assert "5 samples" in printed.out
+    assert "100.0* (L)" in printed.out
+    assert "--intersect" not in printed.err
 
 
 def test_tasks_without_the_metric_that_is_shown_are_named(
@@ -393,11 +394,11 @@ def test_robustness_is_of_the_tasks_that_are_named(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for task in ("pisc_fine", "raf_db"):
-        asked = record("echo", task, metric(0.5), variant="paraphrase 1", fingerprint=task,
+        requested = record("echo", task, metric(0.5), variant="paraphrase 1", fingerprint=task,
                        lineage=task, task_parts={"variant": "paraphrase 1"})  # fmt: skip
-        asked = replace(asked, task_parts={**record("echo", task).task_parts,
+        requested = replace(requested, task_parts={**record("echo", task).task_parts,
                                            "variant": "paraphrase 1"})  # fmt: skip
-        write(results / "evaluations" / f"varied-{task}", asked)
+        write(results / "evaluations" / f"varied-{task}", requested)
     command = ["leaderboard", str(results), "--robustness", "--format", "plain"]
     assert invoke(main, command) == 0
     out = capsys.readouterr().out

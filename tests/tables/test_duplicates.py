@@ -67,8 +67,8 @@ def test_a_mean_of_which_one_number_is_undefined_is_undefined() -> None:
 
 
 def test_marks_and_losses_of_all_seeds_stand_beside_a_mean() -> None:
-    one = seeded(0, 0.2, marks=("errored",), counts=Counts(40, 39, 1, 4, 0, 20))
-    table = build_table([one, seeded(1, 0.4)], options=TableOptions(duplicates="mean"))
+    item = seeded(0, 0.2, marks=("errored",), counts=Counts(40, 39, 1, 4, 0, 20))
+    table = build_table([item, seeded(1, 0.4)], options=TableOptions(duplicates="mean"))
     cell = table.rows[0].cells[0]
     assert cell is not None
     assert (cell.marks, cell.errors, cell.n) == (("errored",), 1, 39)
@@ -79,8 +79,8 @@ def test_the_newest_is_taken_by_its_clock(tmp_path: Path) -> None:
     for name, day, value in (("new", "2026-02-01", 0.4), ("old", "2026-01-01", 0.2)):
         folder = tmp_path / name
         folder.mkdir()
-        said = json.dumps({"finished": f"{day}T00:00:00+00:00"})
-        (folder / "timings.json").write_text(said, encoding="utf-8")
+        message = json.dumps({"finished": f"{day}T00:00:00+00:00"})
+        (folder / "timings.json").write_text(message, encoding="utf-8")
         records.append(record("a", "x", metric(value), directory=folder))
     table = build_table(records, options=TableOptions(duplicates="newest"))
     assert [cell.value for row in table.rows for cell in row.cells if cell] == [pytest.approx(40)]

@@ -17,7 +17,7 @@ ODD = "a|b `c` \\d <b>e</b> [bold]f[/] *g* _h_\nnext\x1b[31m & ~i~"
 
 
 def written(form: str, table: Table) -> str:
-    text = load_target(next(one for one in FORMATS if one.id == form))(table)
+    text = load_target(next(item for item in FORMATS if item.id == form))(table)
     assert isinstance(text, str)
     return text
 
@@ -34,13 +34,13 @@ def odd_table() -> Table:
 
 def cells_of(line: str) -> list[str]:
     """Split a Markdown row at the bars that are not escaped."""
-    cells, held, escaped = [], "", False
+    cells, content, escaped = [], "", False
     for letter in line.strip():
         if letter == "|" and not escaped:
-            cells.append(held)
-            held = ""
+            cells.append(content)
+            content = ""
         else:
-            held += letter
+            content += letter
         escaped = letter == "\\" and not escaped
     return [cell.strip() for cell in cells[1:]]
 
@@ -72,7 +72,7 @@ def test_a_terminal_shows_markup_in_names_as_text() -> None:
     assert "\x1b[31m" not in text
 
 
-@pytest.mark.parametrize("form", [one.id for one in FORMATS])
+@pytest.mark.parametrize("form", [item.id for item in FORMATS])
 def test_the_same_records_give_the_same_bytes(form: str) -> None:
     assert written(form, odd_table()) == written(form, odd_table())
 

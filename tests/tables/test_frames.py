@@ -58,18 +58,18 @@ def test_a_table_gives_a_row_for_each_number(result: RunResult) -> None:
 
 
 def test_a_notebook_shows_the_table(result: RunResult) -> None:
-    shown = result._repr_html_()
-    assert shown is not None
-    assert "<table>" in shown
-    assert "random" in shown
-    assert "<script" not in shown
+    displayed = result._repr_html_()
+    assert displayed is not None
+    assert "<table>" in displayed
+    assert "random" in displayed
+    assert "<script" not in displayed
 
 
 def test_a_console_shows_no_wall_of_records(result: RunResult) -> None:
     assert len(repr(result)) < 1000
-    shown = repr(harness.leaderboard(result.records))
-    assert "random" in shown
-    assert "Column(" not in shown
+    displayed = repr(harness.leaderboard(result.records))
+    assert "random" in displayed
+    assert "Column(" not in displayed
 
 
 def test_columns_of_several_types_become_json() -> None:

@@ -55,17 +55,17 @@ def test_a_shipped_layout_says_in_its_title_and_caption_nothing_of_the_rows() ->
         re.IGNORECASE,
     )
     for name in layout_names():
-        held = load_layout(name)
-        assert not of_rows.search(held.title), held.title
-        assert not of_rows.search(held.caption), held.caption
+        layout = load_layout(name)
+        assert not of_rows.search(layout.title), layout.title
+        assert not of_rows.search(layout.caption), layout.caption
 
 
 def test_every_shipped_layout_loads() -> None:
     assert {"asd_ablation", "asd_main", "socialfusion"} <= set(layout_names())
     for name in layout_names():
-        held = load_layout(name)
-        assert held.id == name
-        assert held.looks.label == name
+        layout = load_layout(name)
+        assert layout.id == name
+        assert layout.looks.label == name
 
 
 def test_reported_numbers_stand_apart_with_their_source_and_no_rank() -> None:
@@ -125,8 +125,8 @@ def test_rows_come_in_groups_and_order_and_the_rest_last(tmp_path: Path) -> None
         record("ours", "x", model_options={"size": 2}),
         record("ours", "y", model_options={"size": 1}),
     ]
-    held = layout(tmp_path, text)
-    assert groups(build_table(records, layout=held)) == [
+    content = layout(tmp_path, text)
+    assert groups(build_table(records, layout=content)) == [
         ("Ours", "Best of ours"),
         ("Baselines", "random"),
         ("Others", "else"),
@@ -144,8 +144,8 @@ def test_ranks_can_be_within_groups(tmp_path: Path) -> None:
     records = [record(n, "x", metric(v)) for n, v in (("a1", 0.9), ("a2", 0.8), ("b1", 0.1))]
     together = build_table(records, layout=layout(tmp_path, TWO + rows))
     apart = build_table(records, layout=layout(tmp_path, TWO + rows + "rank: group\n"))
-    said = [[row.cells[0].rank for row in t.rows if row.cells[0]] for t in (together, apart)]
-    assert said == [["best", "second", ""], ["best", "second", ""]]
+    messages = [[row.cells[0].rank for row in t.rows if row.cells[0]] for t in (together, apart)]
+    assert messages == [["best", "second", ""], ["best", "second", ""]]
     more = [*records, record("b2", "x", metric(0.2))]
     apart = build_table(more, layout=layout(tmp_path, TWO + rows + "rank: group\n"))
     assert [row.cells[0].rank for row in apart.rows if row.cells[0]] == [
@@ -179,11 +179,11 @@ def test_a_row_of_several_models_and_its_transfer(tmp_path: Path) -> None:
 
 
 def test_two_evaluations_for_a_labelled_row_ask_for_a_rule(tmp_path: Path) -> None:
-    held = layout(tmp_path, TWO + "rows: [{label: All, match: [{model: '*'}]}]\n")
+    content = layout(tmp_path, TWO + "rows: [{label: All, match: [{model: '*'}]}]\n")
     records = [record("a", "x", metric(0.2)), record("b", "x", metric(0.4))]
     with pytest.raises(UserError, match="two different evaluations of 'All'"):
-        build_table(records, layout=held)
-    table = build_table(records, layout=held, options=TableOptions(duplicates="mean"))
+        build_table(records, layout=content)
+    table = build_table(records, layout=content, options=TableOptions(duplicates="mean"))
     assert [cell.value for cell in table.rows[0].cells if cell] == [pytest.approx(30)]
 
 
@@ -191,7 +191,7 @@ def test_two_evaluations_for_a_labelled_row_ask_for_a_rule(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("more", "place", "said"),
+    ("more", "place", "message"),
     [
         ("colour: red\n", ":6:1", "unknown key 'colour'"),
         ("rank: best\n", ":6:7", "rank"),
@@ -202,9 +202,9 @@ def test_two_evaluations_for_a_labelled_row_ask_for_a_rule(tmp_path: Path) -> No
     ],
 )
 def test_a_mistake_is_named_with_its_place(
-    tmp_path: Path, more: str, place: str, said: str
+    tmp_path: Path, more: str, place: str, message: str
 ) -> None:
-    with pytest.raises(UserError, match=said) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         layout(tmp_path, TWO + more)
     assert caught.value.where is not None
     assert caught.value.where.endswith(f"layout.yaml{place}")
@@ -262,12 +262,12 @@ def test_the_examples_of_the_page_are_valid(tmp_path: Path) -> None:
     mine, somebody = blocks
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / "somebody.yaml").write_text(somebody, encoding="utf-8")
-    held = layout(tmp_path, mine)
+    content = layout(tmp_path, mine)
     records = [
         record("faces_1", "raf_db", metric(0.5), metric(0.4, column="Mean class acc.", main=False)),
         record("socialfusion", "hagridv2", model_options={"size": 2}),
         record("else", "hagridv2"),
     ]
-    table = build_table(records, layout=held)
+    table = build_table(records, layout=content)
     assert [row.model for row in table.rows] == ["joint", "alone"]
     assert table.reported[0].rows[0].model == "Their model"

@@ -91,10 +91,10 @@ def test_rows_that_are_not_comparable_are_ranked_apart() -> None:
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=8))
 def test_ranks_follow_the_order_of_the_values(values: list[float]) -> None:
-    found = ranks(build_table([record(f"m{n}", "x", metric(v)) for n, v in enumerate(values)]))
+    result = ranks(build_table([record(f"m{n}", "x", metric(v)) for n, v in enumerate(values)]))
     ordered = sorted({value * 100.0 for value in values}, reverse=True)
     wanted = {ordered[0]: "best"} | ({ordered[1]: "second"} if len(ordered) > 1 else {})
-    assert found == {f"m{n}": wanted.get(v * 100.0, "") for n, v in enumerate(values)}
+    assert result == {f"m{n}": wanted.get(v * 100.0, "") for n, v in enumerate(values)}
 
 
 # --- tied with the best ---------------------------------------------------------------------------

@@ -38,8 +38,8 @@ class Inline:
 
     def start(self, order: WorkOrder) -> None:
         self.order = order
-        for place in range(self.number):
-            self.join(str(place + 1))
+        for index in range(self.number):
+            self.join(str(index + 1))
 
     def join(self, name: str) -> None:
         assert self.order is not None
@@ -58,8 +58,8 @@ class Inline:
         self.said.extend(answer)
 
     def events(self, timeout: float) -> Sequence[Event]:  # noqa: ARG002  the contract
-        said, self.said = list(self.said), deque()
-        return said
+        message, self.said = list(self.said), deque()
+        return message
 
     def alive(self) -> int:
         return len(self.workers) - len(self.stopped)
@@ -79,5 +79,5 @@ class Inline:
         return [(request.evaluation, request.block) for _, request in self.requests]
 
 
-def options_of(**given: Json) -> Mapping[str, Json]:
-    return {"workers": 2, "gpus": None, "patience": 60, **given}
+def options_of(**keywords: Json) -> Mapping[str, Json]:
+    return {"workers": 2, "gpus": None, "patience": 60, **keywords}

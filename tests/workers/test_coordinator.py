@@ -52,13 +52,13 @@ def plan_of(results: str, executor: Inline | None = None, **options: Any) -> Any
 
 
 def sealed(results: str) -> dict[str, bytes]:
-    found = {
+    actual = {
         f"{seal.parent.parent.name}/{name}": (seal.parent / name).read_bytes()
         for seal in Path(results).rglob("seal.json")
         for name in (*SEALED, "seal.json")
     }
-    assert found
-    return found
+    assert actual
+    return actual
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 5])
@@ -124,7 +124,7 @@ def test_workers_that_never_load_the_model_end_the_run(faces: Faces) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda terms: terms["versions"].update(numpy="0.1"), "version of numpy"),
         (lambda terms: terms.update({"device type": "cuda"}), "device type (cpu there, cuda here)"),
@@ -136,7 +136,7 @@ def test_workers_that_never_load_the_model_end_the_run(faces: Faces) -> None:
     ],
 )
 def test_a_worker_that_differs_is_refused_and_the_part_is_named(
-    faces: Faces, change: Callable[[Any], object], said: str
+    faces: Faces, change: Callable[[Any], object], message: str
 ) -> None:
     faces(200)
     plan_of("one").run()
@@ -151,7 +151,7 @@ def test_a_worker_that_differs_is_refused_and_the_part_is_named(
     plan_of("many", executor).run(reporter)
     assert sealed("many") == sealed("one")
     (note,) = [note for note in reporter.said if note.startswith("worker 2 is refused")]
-    assert said in note
+    assert message in note
     assert executor.stopped == ["2"]
     assert {name for name, _ in executor.requests} == {"1"}
 
@@ -258,9 +258,9 @@ def test_a_block_that_straggles_is_asked_twice_and_the_first_answer_counts(
     plan_of("many", executor).run(reporter)
     assert sorted(executor.blocks()).count((0, 6)) == 2
     assert reporter.samples == 450
-    many, one = sealed("many"), sealed("one")
-    assert many["raf_db/samples.jsonl"] == one["raf_db/samples.jsonl"]
-    assert (many == one) == (not changed)  # otherwise a mark says so
+    many, item = sealed("many"), sealed("one")
+    assert many["raf_db/samples.jsonl"] == item["raf_db/samples.jsonl"]
+    assert (many == item) == (not changed)  # otherwise a mark says so
     assert (b"mixed workers" in many["raf_db/evaluation.json"]) == changed
     differs = [note for note in reporter.said if "answers differ; the first one is kept" in note]
     assert len(differs) == changed
@@ -329,14 +329,14 @@ def test_a_worker_that_cannot_plan_says_why(faces: Faces) -> None:
     executor = Inline(1)
     plan_of("r", executor).run()
     assert executor.order is not None
-    for change, said in (
+    for change, message in (
         ({"model": "elsewhere"}, "unknown model 'elsewhere'"),
         ({"options": {**executor.order.options, "data": {"raf_db": "gone"}}}, "gone"),
     ):
         worker, event = begin("far", replace(executor.order, **change))
         assert worker is None
         assert isinstance(event, Refused)
-        assert said in event.reason
+        assert message in event.reason
 
 
 def test_a_file_system_without_locks_is_written_all_the_same(

@@ -19,7 +19,7 @@ RUN = ("run", "--model", "random", "--tasks", "raf_db", "--data", "raf_db=raf", 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--on", "proceses"), "unknown executor 'proceses'"),
         (("--on", "proceses"), "did you mean 'processes'?"),
@@ -38,7 +38,7 @@ def test_wrong_words_are_one_message(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],
-    said: str,
+    message: str,
 ) -> None:
     faces(5)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
@@ -46,7 +46,7 @@ def test_wrong_words_are_one_message(
         entry([*RUN, *arguments])
     err = capsys.readouterr().err
     assert ended.value.code == 2
-    assert said in err
+    assert message in err
     assert "Traceback" not in err
     assert not Path("r").exists()
 

@@ -39,7 +39,7 @@ def workers_named(text: bytes, folder: Path) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("engine", "arguments", "said"),
+    ("engine", "arguments", "message"),
     [
         ("slurm", ("-e", "workers=1"), "this machine has no sbatch"),
         ("slurm", ("-e", "partitin=x"), "did you mean 'partition' or"),
@@ -60,44 +60,46 @@ def test_what_is_not_there_is_one_message(  # noqa: PLR0917
     tmp_path: Path,
     engine: str,
     arguments: tuple[str, ...],
-    said: str,
+    message: str,
 ) -> None:
     """Where the engine is not installed, the message says how to install it."""
     faces(5)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    of_options = "did you mean" in said or "less than" in said
+    of_options = "did you mean" in message or "less than" in message
     missing = not is_installed(MODULES[engine]) and not of_options
     with pytest.raises(SystemExit) as ended:
         entry([*RUN, "--on", engine, *arguments])
     err = capsys.readouterr().err
     assert ended.value.code == 2
-    assert (f"pip install 'social-harness-executor-{engine}[{engine}]'" if missing else said) in err
+    assert (
+        f"pip install 'social-harness-executor-{engine}[{engine}]'" if missing else message
+    ) in err
     assert "Traceback" not in err
     assert not Path("r").exists()
 
 
 @pytest.mark.parametrize(
-    ("visible", "given"), [("2,3", "2"), ("0,1,4", "0,1"), ("GPU-a,GPU-b", "must hold numbers")]
+    ("visible", "arguments"), [("2,3", "2"), ("0,1,4", "0,1"), ("GPU-a,GPU-b", "must hold numbers")]
 )
 def test_jobs_on_this_machine_see_the_gpus_that_their_command_sees(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, visible: str, given: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, visible: str, arguments: str
 ) -> None:
     pytest.importorskip("submitit")
     from harness_executor_slurm import OPTIONS
     from harness_executor_slurm.jobs import Slurm
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    number = given.count(",") + 1
+    number = arguments.count(",") + 1
     options = parse_options(OPTIONS, {"cluster": "local", "gpus": number}, owner="")
-    if "numbers" in given:
-        with pytest.raises(UserError, match=given):
+    if "numbers" in arguments:
+        with pytest.raises(UserError, match=arguments):
             Slurm(options)
         return
     slurm = Slurm(options)
     executor = slurm._executor(tmp_path)
     executor.update_parameters(**slurm._parameters())
-    assert executor.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() == given
+    assert executor.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() == arguments
 
 
 @pytest.mark.slow
@@ -142,10 +144,10 @@ def test_actors_of_ray_on_fake_gpus_that_are_killed(
     faces(450)
     ports = []
     sockets = [socket.socket() for _ in range(6)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-        ports.append(one.getsockname()[1])
-        one.close()
+    for item in sockets:
+        item.bind(("127.0.0.1", 0))
+        ports.append(item.getsockname()[1])
+        item.close()
     flags = (
         *("--port", "--node-manager-port", "--dashboard-agent-grpc-port"),
         *("--dashboard-agent-listen-port", "--metrics-export-port", "--runtime-env-agent-port"),

@@ -44,21 +44,22 @@ def whole(command: Command, tmp_path: Path) -> dict[str, bytes]:
 
 def test_processes_leave_the_bytes_of_one(faces: Faces, tmp_path: Path) -> None:
     faces(200)
-    asked = {"data": {"raf_db": "raf"}, "limit": 150}
-    harness.run("random", "raf_db", results="one", **asked)  # type: ignore[arg-type]
+    requested = {"data": {"raf_db": "raf"}, "limit": 150}
+    harness.run("random", "raf_db", results="one", **requested)  # type: ignore[arg-type]
     harness.run(
         "random", "raf_db", results="two", on="processes",
-        executor_options={"workers": 2}, **asked,  # type: ignore[arg-type]
+        executor_options={"workers": 2}, **requested,  # type: ignore[arg-type]
     )  # fmt: skip
     assert sealed_files(tmp_path / "one") == sealed_files(tmp_path / "two")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "said"), [(signal.SIGKILL, "ended by SIGKILL"), (signal.SIGSTOP, "no sign of life")]
+    ("number", "message"),
+    [(signal.SIGKILL, "ended by SIGKILL"), (signal.SIGSTOP, "no sign of life")],
 )
 def test_a_worker_that_is_killed_or_stopped(
-    faces: Faces, tmp_path: Path, command: Command, number: int, said: str
+    faces: Faces, tmp_path: Path, command: Command, number: int, message: str
 ) -> None:
     faces(450)
     process = command("r", *ON, "-e", "patience=4", LOOKER_SLEEPS="1")
@@ -66,7 +67,7 @@ def test_a_worker_that_is_killed_or_stopped(
     os.kill(children(process.pid)[0], number)
     text = output(process)
     assert process.returncode == 0, text
-    assert said in text
+    assert message in text
     assert sealed_files(tmp_path / "r") == whole(command, tmp_path)
 
 
@@ -112,10 +113,10 @@ def test_a_model_that_dies_on_one_block_costs_that_block(
 @pytest.mark.torch
 @pytest.mark.parametrize("number", [2, 3, 5])
 def test_a_trained_model_by_any_number_of_workers(tmp_path: Path, number: int) -> None:
-    asked = {"limit": 150, "deterministic": True}
-    harness.run("socialfusion", "raf_db", results=tmp_path / "one", **asked)  # type: ignore[arg-type]
+    requested = {"limit": 150, "deterministic": True}
+    harness.run("socialfusion", "raf_db", results=tmp_path / "one", **requested)  # type: ignore[arg-type]
     harness.run(
         "socialfusion", "raf_db", results=tmp_path / "many", on="processes",
-        executor_options={"workers": number}, **asked,  # type: ignore[arg-type]
+        executor_options={"workers": number}, **requested,  # type: ignore[arg-type]
     )  # fmt: skip
     assert sealed_files(tmp_path / "one") == sealed_files(tmp_path / "many")

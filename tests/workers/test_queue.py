@@ -38,8 +38,8 @@ def test_blocks_are_asked_early_while_the_check_is_made_as_if_it_found_nothing()
 def test_few_samples_are_answered_early() -> None:
     blocks = BlockQueue()
     blocks.open(0, range(5), [MOST_EARLY // 2] * 5, None)
-    asked = [blocks.next(), blocks.next(), blocks.next(), blocks.next()]
-    assert [item and item.early for item in asked] == [False, True, True, None]
+    questions = [blocks.next(), blocks.next(), blocks.next(), blocks.next()]
+    assert [item and item.early for item in questions] == [False, True, True, None]
 
 
 def test_a_check_that_found_nothing_to_check_is_made_on_the_next_block() -> None:

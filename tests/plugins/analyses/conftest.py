@@ -28,8 +28,8 @@ def by_workers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Inline]:
 
     def start(number: int, *arguments: object, kind: type[Inline] = Inline) -> Inline:
         executor = kind(number, *arguments)  # type: ignore[arg-type]
-        found = FoundExecutor(EXECUTORS[0], executor, number)
-        monkeypatch.setattr("harness_analyses.api.find_executor", lambda *_: found)
+        result = FoundExecutor(EXECUTORS[0], executor, number)
+        monkeypatch.setattr("harness_analyses.api.find_executor", lambda *_: result)
         return executor
 
     return start
@@ -46,14 +46,14 @@ def trained(built: Path, tmp_path: Path) -> Callable[..., Path]:
 
     def make(*parts: str) -> Path:
         model = SocialFusion({"path": str(built / "saved")}).load_model(Runtime(device="cpu"))
-        what = Trained(parts)
-        prepare(model, what)
+        subject = Trained(parts)
+        prepare(model, subject)
         with torch.no_grad():
             for part in parts:
                 for weight in model.parts()[part].parameters():
                     weight.add_(0.5)
         folder = tmp_path / "-".join(parts)
-        save(model, what, folder)
+        save(model, subject, folder)
         record = {
             "format": 1,
             "model": {"identity": {}},

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.torch
 @pytest.fixture
 def strange(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Encoder]]:
     """Return a function that finds ``strange:one`` with a plugin that finds as it is told."""
-    told: list[Callable[..., Any]] = []
+    messages: list[Callable[..., Any]] = []
 
     @hookimpl
     def harness_encoders() -> list[EncoderDescriptor]:
@@ -31,7 +31,7 @@ def strange(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Encoder]]
         return [EncoderDescriptor(id="strange", target=target, summary="", forms=("strange:N",))]
 
     def as_told(asked: EncoderRequest) -> Any:
-        return told[-1](asked)
+        return messages[-1](asked)
 
     module: Any = types.ModuleType("strange_encoders")
     module.harness_encoders, module.find = harness_encoders, as_told
@@ -47,7 +47,7 @@ def strange(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Encoder]]
     )
 
     def find(how: Callable[..., Any], name: str = "strange:one") -> Encoder:
-        told.append(how)
+        messages.append(how)
         nothing: Any = None
         return find_encoder(name, nothing, Runtime(device="cpu"), nothing)
 
@@ -63,17 +63,19 @@ def test_what_is_not_installed_says_what_is(strange: Callable[..., Encoder]) -> 
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "message"),
     [
-        (lambda asked: asked.nothing, "raised in find"),
-        (lambda asked: asked.name, "returned str 'strange:one' from find, not an Encoder"),
-        (lambda asked: Encoder(asked.name, {"a": {1}}, print), "identity that is not plain data"),  # type: ignore[dict-item]
-        (lambda asked: Encoder(asked.name, {}, lambda: 1), "loads int 1, not a Tower"),
-        (lambda asked: Encoder(asked.name, {}, lambda: 1 // 0), "raised in load"),
+        (lambda wanted: wanted.nothing, "raised in find"),
+        (lambda wanted: wanted.name, "returned str 'strange:one' from find, not an Encoder"),
+        (lambda wanted: Encoder(wanted.name, {"a": {1}}, print), "identity that is not plain data"),  # type: ignore[dict-item]
+        (lambda wanted: Encoder(wanted.name, {}, lambda: 1), "loads int 1, not a Tower"),
+        (lambda wanted: Encoder(wanted.name, {}, lambda: 1 // 0), "raised in load"),
     ],
 )
 def test_one_that_breaks_its_contract_is_named(
-    strange: Callable[..., Encoder], how: Callable[..., Any], said: str
+    strange: Callable[..., Encoder], how: Callable[..., Any], message: str
 ) -> None:
-    with pytest.raises(PluginError, match=f"encoder 'strange' .*{said}|encoder 'strange' {said}"):
+    with pytest.raises(
+        PluginError, match=f"encoder 'strange' .*{message}|encoder 'strange' {message}"
+    ):
         strange(how).load()

@@ -37,9 +37,9 @@ def test_rows_come_in_the_order_asked(
 ) -> None:
     made = store(tmp_path_factory.mktemp("f"))
     for column in (ONE, OTHER):
-        found = made.matrix(column, keys)
-        assert found.dtype == np.float32
-        np.testing.assert_array_equal(found, [vector(key, column) for key in keys])
+        result = made.matrix(column, keys)
+        assert result.dtype == np.float32
+        np.testing.assert_array_equal(result, [vector(key, column) for key in keys])
 
 
 def test_encoders_and_columns_are_kept_apart(tmp_path: Path) -> None:

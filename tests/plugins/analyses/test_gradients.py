@@ -37,32 +37,32 @@ def losses(layers: Any) -> list[Any]:
 
 
 def by_autograd(layers: Any) -> list[Any]:
-    found = []
+    collected = []
     for loss in losses(layers):
-        held = torch.autograd.grad(loss, list(layers.parameters()))
-        found.append(torch.cat([one.reshape(-1) for one in held]).numpy())
-    return found
+        content = torch.autograd.grad(loss, list(layers.parameters()))
+        collected.append(torch.cat([item.reshape(-1) for item in content]).numpy())
+    return collected
 
 
 def by_sketch(layers: Any, size: int) -> tuple[list[Any], Any]:
     from harness_analyses.sketching import Sketcher
 
     sketcher = Sketcher(list(layers.named_parameters()), size, 0)
-    found = []
+    collected = []
     for loss in losses(layers):
         loss.backward()
-        found.append(sketcher.take())
+        collected.append(sketcher.take())
     sketcher.close()
-    return found, sketcher
+    return collected, sketcher
 
 
 @pytest.mark.parametrize("size", [0, 403, 10**6])
 def test_a_small_model_s_gradients_are_exact(layers: Any, size: int) -> None:
-    found, sketcher = by_sketch(layers, size)
+    result, sketcher = by_sketch(layers, size)
     assert sketcher.exact
     assert sketcher.reached == {name for name, _ in layers.named_parameters()}
     assert all(weight.grad is None for weight in layers.parameters())
-    np.testing.assert_allclose(found, by_autograd(layers), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(result, by_autograd(layers), rtol=1e-6, atol=1e-9)
 
 
 def test_cosines_are_autograd_s(layers: Any) -> None:
@@ -71,8 +71,8 @@ def test_cosines_are_autograd_s(layers: Any) -> None:
         for pair in pairwise(by_autograd(layers))
     ]
     assert min(wanted) < -0.1 < 0.1 < max(wanted)
-    held = np.stack(by_sketch(layers, 0)[0])
-    np.testing.assert_allclose(cosine(held[:-1], held[1:]), wanted, atol=1e-6)
+    stacked = np.stack(by_sketch(layers, 0)[0])
+    np.testing.assert_allclose(cosine(stacked[:-1], stacked[1:]), wanted, atol=1e-6)
 
 
 def test_sketches_keep_cosines_within_their_error() -> None:
@@ -83,14 +83,14 @@ def test_sketches_keep_cosines_within_their_error() -> None:
     from harness_analyses.sketching import Sketcher
 
     sketcher = Sketcher([("w", weight)], 4096, 3)
-    found = []
+    collected = []
     for gradient in (first, second, first):
         (weight * gradient).sum().backward()
-        found.append(sketcher.take())
-    assert len(found[0]) == 4096
-    np.testing.assert_array_equal(found[0], found[2])
+        collected.append(sketcher.take())
+    assert len(collected[0]) == 4096
+    np.testing.assert_array_equal(collected[0], collected[2])
     exact = float(cosine(first.numpy(), second.numpy()))
-    assert float(cosine(found[0], found[1])) == pytest.approx(exact, abs=4 / 4096**0.5)
+    assert float(cosine(collected[0], collected[1])) == pytest.approx(exact, abs=4 / 4096**0.5)
 
 
 def test_tasks_that_pull_apart_are_told_from_their_own_noise() -> None:
@@ -100,13 +100,13 @@ def test_tasks_that_pull_apart_are_told_from_their_own_noise() -> None:
     def rows(sign: float) -> Any:
         return (sign * way + 0.5 * random.normal(size=(12, 50))).astype(np.float32)
 
-    held = {"a": rows(1), "b": rows(-1), "c": random.normal(size=(12, 50)).astype(np.float32)}
-    tables = {table.name: table.records() for table in tables_of(held)}
+    entries = {"a": rows(1), "b": rows(-1), "c": random.normal(size=(12, 50)).astype(np.float32)}
+    tables = {table.name: table.records() for table in tables_of(entries)}
     apart, unrelated = tables["pairs"][0], tables["pairs"][1]
     assert apart["negative"] == 1
     assert float(str(apart["high"])) < 0
     assert float(str(unrelated["low"])) < 0 < float(str(unrelated["high"]))
-    direct = cosine(held["a"], held["b"]).mean()
+    direct = cosine(entries["a"], entries["b"]).mean()
     assert apart["mean"] == pytest.approx(float(direct))
     assert tables["matrix"][0]["b"] == tables["matrix"][1]["a"] == apart["mean"]
     assert float(str(tables["tasks"][0]["split_half"])) > 0.9
@@ -119,9 +119,9 @@ def test_minibatches_share_no_sample(faces: Path) -> None:
     import harness
 
     pool = make_pool([harness.load_task("raf_db", data=faces)], form=None, limit=None, seed=0)
-    held = minibatches(pool, "raf_db", GradientSettings(batches=9, batch=3))
-    assert len(held) == 4
-    assert len({place for one in held for place in one}) == 12
+    content = minibatches(pool, "raf_db", GradientSettings(batches=9, batch=3))
+    assert len(content) == 4
+    assert len({position for item in content for position in item}) == 12
     with pytest.raises(UserError, match="has 13 samples to train on, 4 minibatches of 4"):
         minibatches(pool, "raf_db", GradientSettings(batch=4))
 
@@ -146,10 +146,10 @@ def twice(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     settled = analyses.prepared
 
-    def settled_twice(tasks: Any, given: Any) -> Any:
-        held, found, runtime = settled(tasks, given)
-        again = replace(found[0].spec, id="again")
-        return held, [*found, Task(again, held.with_data({"again": faces}))], runtime
+    def settled_twice(tasks: Any, arguments: Any) -> Any:
+        content, result, runtime = settled(tasks, arguments)
+        again = replace(result[0].spec, id="again")
+        return content, [*result, Task(again, content.with_data({"again": faces}))], runtime
 
     monkeypatch.setattr(analyses, "prepared", settled_twice)
 
@@ -169,19 +169,19 @@ def test_a_task_agrees_with_itself_under_another_name(
         "harness_analyses.gradients.minibatches",
         lambda pool, _, settings: minibatches(pool, "raf_db", settings),
     )
-    asked = flags(built, "--tasks", "raf_db", "--data", f"raf_db={faces}")
-    assert run(*asked, "--parts", "connector,lora", "--sketch", "0") == 0
-    found = read_analysis(next((tmp_path / "r").rglob("analysis.json")).parent)
-    row = found.table("pairs").records()[0]
+    requested = flags(built, "--tasks", "raf_db", "--data", f"raf_db={faces}")
+    assert run(*requested, "--parts", "connector,lora", "--sketch", "0") == 0
+    analysis = read_analysis(next((tmp_path / "r").rglob("analysis.json")).parent)
+    row = analysis.table("pairs").records()[0]
     assert row["mean"] == pytest.approx(1, abs=1e-5)
     assert row["negative"] == 0
-    assert run(*asked, "--parts", "connector,lora", "--sketch", "0", "--micro-batch", "3") == 0
+    assert run(*requested, "--parts", "connector,lora", "--sketch", "0", "--micro-batch", "3") == 0
     assert len(list((tmp_path / "r").rglob("analysis.json"))) == 1
-    assert found.about["marks"] == []
-    assert run(*asked, "--limit", "12") == 0
+    assert analysis.about["marks"] == []
+    assert run(*requested, "--limit", "12") == 0
     marks = [read_analysis(path.parent).about["marks"] for path in (tmp_path / "r").rglob(RECORD)]
     assert sorted(marks, key=str) == [["limited"], []]
-    assert run(*asked, "--limit", "100000") == 0  # which leaves nothing out
+    assert run(*requested, "--limit", "100000") == 0  # which leaves nothing out
     marks = [read_analysis(path.parent).about["marks"] for path in (tmp_path / "r").rglob(RECORD)]
     assert marks.count(["limited"]) == 1
 
@@ -194,11 +194,11 @@ def test_the_gradients_of_workers_are_those_of_one_process(
         "harness_analyses.gradients.minibatches",
         lambda pool, _, settings: minibatches(pool, "raf_db", settings),
     )
-    asked = flags(built, "--tasks", "raf_db", "--data", f"raf_db={faces}", "--limit", "12")
-    assert run(*asked) == 0
+    requested = flags(built, "--tasks", "raf_db", "--data", f"raf_db={faces}", "--limit", "12")
+    assert run(*requested) == 0
     Path("r").rename("one")
     executor = by_workers(2, lambda name, _: name == "1")
-    assert run(*asked, "--on", "processes") == 0
+    assert run(*requested, "--on", "processes") == 0
     assert sorted(set(executor.blocks())) == [(0, block) for block in range(8)]
     assert written("r") == written("one")
 
@@ -207,21 +207,23 @@ def test_the_gradients_of_workers_are_those_of_one_process(
 def test_a_training_s_weights_are_what_is_differentiated(
     built: Path, faces: Path, tmp_path: Path, trained: Callable[..., Path]
 ) -> None:
-    asked = flags(built, "--tasks", "raf_db", "--data", f"raf_db={faces}", "--parts", "connector")
+    requested = flags(
+        built, "--tasks", "raf_db", "--data", f"raf_db={faces}", "--parts", "connector"
+    )
     folder = trained("connector")
     norms = []
     for more in ([], ["--checkpoint", str(folder)]):
-        assert run(*asked, *more) == 0
-        held = list((tmp_path / "r").rglob("analysis.json"))
-        found = read_analysis(max(held, key=lambda path: path.stat().st_mtime_ns).parent)
-        norms.append(found.table("tasks").records()[0]["norm"])
+        assert run(*requested, *more) == 0
+        content = list((tmp_path / "r").rglob("analysis.json"))
+        analysis = read_analysis(max(content, key=lambda path: path.stat().st_mtime_ns).parent)
+        norms.append(analysis.table("tasks").records()[0]["norm"])
     assert norms[0] != norms[1]
-    assert "checkpoint" in str(found.about["model"])
+    assert "checkpoint" in str(analysis.about["model"])
 
 
 @pytest.mark.usefixtures("twice")
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--parts", "conector"], "the model has no part 'conector'"),
         (["--batch-size", "9"], "4 minibatches of 9 are the least"),
@@ -230,8 +232,8 @@ def test_a_training_s_weights_are_what_is_differentiated(
     ],
 )
 def test_a_wrong_wish_is_one_message(
-    built: Path, faces: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    built: Path, faces: Path, more: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = ["--tasks", "raf_db", "--data", f"raf_db={faces}"]
     assert run(*flags(built, *data, *more)) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

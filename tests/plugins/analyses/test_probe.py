@@ -40,11 +40,11 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     labels.mkdir()
     rows = []
     for split, count in (("train", 70), ("test", 35)):
-        for place in range(1, count + 1):
-            kind = place % 7 + 1
-            rows.append(f"{split}_{place:05d}.jpg {kind}")
-            shade = (kind * 30 % 256, place, 50 if split == "train" else 90)
-            Image.new("RGB", (16, 16), shade).save(images / f"{split}_{place:05d}_aligned.jpg")
+        for index in range(1, count + 1):
+            kind = index % 7 + 1
+            rows.append(f"{split}_{index:05d}.jpg {kind}")
+            shade = (kind * 30 % 256, index, 50 if split == "train" else 90)
+            Image.new("RGB", (16, 16), shade).save(images / f"{split}_{index:05d}_aligned.jpg")
     (labels / "list_patition_label.txt").write_text("\n".join(rows) + "\n")
     return root
 
@@ -115,25 +115,25 @@ def test_ridge_is_a_direct_run_of_scikit_learn() -> None:
     random = np.random.default_rng(0)
     features = {split: random.normal(size=(30, 5)).astype(np.float32) for split in SPLITS}
     aims = random.uniform(size=(30, 2))
-    found = fit_points(features, aims.tolist(), lambda _, __: 0.0)
-    assert found.strength == 1e5, "of equals the strongest"
+    result = fit_points(features, aims.tolist(), lambda _, __: 0.0)
+    assert result.strength == 1e5, "of equals the strongest"
     scaler = StandardScaler().fit(features["train"])
     model = Ridge(alpha=1e5).fit(scaler.transform(features["train"]), aims)
     np.testing.assert_allclose(
-        np.array(found.answers), model.predict(scaler.transform(features["test"])), rtol=1e-5
+        np.array(result.answers), model.predict(scaler.transform(features["test"])), rtol=1e-5
     )
 
 
 def test_a_degradation_is_paired_over_clusters(many: Path) -> None:
     task = task_of(many)
     good, bad = (fit(task, task.rows, drawn(task, noise, 3))[1] for noise in (0.3, 3.0))
-    found = paired(task, bad, good, 0)
-    assert found.difference == pytest.approx(value_of(task, good) - value_of(task, bad))
-    assert found.interval is not None
-    assert found.difference is not None
-    assert 0 < found.interval.low < found.difference < found.interval.high
-    assert found.p is not None
-    assert found.p < 0.05
+    result = paired(task, bad, good, 0)
+    assert result.difference == pytest.approx(value_of(task, good) - value_of(task, bad))
+    assert result.interval is not None
+    assert result.difference is not None
+    assert 0 < result.interval.low < result.difference < result.interval.high
+    assert result.p is not None
+    assert result.p < 0.05
     assert paired(task, good, good, 0).difference == 0
     value = measured(task, good, 0)
     assert value.value == value_of(task, good)
@@ -160,32 +160,34 @@ def test_validation_is_whole_clusters_of_train(many: Path) -> None:
 
 
 def test_a_probe_of_a_part_of_the_split_says_so(many: Path) -> None:
-    whole, part = task_of(many), task_of(many, limit=30)
-    assert whole.images != part.images
-    assert (whole.marks, part.marks) == ((), ("limited",))
+    task, part = task_of(many), task_of(many, limit=30)
+    assert task.images != part.images
+    assert (task.marks, part.marks) == ((), ("limited",))
     everything = task_of(many, limit=105)
-    assert (everything.marks, everything.images) == ((), whole.images)
+    assert (everything.marks, everything.images) == ((), task.images)
 
 
 def test_encoders_that_saw_different_pictures_have_no_difference() -> None:
     store: Any = None
-    one: Any = Seen(type("E", (), {"name": "a"})(), {}, store, frozenset(), {"raf_db": "1" * 64}, 0)
-    other = replace(one, images={"raf_db": "2" * 64})
-    refuse_different(one, one)
+    item: Any = Seen(
+        type("E", (), {"name": "a"})(), {}, store, frozenset(), {"raf_db": "1" * 64}, 0
+    )
+    other = replace(item, images={"raf_db": "2" * 64})
+    refuse_different(item, item)
     with pytest.raises(UserError, match="features of different images of 'raf_db'"):
-        refuse_different(one, other)
+        refuse_different(item, other)
 
 
 @pytest.mark.parametrize(
-    ("labels_", "said"),
+    ("labels_", "message"),
     [
         ("train_00001.jpg 1\ntrain_00002.jpg 1\ntest_00001.jpg 1\ntest_00002.jpg 2\n", "one class"),
         ("train_00001.jpg 1\ntrain_00002.jpg 2\ntest_00001.jpg 1\n", "2 samples are too few for"),
     ],
 )  # fmt: skip
-def test_splits_that_teach_nothing_are_refused(many: Path, labels_: str, said: str) -> None:
+def test_splits_that_teach_nothing_are_refused(many: Path, labels_: str, message: str) -> None:
     (many / "basic" / "EmoLabel" / "list_patition_label.txt").write_text(labels_)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         read_task(harness.load_task("raf_db", data=many), limit=None, share=0.2, seed=1)
 
 
@@ -217,29 +219,29 @@ def only(results: Path) -> Analysis:
 def test_a_tower_taken_out_is_the_encoder_it_was(
     built: Path, many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = [
+    questions = [
         "probe", "--encoder", f"open_clip:local-dir:{built / 'encoder'}", "--encoder",
         f"model:socialfusion,path={built / 'saved'}", "--tasks", "raf_db", "--data",
         f"raf_db={many}", "--results", "r", "--layers", "all", "--pooling", "mean,class",
     ]  # fmt: skip
-    assert run(*asked) == 0
-    found = only(tmp_path / "r")
-    rows = found.table("probe").records()
+    assert run(*questions) == 0
+    result = only(tmp_path / "r")
+    rows = result.table("probe").records()
     assert [(row["block"], row["pooling"]) for row in rows[:6]] == [
         (layer, pooling) for layer in (0, 1, 2) for pooling in ("mean", "class")
     ]
     assert len(rows) == 12
-    for row in found.table("degradation").records():
+    for row in result.table("degradation").records():
         assert row["degradation"] == 0
-    said = capsys.readouterr()
-    assert "105 images to encode" in said.err
-    stamp = (found.directory / "analysis.json").stat().st_mtime_ns
-    assert run(*asked, "--json") == 0
-    said = capsys.readouterr()
-    assert "to encode" not in said.err
-    assert json.loads(said.out)["fingerprint"] == found.fingerprint
-    assert (found.directory / "analysis.json").stat().st_mtime_ns == stamp
-    assert run(*asked, "--layers", "-1", "--seed", "1") == 0
+    printed = capsys.readouterr()
+    assert "105 images to encode" in printed.err
+    stamp = (result.directory / "analysis.json").stat().st_mtime_ns
+    assert run(*questions, "--json") == 0
+    printed = capsys.readouterr()
+    assert "to encode" not in printed.err
+    assert json.loads(printed.out)["fingerprint"] == result.fingerprint
+    assert (result.directory / "analysis.json").stat().st_mtime_ns == stamp
+    assert run(*questions, "--layers", "-1", "--seed", "1") == 0
     assert " 0 images to encode" in capsys.readouterr().err
 
 
@@ -314,9 +316,9 @@ def test_a_worker_with_another_image_is_refused(
 
     by_workers(1, kind=Elsewhere)
     assert run(*asked_of_workers(built, many, "many", monkeypatch)) == 2
-    said = capsys.readouterr().err
-    assert "worker 1 is refused: it has another image of sample 'train_00003' of 'raf_db'" in said
-    assert "give workers the same data" in said
+    errors = capsys.readouterr().err
+    assert "worker 1 is refused: it has another image of sample 'train_00003' of 'raf_db'" in errors
+    assert "give workers the same data" in errors
 
 
 @pytest.mark.torch
@@ -335,23 +337,23 @@ def test_layers_are_the_blocks_outputs(built: Path, many: Path) -> None:
     folder = built / "encoder"
     tower = load(Source(f"local-dir:{folder}", folder), Runtime(device="cpu"))
     columns = [Column(1, "mean"), Column(1, "class")]
-    found = tower.features(images, columns)
+    result = tower.features(images, columns)
     alone = [tower.features([image], columns)[0] for image in images]
     model, _, prepare = open_clip.create_model_and_transforms(f"local-dir:{built / 'encoder'}")
     visual = model.visual.eval()
     with torch.inference_mode():
         pixels = torch.stack([prepare(image.pixels) for image in images])
-        held = visual.forward_intermediates(
+        content = visual.forward_intermediates(
             pixels, indices=[1], output_fmt="NLC", normalize_intermediates=False,
             output_extra_tokens=True,
         )  # fmt: skip
-    for place in range(3):
+    for index in range(3):
         for column, wanted in (
-            (columns[0], held["image_intermediates"][0][place].mean(0)),
-            (columns[1], held["image_intermediates_prefix"][0][place, 0]),
+            (columns[0], content["image_intermediates"][0][index].mean(0)),
+            (columns[1], content["image_intermediates_prefix"][0][index, 0]),
         ):
-            np.testing.assert_allclose(found[place][column], wanted.numpy(), atol=1e-5)
-            np.testing.assert_allclose(alone[place][column], wanted.numpy(), atol=1e-5)
+            np.testing.assert_allclose(result[index][column], wanted.numpy(), atol=1e-5)
+            np.testing.assert_allclose(alone[index][column], wanted.numpy(), atol=1e-5)
 
 
 @pytest.mark.torch
@@ -383,22 +385,22 @@ def test_transformers_encoders_have_layers_and_poolings(kind: str) -> None:
     assert tower.layers == (0, 1, 2)
     attention = kind == "siglip"
     assert tower.poolings == (("mean", "attention") if attention else ("class", "mean"))
-    shown = LoadedImage(Image.new("RGB", (4, 4)), "", "", 4, 4)
-    asked = tower.columns("-2", "mean")
-    assert asked == {"-2/mean": Column(1, "mean")}
-    found = tower.features([shown, shown], list(asked.values()))
+    displayed = LoadedImage(Image.new("RGB", (4, 4)), "", "", 4, 4)
+    requested = tower.columns("-2", "mean")
+    assert requested == {"-2/mean": Column(1, "mean")}
+    result = tower.features([displayed, displayed], list(requested.values()))
     with torch.inference_mode():
         states = model(pixel_values=pixels, output_hidden_states=True).hidden_states
     wanted = states[2][:, 0 if attention else 1 :].mean(1).numpy()
-    np.testing.assert_allclose([one[Column(1, "mean")] for one in found], wanted, atol=1e-5)
+    np.testing.assert_allclose([item[Column(1, "mean")] for item in result], wanted, atol=1e-5)
     if attention:
         last = tower.columns("all", "attention")
         assert list(last.values()) == [Column(2, "attention")]
-        vectors = tower.features([shown, shown], list(last.values()))
+        vectors = tower.features([displayed, displayed], list(last.values()))
         with torch.inference_mode():
             pooled = model(pixel_values=pixels).pooler_output.numpy()
         np.testing.assert_allclose(
-            [one[Column(2, "attention")] for one in vectors], pooled, atol=1e-5
+            [item[Column(2, "attention")] for item in vectors], pooled, atol=1e-5
         )
     with pytest.raises(UserError, match="has no layer 3") as caught:
         tower.columns("3", "mean")
@@ -414,8 +416,8 @@ def test_features_that_are_not_finite_stop_the_probe(
     plain = Tower.features
 
     def broken(self: Any, images: Any, columns: Any) -> Any:
-        found = plain(self, images, columns)
-        return [{column: one[column] / 0 for column in columns} for one in found]
+        result = plain(self, images, columns)
+        return [{column: item[column] / 0 for column in columns} for item in result]
 
     monkeypatch.setattr(Tower, "features", broken)
     with np.errstate(all="ignore"):
@@ -441,17 +443,17 @@ def test_a_picture_that_one_encoder_rejects_leaves_no_difference(
         return plain(self, images, columns)
 
     monkeypatch.setattr(Tower, "features", picky)
-    asked = ["probe", "--tasks", "raf_db", "--data", f"raf_db={many}", "--encoder"]
+    questions = ["probe", "--tasks", "raf_db", "--data", f"raf_db={many}", "--encoder"]
     model = f"model:socialfusion,path={built / 'saved'}"
-    assert run(*asked, f"open_clip:local-dir:{built / 'encoder'}", "--encoder", model) == 2
+    assert run(*questions, f"open_clip:local-dir:{built / 'encoder'}", "--encoder", model) == 2
     assert "have features of different images of 'raf_db'" in capsys.readouterr().err
-    assert run(*asked, model) == 0
+    assert run(*questions, model) == 0
     assert "images; they are left out" in capsys.readouterr().out
 
 
 @pytest.mark.torch
 @pytest.mark.parametrize(
-    ("encoder", "more", "said"),
+    ("encoder", "more", "message"),
     [
         ("clip", [], "'clip' is not the name of an encoder"),
         ("model:null", [], "model 'null' has no vision tower"),
@@ -469,13 +471,13 @@ def test_a_picture_that_one_encoder_rejects_leaves_no_difference(
     ],
 )
 def test_a_wrong_wish_is_one_message(  # noqa: PLR0917  fixtures and cases
-    built: Path, many: Path, encoder: str, more: list[str], said: str,
+    built: Path, many: Path, encoder: str, more: list[str], message: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    own = f"open_clip:local-dir:{built / 'encoder'}"
-    words = [own if word == "ENCODER" else word for word in (encoder, *more)]
+    expected = f"open_clip:local-dir:{built / 'encoder'}"
+    words = [expected if word == "ENCODER" else word for word in (encoder, *more)]
     assert run("probe", "--tasks", "raf_db", "--data", f"raf_db={many}", "--encoder", *words) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_the_store_holds_what_a_probe_reads(tmp_path: Path) -> None:

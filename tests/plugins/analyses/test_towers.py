@@ -68,10 +68,10 @@ def test_a_tower_of_any_model_has_layers(
     columns = list(tower.columns("all", "mean").values())
     together = tower.features([image(0), image(1)], columns)
     for column in columns:
-        one, other = (found[column] for found in together)
-        assert one.ndim == 1
-        assert np.isfinite(one).all()
-        assert np.abs(one - other).max() > 1e-6
+        first, other = (result[column] for result in together)
+        assert first.ndim == 1
+        assert np.isfinite(first).all()
+        assert np.abs(first - other).max() > 1e-6
         alone = tower.features([image(1)], [column])[0][column]
         np.testing.assert_allclose(alone, other, rtol=1e-3, atol=1e-4)
 
@@ -95,8 +95,8 @@ def run(*arguments: str) -> int:
 
 
 def newest(results: Path) -> Any:
-    found = sorted(results.rglob("analysis.json"), key=lambda path: path.stat().st_mtime_ns)
-    return read_analysis(found[-1].parent)
+    ordered = sorted(results.rglob("analysis.json"), key=lambda path: path.stat().st_mtime_ns)
+    return read_analysis(ordered[-1].parent)
 
 
 def test_a_trained_tower_is_the_one_that_is_looked_into(
@@ -112,8 +112,8 @@ def test_a_trained_tower_is_the_one_that_is_looked_into(
     ]
     assert towers[0].identity != towers[1].identity
     column = Column(0, "mean")
-    found = [one.load().features([image(0)], [column])[0][column] for one in towers]
-    assert np.abs(found[0] - found[1]).max() > 1e-3
+    results = [tower.load().features([image(0)], [column])[0][column] for tower in towers]
+    assert np.abs(results[0] - results[1]).max() > 1e-3
     assert run(
         "probe", "--encoder", plain, "--encoder", f"{plain},checkpoint={faces}", "--tasks",
         "raf_db", "--data", f"raf_db={faces}",
@@ -132,10 +132,10 @@ def test_a_model_s_trained_parts_are_what_is_measured(
     rates = []
     for more in ([], ["--checkpoint", str(trained("connector"))]):
         assert run("mir", *model, *data, *more) == 0
-        found = newest(tmp_path / "r")
-        rates.append(found.table("mir").records()[0]["mir"])
+        result = newest(tmp_path / "r")
+        rates.append(result.table("mir").records()[0]["mir"])
     assert rates[0] != rates[1]
-    assert "checkpoint" in str(found.about["model"])
+    assert "checkpoint" in str(result.about["model"])
     capsys.readouterr()
     assert run("mir", *model, *data, "--checkpoint", "nowhere") == 2
     assert "nowhere: the file or folder does not exist" in capsys.readouterr().err
@@ -151,10 +151,10 @@ def test_a_tower_is_taken_over_from_a_training(built: Path, trained: Callable[..
     )
     folder = trained(TOWER)
     take(model, TOWER, folder)
-    for one, other in zip(
+    for first, other in zip(
         model.parts()[TOWER].parameters(), plain.parts()[TOWER].parameters(), strict=True
     ):
-        np.testing.assert_allclose(one.detach(), other.detach() + 0.5, rtol=1e-6)
+        np.testing.assert_allclose(first.detach(), other.detach() + 0.5, rtol=1e-6)
     assert model.features_key != plain.features_key, "its features are kept apart"
     with pytest.raises(UserError, match="saved no connector"):
         take(model, "connector", folder)

@@ -32,28 +32,28 @@ def logs(*shares: float) -> Scores:
     return Scores("logprob", tuple(map(math.log, shares)), (1, 2), (3, 2))
 
 
-def combined(method: ImageFree, own: Any, free: Any) -> Any:
-    return method.combine(request(), own, [free])
+def combined(method: ImageFree, answer: Any, free: Any) -> Any:
+    return method.combine(request(), answer, [free])
 
 
 def test_calibration_divides_by_the_image_free_share() -> None:
     # p = .6 .4; p_cf = .75 .25 (from .3 .1); p / p_cf = .8 1.6, normalised 1/3 2/3.
-    found = combined(PostHoc({"epsilon": 1e-12}), logs(0.6, 0.4), logs(0.3, 0.1))
-    assert [math.exp(value) for value in found.values] == pytest.approx([1 / 3, 2 / 3])
-    assert (found.tokens, found.bytes) == ((), ())  # no sums over tokens: nothing to divide by
+    result = combined(PostHoc({"epsilon": 1e-12}), logs(0.6, 0.4), logs(0.3, 0.1))
+    assert [math.exp(value) for value in result.values] == pytest.approx([1 / 3, 2 / 3])
+    assert (result.tokens, result.bytes) == ((), ())  # no sums over tokens: nothing to divide by
 
 
 def test_calibration_adds_epsilon_after_normalising() -> None:
     # p_cf = .75 .25, with .25 added 1 .5; .6 / 1 = .6, .4 / .5 = .8, normalised 3/7 4/7.
-    found = combined(PostHoc({"epsilon": 0.25}), logs(0.6, 0.4), logs(0.3, 0.1))
-    assert [math.exp(value) for value in found.values] == pytest.approx([3 / 7, 4 / 7])
+    result = combined(PostHoc({"epsilon": 0.25}), logs(0.6, 0.4), logs(0.3, 0.1))
+    assert [math.exp(value) for value in result.values] == pytest.approx([3 / 7, 4 / 7])
 
 
 def test_contrast_moves_away_from_the_image_free_scores() -> None:
-    own, free = Scores("logprob", (-1.0, -2.0)), Scores("logprob", (-0.5, -3.0))
-    first, second = combined(debias(0.5), own, free).values
+    expected, free = Scores("logprob", (-1.0, -2.0)), Scores("logprob", (-0.5, -3.0))
+    first, second = combined(debias(0.5), expected, free).values
     assert first - second == pytest.approx(-1.25 + 1.5)
-    first, second = combined(debias(0.0), own, free).values
+    first, second = combined(debias(0.0), expected, free).values
     assert first - second == pytest.approx(1.0)
 
 
@@ -61,11 +61,11 @@ def test_contrast_moves_away_from_the_image_free_scores() -> None:
 def test_what_a_method_gives_are_log_probabilities_of_the_options(
     pairs: list[tuple[float, float]],
 ) -> None:
-    own, free = (
+    expected, free = (
         Scores("logprob", values, (1,) * len(values)) for values in zip(*pairs, strict=True)
     )
     for method in (debias(1.0), debias(7.5), PostHoc({"epsilon": 1e-4})):
-        given_back = combined(method, own, free)
+        given_back = combined(method, expected, free)
         assert math.fsum(map(math.exp, given_back.values)) == pytest.approx(1)
         assert max(given_back.values) <= 1e-12
         with pytest.raises(UserError, match="without lengths"):
@@ -74,13 +74,13 @@ def test_what_a_method_gives_are_log_probabilities_of_the_options(
 
 @given(st.lists(st.floats(-30, 0), min_size=2, max_size=5))
 def test_calibration_against_an_even_prior_changes_no_order(values: list[float]) -> None:
-    own = Scores("logprob", tuple(values))
+    expected = Scores("logprob", tuple(values))
     free = Scores("logprob", (-1.0,) * len(values))
-    found = combined(PostHoc({"epsilon": 1e-4}), own, free).values
-    assert max(range(len(values)), key=found.__getitem__) in [
-        place for place, value in enumerate(values) if value >= max(values) - 1e-9
+    result = combined(PostHoc({"epsilon": 1e-4}), expected, free).values
+    assert max(range(len(values)), key=result.__getitem__) in [
+        index for index, value in enumerate(values) if value >= max(values) - 1e-9
     ]
-    assert math.fsum(map(math.exp, found)) == pytest.approx(1)
+    assert math.fsum(map(math.exp, result)) == pytest.approx(1)
 
 
 def test_the_question_is_asked_again_without_its_pictures() -> None:
@@ -91,12 +91,16 @@ def test_the_question_is_asked_again_without_its_pictures() -> None:
 
 
 def test_a_written_answer_is_asked_for_with_a_contrast_and_taken_as_it_is() -> None:
-    method, asked = debias(0.5, 0.2), request(Generate(8, ("\n",), 0.7))
-    own = method.own(asked)
-    assert own.want == Generate(8, ("\n",), 0.7, Contrast(0.5, 0.2))
-    assert (own.id, own.turns, own.seed) == (asked.id, asked.turns, asked.seed)
-    assert method.further(asked) == []
-    assert method.combine(asked, Text("a nurse"), []) == Text("a nurse")
+    method, requested = debias(0.5, 0.2), request(Generate(8, ("\n",), 0.7))
+    expected = method.own(requested)
+    assert expected.want == Generate(8, ("\n",), 0.7, Contrast(0.5, 0.2))
+    assert (expected.id, expected.turns, expected.seed) == (
+        requested.id,
+        requested.turns,
+        requested.seed,
+    )
+    assert method.further(requested) == []
+    assert method.combine(requested, Text("a nurse"), []) == Text("a nurse")
     assert method.own(request()) == request()
 
 
@@ -111,23 +115,23 @@ def test_a_written_answer_is_asked_for_with_a_contrast_and_taken_as_it_is() -> N
     ],
 )
 def test_what_cannot_be_treated_is_a_fault(method: ImageFree, asked: Request, kind: str) -> None:
-    found = method.further(asked)
-    assert isinstance(found, Failed)
-    assert found.kind == kind
+    result = method.further(asked)
+    assert isinstance(result, Failed)
+    assert result.kind == kind
 
 
 def test_an_answer_without_scores_is_a_fault() -> None:
-    own = Text("yes")
-    found = PostHoc({"epsilon": 1e-4}).combine(request(), own, [own])
-    assert isinstance(found, Failed)
-    assert found.kind == "unsupported"
+    expected = Text("yes")
+    result = PostHoc({"epsilon": 1e-4}).combine(request(), expected, [expected])
+    assert isinstance(result, Failed)
+    assert result.kind == "unsupported"
 
 
 @pytest.mark.parametrize("kind", ["similarity", "label"])
 def test_a_model_without_log_probabilities_is_refused_at_its_first_answer(kind: Any) -> None:
-    own = Scores(kind, (0.1, 0.2))
+    expected = Scores(kind, (0.1, 0.2))
     with pytest.raises(UserError, match=f"{kind}.*needs log-probabilities"):
-        combined(PostHoc({"epsilon": 1e-4}), own, own)
+        combined(PostHoc({"epsilon": 1e-4}), expected, expected)
 
 
 def test_options_outside_their_range_are_refused() -> None:

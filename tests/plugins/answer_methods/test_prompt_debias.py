@@ -12,8 +12,8 @@ TURNS = (Turn("system", "You look."), Turn("user", "Who is the nurse?"))
 
 
 def debias(**options: Any) -> PromptDebias:
-    given: dict[str, Any] = {"text": "fair", "own_text": "", "turn": "user"}
-    return PromptDebias({**given, "think": False, "think_tokens": 64, **options})
+    arguments: dict[str, Any] = {"text": "fair", "own_text": "", "turn": "user"}
+    return PromptDebias({**arguments, "think": False, "think_tokens": 64, **options})
 
 
 def request(want: Any, turns: tuple[Turn, ...] = TURNS) -> Request:
@@ -21,9 +21,11 @@ def request(want: Any, turns: tuple[Turn, ...] = TURNS) -> Request:
 
 
 def test_the_text_stands_before_the_question_or_in_the_system_turn() -> None:
-    asked = request(Choose(("yes", "no")))
-    assert debias().own(asked).turns[1].text == f"{TEXTS['fair']}\nWho is the nurse?"
-    assert debias(own_text="Mine.", turn="system").own(asked).turns[0].text == "Mine.\nYou look."
+    requested = request(Choose(("yes", "no")))
+    assert debias().own(requested).turns[1].text == f"{TEXTS['fair']}\nWho is the nurse?"
+    assert (
+        debias(own_text="Mine.", turn="system").own(requested).turns[0].text == "Mine.\nYou look."
+    )
     made = debias(turn="system", text="blind").own(request(Choose(("yes", "no")), TURNS[1:]))
     assert [(turn.role, turn.text) for turn in made.turns] == [
         ("system", TEXTS["blind"]), ("user", "Who is the nurse?"),

@@ -53,8 +53,8 @@ def test_twenty_cases_are_those_of_the_official_programs() -> None:
         matrix = calibrated(prompts, subjects, case["strength"])
         assert unit(texts @ matrix.T) == pytest.approx(np.array(case["calibrated"]), abs=1e-5)
         pool, groups = np.array(case["pool"], dtype=np.float32), np.array(case["groups"])
-        found = bent(unit(texts)[0], subjects[0], pool, groups, case["neighbours"])
-        assert found == pytest.approx(np.array(case["bent"]), abs=1e-5)
+        result = bent(unit(texts)[0], subjects[0], pool, groups, case["neighbours"])
+        assert result == pytest.approx(np.array(case["bent"]), abs=1e-5)
 
 
 def information(column: Any, values: Any, k: int = 3) -> float:
@@ -73,18 +73,18 @@ def test_the_dimensions_that_go_are_those_of_most_information() -> None:
     values = np.arange(60) % 2
     images = rng.normal(size=(60, 20)).astype(np.float32)
     images[:, [4, 11, 17]] += 2.5 * values[:, None]
-    told = [information(images[:, at].astype(float), values) for at in range(20)]
+    messages = [information(images[:, at].astype(float), values) for at in range(20)]
     for drop in range(1, 4):
-        expected = sorted(set(range(20)) - set(np.argsort(told)[::-1][:drop]))
+        expected = sorted(set(range(20)) - set(np.argsort(messages)[::-1][:drop]))
         assert kept_dimensions(images, values, drop).tolist() == expected
 
 
 def test_a_choice_is_answered_by_cosines_with_treated_texts() -> None:
     treated = method("projection", prompts="a man|a woman")
-    asked = request(Choose(("a nurse", "a pilot")))
-    own, prompts, image = treated.further(asked)
-    assert own.want == Embed(("a nurse", "a pilot"), as_options=True)
-    assert (own.turns, prompts.want) == ((), Embed(("a man", "a woman")))
+    requested = request(Choose(("a nurse", "a pilot")))
+    direct, prompts, image = treated.further(requested)
+    assert direct.want == Embed(("a nurse", "a pilot"), as_options=True)
+    assert (direct.turns, prompts.want) == ((), Embed(("a man", "a woman")))
     assert (image.want, image.images) == (Embed(), (IMAGE,))
     man, woman, nurse, pilot, seen = unit(np.random.default_rng(1).normal(size=(5, 6))).tolist()
     answers = [
@@ -92,38 +92,40 @@ def test_a_choice_is_answered_by_cosines_with_treated_texts() -> None:
         Vectors((), (tuple(man), tuple(woman))),
         Vectors((tuple(seen),)),
     ]
-    found = treated.combine(asked, Scores("similarity", (0.0, 0.0)), answers)
+    result = treated.combine(requested, Scores("similarity", (0.0, 0.0)), answers)
     basis = np.linalg.qr(np.array([man, woman]).T)[0]
     expected = unit(np.array([nurse, pilot]) - np.array([nurse, pilot]) @ basis @ basis.T)
-    assert found.kind == "similarity"
-    assert found.values == pytest.approx(expected @ np.array(seen))
+    assert result.kind == "similarity"
+    assert result.values == pytest.approx(expected @ np.array(seen))
 
 
 def test_matched_texts_are_taken_as_they_stand_and_vectors_stay_vectors() -> None:
     treated = method("projection", prompts="a man|a woman")
     assert treated.further(request(Choose(("a", "b"), match=True)))[0].want == Embed(("a", "b"))
-    asked = request(Embed(("a text",)))
-    assert len(treated.further(asked)) == 2
+    requested = request(Embed(("a text",)))
+    assert len(treated.further(requested)) == 2
     rows = [tuple(row) for row in unit(np.random.default_rng(2).normal(size=(4, 5))).tolist()]
-    found = treated.combine(
-        asked, Vectors((rows[0],), (rows[1],)), [Vectors((), (rows[1],)), Vectors((), (*rows[2:],))]
+    result = treated.combine(
+        requested,
+        Vectors((rows[0],), (rows[1],)),
+        [Vectors((), (rows[1],)), Vectors((), (*rows[2:],))],
     )
-    assert found.images[0] == pytest.approx(rows[0])
-    assert np.array(rows[2:]) @ np.array(found.texts[0]) == pytest.approx(0, abs=1e-12)
+    assert result.images[0] == pytest.approx(rows[0])
+    assert np.array(rows[2:]) @ np.array(result.texts[0]) == pytest.approx(0, abs=1e-12)
 
 
 def test_a_text_within_the_span_has_no_direction_left() -> None:
     treated = method("projection", prompts="a man|a woman")
-    asked = request(Embed(("a man",)))
+    requested = request(Embed(("a man",)))
     man, woman = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
-    found = treated.combine(asked, Vectors((man,), (man,)),
+    result = treated.combine(requested, Vectors((man,), (man,)),
                             [Vectors((), (man,)), Vectors((), (man, woman))])  # fmt: skip
-    assert isinstance(found, Failed)
-    assert found.kind == "no_direction"
+    assert isinstance(result, Failed)
+    assert result.kind == "no_direction"
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "said"),
+    ("name", "options", "message"),
     [
         ("projection", {"prompts": ""}, "0 texts, where 2"),
         ("projection", {"prompts": "a man|a man"}, "one text twice"),
@@ -134,8 +136,8 @@ def test_a_text_within_the_span_has_no_direction_left() -> None:
         ("prompt_debias", {"own_text": "  "}, "the text is empty"),
     ],
 )
-def test_wrong_options_are_one_message(name: str, options: Any, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_wrong_options_are_one_message(name: str, options: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         method(name, **options)
 
 

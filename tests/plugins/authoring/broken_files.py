@@ -21,13 +21,13 @@ CHANCE = itertools.count()
 
 def page(table: Any) -> str:
     """Keep every promise."""
-    cells = {row.model: [one and one.value for one in row.cells] for row in table.rows}
+    cells = {row.model: [cell and cell.value for cell in row.cells] for row in table.rows}
     rows = "".join(
         f"<tr><td>{_clean(name)}</td><td>{values}</td></tr>\n" for name, values in cells.items()
     )
     heads = " ".join(_clean(f"{column.name}") for column in table.columns)
     published = "".join(
-        f"<p>{_clean(one.title)} {one.rows[0].values}</p>" for one in table.reported
+        f"<p>{_clean(cell.title)} {cell.rows[0].values}</p>" for cell in table.reported
     )
     notes = _clean(" ".join(table.notes))
     return f"<p>{heads}</p><table>{rows}</table>{published}<p>{notes}</p>\n"
@@ -182,5 +182,5 @@ def no_help(tasks: str) -> None:
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("rest", nargs=-1)
-def wrong_flag(rest: tuple[str, ...]) -> None:
+def wrong_flag(remainder: tuple[str, ...]) -> None:
     """Takes any flag."""

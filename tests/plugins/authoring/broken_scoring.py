@@ -170,8 +170,8 @@ class Method:
 
     def combine(self, request: Request, result: Any, further: Any) -> Any:
         pairs = zip(result.values, further[0].values, strict=True)
-        values = [one - other for one, other in pairs]
-        return Scores("logprob", tuple(one - max(values) for one in values))
+        values = [first - other for first, other in pairs]
+        return Scores("logprob", tuple(first - max(values) for first in values))
 
 
 class NoNumbers(Method):
@@ -193,14 +193,14 @@ class Drifts(Method):
 
     def combine(self, request: Request, result: Any, further: Any) -> Any:
         off = next(CHANCE) * 1e-3
-        return Scores("logprob", tuple(one - off for one in result.values))
+        return Scores("logprob", tuple(value - off for value in result.values))
 
 
 class ByPlace(Method):
     """option_order"""
 
     def combine(self, request: Request, result: Any, further: Any) -> Any:
-        values = tuple(one - place for place, one in enumerate(result.values))
+        values = tuple(value - index for index, value in enumerate(result.values))
         return Scores("logprob", values)
 
 
@@ -208,7 +208,7 @@ class Touches(Method):
     """untouched"""
 
     def combine(self, request: Request, result: Any, further: Any) -> Any:
-        object.__setattr__(result, "values", tuple(one - 1 for one in result.values))
+        object.__setattr__(result, "values", tuple(value - 1 for value in result.values))
         return result
 
 

@@ -57,7 +57,7 @@ class Good:
         return self.scores(request, want)
 
     def scores(self, request: Request, want: Choose) -> Any:
-        means = [float(np.asarray(one.pixels, float).mean()) for one in request.images]
+        means = [float(np.asarray(image.pixels, float).mean()) for image in request.images]
         values = tuple(-(sum(means) + 1) / 256 * len(option) for option in want.options)
         lengths = tuple(len(option.encode()) for option in want.options)
         return Scores("logprob", values, lengths, lengths)
@@ -90,14 +90,14 @@ class ScoresNothing(Good):
         return self.scores(request, want) if isinstance(want, Choose) else super().one(request)
 
     def scores(self, request: Request, want: Choose) -> Any:
-        found = super().scores(request, want)
-        return replace(found, tokens=tuple(max(1, one) for one in found.tokens))
+        scored = super().scores(request, want)
+        return replace(scored, tokens=tuple(max(1, token) for token in scored.tokens))
 
 
 class Positive(Good):
     def scores(self, request: Request, want: Choose) -> Any:
-        found = super().scores(request, want)
-        return replace(found, values=tuple(-value for value in found.values))
+        scored = super().scores(request, want)
+        return replace(scored, values=tuple(-value for value in scored.values))
 
 
 class NotANumber(Good):
@@ -114,9 +114,9 @@ class ByPlace(Good):
     """An option's score depends on where it stands."""
 
     def scores(self, request: Request, want: Choose) -> Any:
-        found = super().scores(request, want)
-        values = tuple(value - 0.1 * place for place, value in enumerate(found.values))
-        return replace(found, values=values)
+        scored = super().scores(request, want)
+        values = tuple(value - 0.1 * index for index, value in enumerate(scored.values))
+        return replace(scored, values=values)
 
 
 class ByNeighbour(Good):
@@ -124,20 +124,20 @@ class ByNeighbour(Good):
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         longest = max(len(request.turns[-1].text) for request in requests)
-        found = super().answer(requests)
+        result = super().answer(requests)
         return [
-            replace(one, result=replace(one.result, values=tuple(
-                value - 1e-3 * longest for value in one.result.values)))
-            if isinstance(one.result, Scores) else one
-            for one in found
+            replace(item, result=replace(item.result, values=tuple(
+                value - 1e-3 * longest for value in item.result.values)))
+            if isinstance(item.result, Scores) else item
+            for item in result
         ]  # fmt: skip
 
 
 class ByBatchSize(Good):
     def scores(self, request: Request, want: Choose) -> Any:
-        found = super().scores(request, want)
+        scored = super().scores(request, want)
         off = 1e-6 * (self.runtime.batch_size or 0)
-        return replace(found, values=tuple(value - off for value in found.values))
+        return replace(scored, values=tuple(value - off for value in scored.values))
 
 
 class Forgets(Good):
@@ -156,9 +156,9 @@ class Raises(Good):
 
 class Random(Good):
     def scores(self, request: Request, want: Choose) -> Any:
-        found = super().scores(request, want)
+        scored = super().scores(request, want)
         off = next(CHANCE) * 1e-9
-        return replace(found, values=tuple(value - off for value in found.values))
+        return replace(scored, values=tuple(value - off for value in scored.values))
 
 
 class Blind(Good):

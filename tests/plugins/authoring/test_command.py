@@ -25,20 +25,20 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_report_says_what_was_checked_and_with_what(capsys: Capture) -> None:
     assert invoke(main, ["plugin", "check", "null"]) == 0
-    said = capsys.readouterr().out
-    assert "model: null" in said
-    assert "social-harness 0." in said
-    assert "ok       option_order" in said
-    assert "skipped  prefix_sharing" in said
-    assert "0 failed" in said
+    output = capsys.readouterr().out
+    assert "model: null" in output
+    assert "social-harness 0." in output
+    assert "ok       option_order" in output
+    assert "skipped  prefix_sharing" in output
+    assert "0 failed" in output
 
 
 def test_the_report_as_json_holds_every_check(capsys: Capture) -> None:
     assert invoke(main, ["plugin", "check", "null", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["model"] == "null"
-    assert [one["name"] for one in found["checks"]] == [check.name for check in checks.CHECKS]
-    assert {one["status"] for one in found["checks"]} == {"ok", "skipped"}
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["model"] == "null"
+    assert [item["name"] for item in printed["checks"]] == [check.name for check in checks.CHECKS]
+    assert {item["status"] for item in printed["checks"]} == {"ok", "skipped"}
 
 
 def test_a_failed_check_ends_with_one(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,19 +48,20 @@ def test_a_failed_check_ends_with_one(capsys: Capture, monkeypatch: pytest.Monke
     broken = contract.Check("broken", "is never kept", break_)
     monkeypatch.setattr(report, "CHECKS", (broken,))
     assert invoke(main, ["plugin", "check", "null"]) == 1
-    said = capsys.readouterr().out
-    assert "failed   broken" in said
-    assert "it is broken" in said
-    assert "1 failed" in said
+    output = capsys.readouterr().out
+    assert "failed   broken" in output
+    assert "it is broken" in output
+    assert "1 failed" in output
 
 
 @pytest.mark.parametrize(
-    ("kind", "code", "said"), [(models.Good, 0, "1 ok"), (models.SameForAll, 1, "scale=2 does not")]
+    ("kind", "code", "message"),
+    [(models.Good, 0, "1 ok"), (models.SameForAll, 1, "scale=2 does not")],
 )
 def test_a_change_must_change_the_fingerprint(
     kind: type[models.Good],
     code: int,
-    said: str,
+    message: str,
     capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -73,7 +74,7 @@ def test_a_change_must_change_the_fingerprint(
     only = tuple(check for check in checks.CHECKS if check.name == "fingerprint")
     monkeypatch.setattr(report, "CHECKS", only)
     assert invoke(main, ["plugin", "check", "under-check", "--change", "scale=2"]) == code
-    assert said in capsys.readouterr().out
+    assert message in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -112,13 +113,13 @@ def test_a_metric_is_checked_by_its_id(capsys: Capture) -> None:
     assert (
         invoke(main, ["plugin", "check", "recall", "--task", "pisc_coarse", *LABEL, "--json"]) == 0
     )
-    found = json.loads(capsys.readouterr().out)
-    assert (found["kind"], found["id"], found["options"]) == (
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["kind"], printed["id"], printed["options"]) == (
         "metric",
         "recall",
         {"label": "intimate"},
     )
-    assert {"order", "additivity", "interval"} <= {one["name"] for one in found["checks"]}
+    assert {"order", "additivity", "interval"} <= {check["name"] for check in printed["checks"]}
 
 
 def test_what_several_kinds_are_called_is_asked_for(capsys: Capture) -> None:
@@ -131,8 +132,8 @@ def test_what_several_kinds_are_called_is_asked_for(capsys: Capture) -> None:
 def test_a_plugin_s_name_stands_for_all_that_it_adds(capsys: Capture) -> None:
     assert invoke(main, ["plugin", "check", "answer_methods", "--json"]) == 0
     reports = json.loads(capsys.readouterr().out)["reports"]
-    assert {"posthoc", "vdd", "bend"} <= {one["id"] for one in reports}
-    assert {one["status"] for each in reports for one in each["checks"]} <= {"ok", "skipped"}
+    assert {"posthoc", "vdd", "bend"} <= {report["id"] for report in reports}
+    assert {report["status"] for each in reports for report in each["checks"]} <= {"ok", "skipped"}
 
 
 @pytest.mark.parametrize(

@@ -96,14 +96,14 @@ def test_an_example_has_every_method_of_its_protocol(contract: Contract) -> None
     public = {name for name in names if not name.startswith("_") or name == "__call__"}
     assert {name for name in public if not hasattr(example, name)} == set()
     for name in public:
-        wanted, here = getattr(protocol, name, None), getattr(example, name)
+        wanted, folder = getattr(protocol, name, None), getattr(example, name)
         if inspect.isfunction(wanted):
             taken = [*inspect.signature(wanted).parameters][1:]
-            assert len(inspect.signature(here).parameters) == len(taken), name
+            assert len(inspect.signature(folder).parameters) == len(taken), name
 
 
 def of(kind: str, *arguments: Any) -> Any:
-    return made(next(one for one in CONTRACTS if one.kind == kind), *arguments)
+    return made(next(item for item in CONTRACTS if item.kind == kind), *arguments)
 
 
 def test_examples_do_what_they_show() -> None:

@@ -37,15 +37,15 @@ def objects() -> Iterator[object]:
 @pytest.mark.parametrize(("kind", "name"), [*objects()])
 def test_it_keeps_its_promises(kind: str, name: str) -> None:
     descriptor = KINDS[kind](plugins())[name]
-    if missing := [one for one in descriptor.requires if not is_installed(one)]:
+    if missing := [outcome for outcome in descriptor.requires if not is_installed(outcome)]:
         pytest.skip(f"{', '.join(missing)} not installed; make test-all does")
     subject = subject_of(kind, descriptor, {})
     if kind != "command":
         subject.cache["light"] = []  # tests/test_light_start.py asks all at once
     outcomes = [run_check(check, subject) for check in checks_of(kind)]
     wrong = [
-        f"{one.name}: {one.why}"
-        for one in outcomes
-        if one.status == "failed" and (kind, name, one.name) not in UNFIT
+        f"{outcome.name}: {outcome.why}"
+        for outcome in outcomes
+        if outcome.status == "failed" and (kind, name, outcome.name) not in UNFIT
     ]
     assert not wrong, "\n".join(wrong)

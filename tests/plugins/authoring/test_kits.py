@@ -70,8 +70,8 @@ def subject(kind: str, name: str, data: Path | None = None) -> Subject:
     make, more, module, good = KINDS[kind]
     target = f"{module.__name__}:{name or good}"
     descriptor = make(id="good", target=target, summary="Something.", **more)
-    rest = "/a/folder/tiny" if kind == "encoder" else ""
-    return Subject(kind, descriptor, {}, installed=False, data=data, split="test", rest=rest)
+    remainder = "/a/folder/tiny" if kind == "encoder" else ""
+    return Subject(kind, descriptor, {}, installed=False, data=data, split="test", rest=remainder)
 
 
 def broken(kind: str) -> Iterator[tuple[str, str]]:
@@ -80,12 +80,12 @@ def broken(kind: str) -> Iterator[tuple[str, str]]:
     module, good = KINDS[kind][2], KINDS[kind][3]
     pattern = getattr(module, good)
     for name, value in vars(module).items():
-        said = (getattr(value, "__doc__", None) or getattr(value, "help", None) or "").strip()
+        message = (getattr(value, "__doc__", None) or getattr(value, "help", None) or "").strip()
         alike = issubclass(value, pattern) if isinstance(value, type) and isinstance(
             pattern, type
         ) else callable(value) and not isinstance(pattern, type)  # fmt: skip
-        if alike and said in checks:
-            yield name, said
+        if alike and message in checks:
+            yield name, message
 
 
 CASES = [
@@ -124,7 +124,7 @@ def used(kind: str, folder: Path) -> Path | None:
 
 @pytest.mark.parametrize(("kind", "name", "check"), CASES)
 def test_a_broken_promise_is_caught(kind: str, name: str, check: str, data: Path) -> None:
-    named = next(one for one in checks_of(kind) if one.name == check)
+    named = next(item for item in checks_of(kind) if item.name == check)
     assert run_check(named, subject(kind, name, used(kind, data))).status == "failed"
 
 
@@ -136,8 +136,10 @@ def test_what_keeps_its_promises_passes(kind: str, data: Path) -> None:
     checked = subject(kind, "", used(kind, data))
     outcomes = [run_check(check, checked) for check in checks_of(kind)]
     unsaid = {"features"} if kind == "encoder" else set()
-    assert [one for one in outcomes if one.status == "failed" and one.name not in unsaid] == []
-    assert sum(one.status == "ok" for one in outcomes) >= 4
+    assert [
+        outcome for outcome in outcomes if outcome.status == "failed" and outcome.name not in unsaid
+    ] == []
+    assert sum(outcome.status == "ok" for outcome in outcomes) >= 4
 
 
 def test_every_check_of_every_kit_has_something_that_breaks_it() -> None:
@@ -164,7 +166,7 @@ def test_options_that_a_source_chooses_for_a_task_are_the_tasks_own(
 ) -> None:
     checked = subject("data source", "")
     chosen = replace(checked.descriptor, task_options=task_options)
-    named = next(one for one in checks_of("data source") if one.name == "provides")
+    named = next(item for item in checks_of("data source") if item.name == "provides")
     outcome = run_check(named, replace(checked, descriptor=chosen))
     assert outcome.status == "failed"
     assert message in outcome.why
@@ -172,7 +174,7 @@ def test_options_that_a_source_chooses_for_a_task_are_the_tasks_own(
 
 @pytest.mark.parametrize(("name", "check"), [("no_help", "helps"), ("wrong_flag", "wrong_flag")])
 def test_commands_that_say_too_little_are_caught(name: str, check: str) -> None:
-    named = next(one for one in checks_of("command") if one.name == check)
+    named = next(item for item in checks_of("command") if item.name == check)
     with pytest.raises(ContractError):
         named.run(subject("command", name))
 
@@ -193,26 +195,26 @@ def test_commands_that_say_too_little_are_caught(name: str, check: str) -> None:
 def test_a_descriptor_that_is_not_sound_is_caught(changes: dict[str, Any], message: str) -> None:
     fields = {"id": "good", "target": "x:y", "summary": "Something.", **changes}
     checked = Subject("metric", MetricDescriptor(**fields), {}, installed=False)
-    named = next(one for one in checks_of("metric") if one.name == "descriptor")
+    named = next(item for item in checks_of("metric") if item.name == "descriptor")
     with pytest.raises(ContractError, match=message):
         named.run(checked)
 
 
 def test_a_target_that_is_not_there_is_caught() -> None:
     made = MetricDescriptor(id="good", target="json:nothing", summary="Something.")
-    named = next(one for one in checks_of("metric") if one.name == "target")
+    named = next(item for item in checks_of("metric") if item.name == "target")
     outcome = run_check(named, Subject("metric", made, {}, installed=False))
     assert (outcome.status, "json" in outcome.why) == ("failed", True)
 
 
 def test_an_encoder_whose_forms_are_another_s_is_caught() -> None:
     made = EncoderDescriptor(id="good", target="x:y", summary="Something.", forms=("other:NAME",))
-    named = next(one for one in checks_of("encoder") if one.name == "forms")
+    named = next(item for item in checks_of("encoder") if item.name == "forms")
     with pytest.raises(ContractError, match="does not begin with good:"):
         named.run(Subject("encoder", made, {}, installed=False))
 
 
 def test_a_reader_without_data_is_not_checked() -> None:
-    named = next(one for one in checks_of("reader") if one.name == "ids")
+    named = next(item for item in checks_of("reader") if item.name == "ids")
     with pytest.raises(NotApplicableError, match="give them with --data"):
         named.run(subject("reader", ""))

@@ -17,17 +17,17 @@ from tests.plugins.authoring import models
 
 class Contrasts(models.Good):
     def one(self, request: Request) -> Any:
-        found, want = super().one(request), request.want
+        result, want = super().one(request), request.want
         if isinstance(want, Generate) and want.contrast and want.contrast.cutoff < 1:
-            return Text(found.text + "!" * bool(want.contrast.alpha))
-        return found
+            return Text(result.text + "!" * bool(want.contrast.alpha))
+        return result
 
 
 class Overdoes(models.Good):
     def one(self, request: Request) -> Any:
-        found, want = super().one(request), request.want
+        result, want = super().one(request), request.want
         contrasted = isinstance(want, Generate) and want.contrast is not None
-        return Text(found.text[::-1]) if contrasted else found
+        return Text(result.text[::-1]) if contrasted else result
 
 
 class Cannot(models.Good):

@@ -31,12 +31,12 @@ def read(root: Path, split: str = "all", **options: Any) -> list[Sample]:
 
 def test_labels_come_from_the_name(tmp_path: Path) -> None:
     touch(tmp_path, "x/middle-school_Middle Eastern_female_20-29_7.jpg", "x/notes.txt")
-    (one,) = read(tmp_path)
-    assert one.id == "x/middle-school_Middle Eastern_female_20-29_7"
-    assert one.fields["concept"] == "middle school"
-    assert one.cluster == "middle school/7"
-    assert one.stratum == "race-gender-age/middle school"
-    assert {name: group.value for name, group in one.groups.items()} == {
+    (sample,) = read(tmp_path)
+    assert sample.id == "x/middle-school_Middle Eastern_female_20-29_7"
+    assert sample.fields["concept"] == "middle school"
+    assert sample.cluster == "middle school/7"
+    assert sample.stratum == "race-gender-age/middle school"
+    assert {name: group.value for name, group in sample.groups.items()} == {
         "race": "Middle Eastern",
         "gender": "female",
         "age": "20-29",
@@ -45,9 +45,9 @@ def test_labels_come_from_the_name(tmp_path: Path) -> None:
 
 def test_a_pattern_may_read_folders_and_skip_parts(tmp_path: Path) -> None:
     touch(tmp_path, "set9/chef/seed4-Black.png")
-    (one,) = read(tmp_path, pattern="set{set}/{concept}/seed{*}-{race}")
-    assert (one.fields["concept"], one.cluster) == ("chef", "chef/9")
-    assert list(one.groups) == ["race"]
+    (sample,) = read(tmp_path, pattern="set{set}/{concept}/seed{*}-{race}")
+    assert (sample.fields["concept"], sample.cluster) == ("chef", "chef/9")
+    assert list(sample.groups) == ["race"]
 
 
 def test_names_that_do_not_fit_are_counted_and_listed(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_images_that_no_split_holds_are_counted(tmp_path: Path) -> None:
 
     def passed(name: str, **options: Any) -> list[tuple[str, int]]:
         counts = made.reader("cmsc", **options).passed_over(data_root(tmp_path / name), "test")
-        return [(what.partition(",")[0], count) for what, count in counts.items() if count]
+        return [(subject.partition(",")[0], count) for subject, count in counts.items() if count]
 
     assert passed("R/a") == [
         ("images that are not read: their names do not end in .bmp", 1),
@@ -87,7 +87,7 @@ def test_a_concept_outside_the_list_is_refused(tmp_path: Path) -> None:
 
 def test_a_group_of_concepts_leaves_the_others_out(tmp_path: Path) -> None:
     touch(tmp_path, "chef_White_male_old_1.jpg", "science_White_male_old_1.jpg")
-    assert [one.fields["concept"] for one in read(tmp_path, concepts="education")] == ["science"]
+    assert [item.fields["concept"] for item in read(tmp_path, concepts="education")] == ["science"]
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.jsonl"])
@@ -96,15 +96,15 @@ def test_a_table_says_the_same(tmp_path: Path, name: str) -> None:
            "age": "old", "set": "5"}  # fmt: skip
     text = json.dumps(row) if name.endswith("l") else f"{','.join(row)}\n{','.join(row.values())}"
     (tmp_path / name).write_text(text, encoding="utf-8")
-    (one,) = read(tmp_path, labels="table", table=name)
-    assert (one.id, one.images[0].name, one.cluster) == ("a/1", "a/1.png", "chef/5")
+    (sample,) = read(tmp_path, labels="table", table=name)
+    assert (sample.id, sample.images[0].name, sample.cluster) == ("a/1", "a/1.png", "chef/5")
     assert made.reader("cmsc", labels="table", table=name).annotations(
         data_root(tmp_path), "test"
     ) == [name]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("file,concept,set\na.png,chef", "2 columns, not 3"),
         ("file,concept\na.png,chef", "the column 'set' should be a text"),
@@ -112,15 +112,15 @@ def test_a_table_says_the_same(tmp_path: Path, name: str) -> None:
         ("file,concept,set\na.png,cook,1", "'cook' is no concept"),
     ],
 )
-def test_a_wrong_table_is_named(tmp_path: Path, text: str, said: str) -> None:
+def test_a_wrong_table_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "metadata.csv").write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read(tmp_path, labels="table")
     assert caught.value.where == f"{tmp_path / 'metadata.csv'}:2"
 
 
 @pytest.mark.parametrize(
-    ("pattern", "said"),
+    ("pattern", "message"),
     [
         ("{concept}{set}", "no text between"),
         ("{concept}_{colour}_{set}", "unknown part 'colour'"),
@@ -131,8 +131,8 @@ def test_a_wrong_table_is_named(tmp_path: Path, text: str, said: str) -> None:
         ("names", "no part in braces"),
     ],
 )
-def test_a_pattern_that_cannot_be_used_is_refused(pattern: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_a_pattern_that_cannot_be_used_is_refused(pattern: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         made.reader("cmsc", pattern=pattern)
 
 
@@ -156,7 +156,7 @@ def test_a_pattern_reads_back_what_was_written(values: tuple[str, str, str]) -> 
 
 @given(st.text(max_size=30))
 def test_matching_never_fails_on_any_name(name: str) -> None:
-    found = Pattern("{concept}-{*}_{set}.x", PARTS, ()).match(name)
-    if found is not None:
-        assert name.startswith(found["concept"])
-        assert all(found.values())
+    match = Pattern("{concept}-{*}_{set}.x", PARTS, ()).match(name)
+    if match is not None:
+        assert name.startswith(match["concept"])
+        assert all(match.values())

@@ -42,8 +42,8 @@ def value(metric: Any, samples: Sequence[ScoredSample], weights: Floats | None =
 
 def sets(*pairs: tuple[float, float], concept: str = "nurse") -> list[ScoredSample]:
     return [
-        asked(f"set {place}", gender, yes, concept)
-        for place, pair in enumerate(pairs)
+        asked(f"set {index}", gender, yes, concept)
+        for index, pair in enumerate(pairs)
         for gender, yes in zip(("female", "male"), pair, strict=True)
     ]
 
@@ -106,7 +106,7 @@ def test_a_concept_with_one_probability_for_every_image_has_no_shift_rather_than
 
 
 def test_images_alone_compare_nobody() -> None:
-    alone = [asked(f"set {place}", "female", 0.9) for place in range(3)]
+    alone = [asked(f"set {index}", "female", 0.9) for index in range(3)]
     for name in BY_ID:
         assert math.isnan(value(make(name), alone))
 

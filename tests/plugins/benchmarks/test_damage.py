@@ -21,7 +21,7 @@ from tests.readers.test_damage import refusal
 
 
 def made(name: str) -> Any:
-    (descriptor,) = (one for one in READERS if one.id == name)
+    (descriptor,) = (item for item in READERS if item.id == name)
     return load_target(descriptor)(parse_options(descriptor.options, {}, owner=name))
 
 
@@ -43,15 +43,15 @@ def table(root: Path) -> None:
 def test_files_that_an_option_asks_for_are_read_or_one_short_message(
     tmp_path: Path, task: str, options: dict[str, Any], name: str
 ) -> None:
-    asked = harness.load_task(task, options=options, profile="demo")
-    shutil.copytree(str(asked.located.root), tmp_path, dirs_exist_ok=True)
+    requested = harness.load_task(task, options=options, profile="demo")
+    shutil.copytree(str(requested.located.root), tmp_path, dirs_exist_ok=True)
     if task == "cmsc":
         table(tmp_path)
     data = (tmp_path / name).read_bytes()
     refused = 0
     for kind, damage in damages(name, data).items():
         (tmp_path / name).write_bytes(damage(data, random.Random(kind)))
-        refused += bool(refusal(asked, tmp_path, frozenset(), f"{name}: {kind}"))
+        refused += bool(refusal(requested, tmp_path, frozenset(), f"{name}: {kind}"))
     assert refused
 
 

@@ -40,13 +40,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_split_is_read_whole(cache: Path, descriptor: ReaderDescriptor) -> None:
     benchmark = BENCHMARK.get(descriptor.id, descriptor.id)
     root = data_root(source.DemoWorld().locate(benchmark, cache, ()))
-    given = {}
+    options = {}
     if benchmark == "jrdb_social":
-        given = {f"{split}_sequences": ",".join(world.sequences(SPLIT.get(split, split)))
+        options = {f"{split}_sequences": ",".join(world.sequences(SPLIT.get(split, split)))
                  for split in descriptor.splits}  # fmt: skip
     if benchmark == "hagridv2":
-        given = {"no_gesture": "include"}
-    reader = load_target(descriptor)(parse_options(descriptor.options, given, owner=benchmark))
+        options = {"no_gesture": "include"}
+    reader = load_target(descriptor)(parse_options(descriptor.options, options, owner=benchmark))
     for split in descriptor.splits:
         if not all(map(root.is_file, reader.annotations(root, split))):
             assert split in ABSENT

@@ -28,9 +28,9 @@ def read(root: Path, **options: Any) -> list[Sample]:
 
 
 def test_a_row_is_a_face_with_its_groups(tmp_path: Path) -> None:
-    (one,) = read(release(tmp_path, "val/7.jpg,3-9,Male,East Asian,False"))
-    assert (one.id, one.cluster, one.target) == ("val/7", "val/7", None)
-    assert {name: (g.value, g.source) for name, g in one.groups.items()} == {
+    (sample,) = read(release(tmp_path, "val/7.jpg,3-9,Male,East Asian,False"))
+    assert (sample.id, sample.cluster, sample.target) == ("val/7", "val/7", None)
+    assert {name: (g.value, g.source) for name, g in sample.groups.items()} == {
         "race": ("East Asian", "human"),
         "gender": ("Male", "human"),
         "age": ("3-9", "human"),
@@ -39,8 +39,8 @@ def test_a_row_is_a_face_with_its_groups(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("age", ["more than 70", "70+", "More than 70"])
 def test_the_oldest_age_is_one_group_however_it_is_spelled(tmp_path: Path, age: str) -> None:
-    (one,) = read(release(tmp_path, f"val/1.jpg,{age},Female,White,True"))
-    assert one.groups["age"].value == OLDEST
+    (sample,) = read(release(tmp_path, f"val/1.jpg,{age},Female,White,True"))
+    assert sample.groups["age"].value == OLDEST
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_the_oldest_age_is_one_group_however_it_is_spelled(tmp_path: Path, age: 
 def test_pictures_are_of_the_padding_asked_for(
     tmp_path: Path, folder: str, options: dict[str, Any], name: str
 ) -> None:
-    (one,) = read(release(tmp_path, "val/1.jpg,0-2,Male,White,True", folder=folder), **options)
-    assert one.images[0].name == name
+    (sample,) = read(release(tmp_path, "val/1.jpg,0-2,Male,White,True", folder=folder), **options)
+    assert sample.images[0].name == name
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ("val/1.jpg,3-9,Male,Martian,False", "'Martian' is no race of this release"),
         ("val/1.jpg,7,Male,White,False", "'7' is no age"),
@@ -80,9 +80,9 @@ def test_pictures_are_of_the_padding_asked_for(
         ),
     ],
 )
-def test_a_wrong_row_is_named_with_its_line(tmp_path: Path, row: str, said: str) -> None:
+def test_a_wrong_row_is_named_with_its_line(tmp_path: Path, row: str, message: str) -> None:
     root = release(tmp_path, "val/0.jpg,3-9,Male,White,True", row)
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read(root)
     assert caught.value.where == f"{root / 'fairface_label_val.csv'}:3"
 

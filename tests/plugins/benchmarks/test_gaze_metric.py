@@ -19,18 +19,18 @@ points = st.tuples(st.floats(-0.2, 1.2), st.floats(-0.2, 1.2)).map(list)
 
 @given(st.lists(points, min_size=1, max_size=10), points)
 def test_distances_follow_their_definitions(target: list[list[float]], answer: list[float]) -> None:
-    one = sample(list(target), list(answer))
+    item = sample(list(target), list(answer))
     middle = np.mean(target, axis=0)
     expected = float(np.linalg.norm(middle - answer))
-    assert score(make("l2_avg"), [one]) == pytest.approx(expected, abs=1e-9)
+    assert score(make("l2_avg"), [item]) == pytest.approx(expected, abs=1e-9)
     least = min(float(np.linalg.norm(np.subtract(p, answer))) for p in target)
-    assert score(make("l2_min"), [one]) == pytest.approx(least, abs=1e-9)
+    assert score(make("l2_min"), [item]) == pytest.approx(least, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["l2_avg", "l2_min"])
 def test_an_unparsed_point_is_at_the_farthest_corner(name: str) -> None:
-    one = sample([[0.1, 0.2]], None)
-    assert score(make(name), [one]) == pytest.approx(math.hypot(0.9, 0.8))
+    item = sample([[0.1, 0.2]], None)
+    assert score(make(name), [item]) == pytest.approx(math.hypot(0.9, 0.8))
     corners = [[x, y] for x in (0.0, 1.0) for y in (0.0, 1.0)]
     scores = [score(make(name), [sample([[0.1, 0.2], [0.4, 0.3]], list(c))]) for c in corners]
     assert score(make(name), [sample([[0.1, 0.2], [0.4, 0.3]], None)]) == max(scores)

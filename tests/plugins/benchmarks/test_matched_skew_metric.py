@@ -61,13 +61,13 @@ def people(random: np.random.Generator, number: int, shift: float = 0.0) -> list
 
 
 def kinds(samples: Sequence[ScoredSample]) -> dict[str, list[str]]:
-    names = sorted({name for one in samples for name in one.groups or {}})
-    return {name: sorted({(one.groups or {})[name] for one in samples}) for name in names}
+    names = sorted({name for sample in samples for name in sample.groups or {}})
+    return {name: sorted({(sample.groups or {})[name] for sample in samples}) for name in names}
 
 
 def odds_of(samples: Sequence[ScoredSample]) -> list[float]:
-    assert all(one.scores for one in samples)
-    return [one.scores[0] for one in samples if one.scores]
+    assert all(sample.scores for sample in samples)
+    return [sample.scores[0] for sample in samples if sample.scores]
 
 
 def counted(metric: Any, samples: Sequence[ScoredSample]) -> tuple[Any, Floats]:
@@ -89,19 +89,19 @@ def extreme_skew(samples: Sequence[ScoredSample], share: float, *, alpha: float)
     """Return MaxSkew with the highest ``share`` assigned, by sorting; no two odds are equal."""
     highest = []
     for concept in ("chef", "nurse"):
-        of = [one for one in samples if one.fields["concept"] == concept]
-        ranked = sorted(of, key=lambda one: -odds_of([one])[0])
+        of = [sample for sample in samples if sample.fields["concept"] == concept]
+        ranked = sorted(of, key=lambda sample: -odds_of([sample])[0])
         k = share * len(of)
-        weights = [min(1.0, max(0.0, k - place)) for place in range(len(of))]
+        weights = [min(1.0, max(0.0, k - index)) for index in range(len(of))]
         skews = []
         for name, values in kinds(of).items():
             for group in values:
                 mine = sum(
                     weight
-                    for weight, one in zip(weights, ranked, strict=True)
-                    if (one.groups or {})[name] == group
+                    for weight, sample in zip(weights, ranked, strict=True)
+                    if (sample.groups or {})[name] == group
                 )
-                p = sum((one.groups or {})[name] == group for one in of) / len(of)
+                p = sum((sample.groups or {})[name] == group for sample in of) / len(of)
                 skews.append(math.log((mine + alpha * p) / (k + alpha) / p))
         highest.append(max(skews))
     return float(np.mean(highest))
@@ -118,15 +118,16 @@ def test_the_auc_gap_is_scikit_learns_area_less_one_half() -> None:
     samples = people(np.random.default_rng(1), 200)
     expected = []
     for concept in ("chef", "nurse"):
-        of = [one for one in samples if one.fields["concept"] == concept]
+        of = [sample for sample in samples if sample.fields["concept"] == concept]
         areas = [
-            roc_auc_score([(one.groups or {})[name] == group for one in of], odds_of(of)) - 0.5
+            roc_auc_score([(sample.groups or {})[name] == group for sample in of], odds_of(of))
+            - 0.5
             for name, values in kinds(of).items()
             for group in values
         ]
         expected.append(max(areas))
-    found = value(make("auc_gap", resolution=WIDTH), samples)
-    assert found == pytest.approx(np.mean(expected))
+    result = value(make("auc_gap", resolution=WIDTH), samples)
+    assert result == pytest.approx(np.mean(expected))
 
 
 def test_the_area_is_the_mean_over_shares() -> None:
@@ -137,8 +138,8 @@ def test_the_area_is_the_mean_over_shares() -> None:
         metric = make("matched_max_skew", share=share, resolution=WIDTH)
         settled, totals = counted(metric, samples)
         sizes += np.abs(settled.components(totals))
-    found = value(make("skew_area", resolution=WIDTH), samples)
-    assert found == pytest.approx(float(np.max(sizes)) / len(SHARES))
+    result = value(make("skew_area", resolution=WIDTH), samples)
+    assert result == pytest.approx(float(np.max(sizes)) / len(SHARES))
 
 
 # --- the page -------------------------------------------------------------------------------------
@@ -191,11 +192,13 @@ def test_a_model_that_always_says_the_same_has_no_value(name: str, answer: str) 
 def test_values_that_are_seldom_assigned_are_counted(share: float, number: int) -> None:
     # Of 40 people 4, 10 or 36 are assigned: women first, and of the men none, none or 16.
     samples = [
-        asked("nurse", place + 100.0 * (gender == "female"), gender=gender)
+        asked("nurse", index + 100.0 * (gender == "female"), gender=gender)
         for gender in ("female", "male")
-        for place in range(20)
+        for index in range(20)
     ]
-    samples = [replace(one, scores=(one.scores[0] / 10, 0.0)) for one in samples if one.scores]
+    samples = [
+        replace(sample, scores=(sample.scores[0] / 10, 0.0)) for sample in samples if sample.scores
+    ]
     notes = counted(make("matched_max_skew", share=share), samples)[0].notes()
     assert [count for note, count in notes.items() if "fewer than five images" in note] == (
         [number] if number else []
@@ -204,19 +207,19 @@ def test_values_that_are_seldom_assigned_are_counted(share: float, number: int) 
 
 @pytest.mark.parametrize("name", RANKED)
 def test_one_group_alone_has_no_value_and_ties_are_taken_alike(name: str) -> None:
-    alone = [asked("nurse", float(place), gender="female") for place in range(8)]
+    alone = [asked("nurse", float(index), gender="female") for index in range(8)]
     metric = make(name)
     assert math.isnan(value(metric, alone))
     notes = counted(metric, alone)[0].notes()
     assert notes["attributes with one value alone, which compare nobody"] == 1
-    tied = [asked("nurse", float(place % 2), gender=g) for g in ("a", "b") for place in range(8)]
+    tied = [asked("nurse", float(index % 2), gender=g) for g in ("a", "b") for index in range(8)]
     assert value(make(name), tied) == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", RANKED)
 def test_images_without_a_value_of_an_attribute_have_no_value_and_no_table(name: str) -> None:
     metric = make(name)
-    samples = [asked("nurse", float(place)) for place in range(8)]
+    samples = [asked("nurse", float(index)) for index in range(8)]
     settled, totals = counted(metric, samples)
     assert math.isnan(value(metric, samples))
     assert settled.tables(settled.components(totals)) == []
@@ -242,8 +245,8 @@ def test_tables_say_the_share_and_no_rate_of_yes() -> None:
 def test_log_odds_of_every_kind_of_score() -> None:
     def odds(scores: tuple[float, ...], kind: str) -> list[float]:
         labels = tuple("abc"[: len(scores)])
-        one = ScoredSample("s", "c", None, "a", scores=scores, labels=labels, score_kind=kind)
-        return log_odds(one, labels)
+        item = ScoredSample("s", "c", None, "a", scores=scores, labels=labels, score_kind=kind)
+        return log_odds(item, labels)
 
     shares = np.array([0.7, 0.2, 0.1])
     assert odds(tuple(np.log(shares)), "logprob") == pytest.approx(logit(shares))
@@ -275,26 +278,28 @@ def test_two_evaluations_whose_log_odds_differ_are_compared_person_by_person(
     name: str, shift: float
 ) -> None:
     random = np.random.default_rng(6)
-    first = [replace(one, id=str(at), cluster=str(at)) for at, one in enumerate(people(random, 90))]
+    first = [
+        replace(item, id=str(at), cluster=str(at)) for at, item in enumerate(people(random, 90))
+    ]
     # The second model ranks otherwise, and with a shift shares not one bin with the first.
     odds = [random.normal() + shift / 2 for _ in first]
-    second = [replace(one, scores=(at, 0.0)) for one, at in zip(first, odds, strict=True)]
+    second = [replace(item, scores=(at, 0.0)) for item, at in zip(first, odds, strict=True)]
     frame, collectors = Frame(), []
-    for one in first:
-        frame.add(one)
+    for item in first:
+        frame.add(item)
     for samples in (first, second):
         spec = MetricSpec(name, name, "zero", 1.0, main=True)
         made = make_metric(name, {}, YES_NO)
         collector = GroupCollector(spec, made, {}, needs_target=False)
-        for one in samples:
-            collector.add(one)
+        for item in samples:
+            collector.add(item)
         collectors.append(collector)
     before, after = (value(make(name), samples) for samples in (first, second))
     everything = Parts([()], np.zeros(len(first), dtype=np.int64), [()])
-    found = collectors[0].paired(collectors[1], everything, frame, seed=0)
-    assert (found.first[0], found.second[0]) == pytest.approx((before, after))
-    assert found.paired[0].difference == pytest.approx(after - before)
-    assert found.paired[0].p is not None
+    result = collectors[0].paired(collectors[1], everything, frame, seed=0)
+    assert (result.first[0], result.second[0]) == pytest.approx((before, after))
+    assert result.paired[0].difference == pytest.approx(after - before)
+    assert result.paired[0].p is not None
     back = collectors[1].paired(collectors[0], everything, frame, seed=0)
     assert back.paired[0].difference == pytest.approx(before - after)
 
@@ -305,14 +310,14 @@ def test_metrics_of_one_count_keep_their_own_draws() -> None:
     for name in RANKED:
         spec = MetricSpec(name, name, "zero", 1.0, main=True)
         made[name] = GroupCollector(spec, make_metric(name, {}, YES_NO), shared, needs_target=False)
-    for at, one in enumerate(samples):
-        sample = replace(one, id=str(at), cluster=str(at))
+    for at, item in enumerate(samples):
+        sample = replace(item, id=str(at), cluster=str(at))
         frame.add(sample)
         for collector in made.values():
             collector.add(sample)
-    found = {name: collector.overall(frame, 0).value for name, collector in made.items()}
-    assert found == {name: pytest.approx(value(make(name), samples)) for name in RANKED}
-    heads = [one.name for collector in made.values() for one in collector.tables(frame, 0)]
+    results = {name: collector.overall(frame, 0).value for name, collector in made.items()}
+    assert results == {name: pytest.approx(value(make(name), samples)) for name in RANKED}
+    heads = [item.name for collector in made.values() for item in collector.tables(frame, 0)]
     assert len(heads) == len(set(heads)) == 3 * 5
 
 
@@ -326,15 +331,15 @@ def test_samples_added_many_at_a_time_are_those_added_one_by_one(
         options = {"resolution": 0.7}
     random = np.random.default_rng(5)
     every = []
-    for place, one in enumerate(people(random, 240)):
+    for index, item in enumerate(people(random, 240)):
         extreme = float(random.choice([-1e3, -0.05, 0.0, 0.025, 1e3])), 0.0
-        moved = replace(one, id=str(place), cluster=str(place // 4), source=str(place // 2))
-        every.append(moved if place % 3 else replace(moved, scores=extreme))
+        moved = replace(item, id=str(index), cluster=str(index // 4), source=str(index // 2))
+        every.append(moved if index % 3 else replace(moved, scores=extreme))
     if "estimator" not in options:
         # Answers in words have no scores, and are counted one by one.
-        every[30:33] = [replace(one, scores=None, score_kind="") for one in every[30:33]]
+        every[30:33] = [replace(item, scores=None, score_kind="") for item in every[30:33]]
     # What says of no image that it is its own shares its label with nobody.
-    every[60:67] = [replace(one, source="") for one in every[60:67]]
+    every[60:67] = [replace(item, source="") for item in every[60:67]]
     spec = MetricSpec(name, name, "zero", 1.0, main=True, options=options)
     seen = []
     for step in (1, size):
@@ -350,7 +355,9 @@ def test_samples_added_many_at_a_time_are_those_added_one_by_one(
 @pytest.mark.parametrize("name", ["auc_gap", "max_skew"])
 @pytest.mark.parametrize("concept", [None, 3, ["nurse"], ""])
 def test_a_sample_without_a_concept_among_many_is_named(name: str, concept: Any) -> None:
-    every = [replace(one, id=str(at)) for at, one in enumerate(people(np.random.default_rng(1), 4))]
+    every = [
+        replace(item, id=str(at)) for at, item in enumerate(people(np.random.default_rng(1), 4))
+    ]
     every[2] = replace(every[2], fields={"concept": concept})
     spec = MetricSpec(name, name, "zero", 1.0, main=True)
     collector = GroupCollector(spec, make_metric(name, {}, YES_NO), {}, needs_target=False)
@@ -362,8 +369,8 @@ def test_a_sample_without_a_concept_among_many_is_named(name: str, concept: Any)
 def test_metrics_of_one_count_share_their_draws_and_give_what_each_gives_alone() -> None:
     random = np.random.default_rng(3)
     every = [
-        replace(one, id=str(place), cluster=str(place // 4))
-        for place, one in enumerate(people(random, 160))
+        replace(item, id=str(index), cluster=str(index // 4))
+        for index, item in enumerate(people(random, 160))
     ]
 
     def values(*names: str) -> list[Any]:

@@ -66,35 +66,35 @@ def test_rounds_point_to_the_row_with_the_picture(tmp_path: Path) -> None:
     rows = [row(7, picture("red"), "B"), row(8, picture("blue")), row(9, "7"),
             row(7 + ROUND, "7"), row(8 + ROUND, "8", "B"), row(9 + ROUND, "7")]  # fmt: skip
     write(tmp_path, rows)
-    found = read(tmp_path)
-    assert [sample.id for sample in found] == ["7", "1000007", "9", "1000009", "8", "1000008"]
-    assert [sample.cluster for sample in found] == ["7", "7", "9", "9", "8", "8"]
-    assert [sample.fields["round"] for sample in found[:2]] == [0, 1]
-    assert {sample.fields["rounds"] for sample in found} == {2}
-    names = [sample.images[0].name for sample in found]
+    samples = read(tmp_path)
+    assert [sample.id for sample in samples] == ["7", "1000007", "9", "1000009", "8", "1000008"]
+    assert [sample.cluster for sample in samples] == ["7", "7", "9", "9", "8", "8"]
+    assert [sample.fields["round"] for sample in samples[:2]] == [0, 1]
+    assert {sample.fields["rounds"] for sample in samples} == {2}
+    names = [sample.images[0].name for sample in samples]
     assert [name for name, _ in itertools.groupby(names)] == [
         "MMBench_DEV_EN.tsv#7", "MMBench_DEV_EN.tsv#8",
     ]  # fmt: skip
     colours = {sample.cluster: open_image(sample.images[0]).pixels.getpixel((0, 0))
-               for sample in found}  # fmt: skip
+               for sample in samples}  # fmt: skip
     assert colours == {"7": (255, 0, 0), "9": (255, 0, 0), "8": (0, 0, 255)}
 
 
 def test_a_picture_repeated_in_every_round_is_one_picture(tmp_path: Path) -> None:
     red = picture("red")
     write(tmp_path, [row(7, red), row(8, picture("blue")), row(7 + ROUND, red)])
-    found = read(tmp_path)
-    assert [sample.id for sample in found] == ["7", "1000007", "8"]
-    assert found[0].images[0].name == found[1].images[0].name
+    samples = read(tmp_path)
+    assert [sample.id for sample in samples] == ["7", "1000007", "8"]
+    assert samples[0].images[0].name == samples[1].images[0].name
 
 
 def test_a_quoted_cell_may_hold_lines_and_tabs(tmp_path: Path) -> None:
     rows = [row(7, picture("red"), question='One\nof "two"\tor so?'), row(8, "7", hint="a\r\nb")]
     write(tmp_path, rows)
-    found = read(tmp_path)
-    assert found[0].fields["question"] == 'One\nof "two"\tor so?'
-    assert found[1].fields["hint"] == "a\r\nb"
-    assert open_image(found[1].images[0]).width == 8
+    samples = read(tmp_path)
+    assert samples[0].fields["question"] == 'One\nof "two"\tor so?'
+    assert samples[1].fields["hint"] == "a\r\nb"
+    assert open_image(samples[1].images[0]).width == 8
 
 
 def test_the_test_split_has_no_answers(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_the_test_split_has_no_answers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "kind", "said"),
+    ("image", "kind", "message"),
     [
         ("!" * 100, "image_unreadable", "row 7: the image is not base64"),
         (base64.b64encode(b"no picture at all" * 9).decode(), "image_unreadable", "not an image"),
@@ -119,14 +119,14 @@ def test_the_test_split_has_no_answers(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_picture_is_a_fault_of_its_sample(
-    tmp_path: Path, image: str, kind: str, said: str
+    tmp_path: Path, image: str, kind: str, message: str
 ) -> None:
     write(tmp_path, [row(7, image), row(8, picture("blue"))])
-    broken, whole = read(tmp_path)
-    with pytest.raises(SampleError, match=said) as caught:
+    broken, full = read(tmp_path)
+    with pytest.raises(SampleError, match=message) as caught:
         open_image(broken.images[0])
     assert caught.value.kind == kind
-    assert open_image(whole.images[0]).width == 8
+    assert open_image(full.images[0]).width == 8
 
 
 def test_pictures_travel_between_processes(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_pictures_travel_between_processes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ([row(7, "7"), row(7, "7")], "row 2: the index 7 occurs twice"),
         ([row(7, "7", "C")], "the answer 'C' is not among the options A, B"),
@@ -145,9 +145,9 @@ def test_pictures_travel_between_processes(tmp_path: Path) -> None:
         ([], "holds no row"),
     ],
 )
-def test_damage_is_named(tmp_path: Path, rows: list[dict[str, str]], said: str) -> None:
+def test_damage_is_named(tmp_path: Path, rows: list[dict[str, str]], message: str) -> None:
     write(tmp_path, rows)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         read(tmp_path)
 
 
@@ -172,9 +172,9 @@ def test_a_letter_in_another_form_is_refused_and_not_left_out(
     tmp_path: Path, head: str, letter: str
 ) -> None:
     path = write(tmp_path, [{**row(7, picture("red"), "E", C="cow"), "E": "fly"}])
-    columns, rest = path.read_text(encoding="utf-8").split("\n", 1)
+    columns, remainder = path.read_text(encoding="utf-8").split("\n", 1)
     renamed = [head if name == letter else name for name in columns.split("\t")]
-    path.write_text("\t".join(renamed) + "\n" + rest, encoding="utf-8")
+    path.write_text("\t".join(renamed) + "\n" + remainder, encoding="utf-8")
     with pytest.raises(
         DataError, match=f"the column {re.escape(repr(head))} would be an option"
     ) as caught:
@@ -184,16 +184,16 @@ def test_a_letter_in_another_form_is_refused_and_not_left_out(
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:
     path = write(tmp_path, [row(7, picture("red"))])
-    whole = path.read_text(encoding="utf-8")
-    for text, said in (
-        (whole.replace("question", "q"), "the column 'question' is missing"),
-        (whole.replace("comment", "source"), "the column 'source' occurs twice"),
-        (whole[:-40], "cells, the header has 14"),
+    full = path.read_text(encoding="utf-8")
+    for text, message in (
+        (full.replace("question", "q"), "the column 'question' is missing"),
+        (full.replace("comment", "source"), "the column 'source' occurs twice"),
+        (full[:-40], "cells, the header has 14"),
     ):
         path.write_text(text, encoding="utf-8")
-        with pytest.raises(DataError, match=said):
+        with pytest.raises(DataError, match=message):
             read(tmp_path)
-    path.write_bytes(whole.encode() + b"\xff\xfe\n")
+    path.write_bytes(full.encode() + b"\xff\xfe\n")
     with pytest.raises(DataError, match="not UTF-8"):
         read(tmp_path)
     path.unlink()

@@ -34,15 +34,15 @@ def question(name: str, *right: bool, rounds: int | None = None) -> list[ScoredS
 
 def circular(samples: list[ScoredSample], weights: list[float] | None = None) -> float:
     metric = CircularAccuracy({}, ())
-    given_ = np.array([weights or [1.0] * len(samples)])
-    return float(metric.value(metric.prepare(samples), given_)[0])
+    array = np.array([weights or [1.0] * len(samples)])
+    return float(metric.value(metric.prepare(samples), array)[0])
 
 
 def vanilla(samples: list[ScoredSample]) -> float:
     totals = np.zeros(2)
     for sample in samples:
-        for place, value in VanillaAccuracy({}, ()).statistics(sample).items():
-            totals[place] += value
+        for position, value in VanillaAccuracy({}, ()).statistics(sample).items():
+            totals[position] += value
     return float(VanillaAccuracy({}, ()).finalize(totals))
 
 
@@ -64,17 +64,17 @@ def told(samples: list[ScoredSample]) -> dict[str, int]:
 
 def test_a_file_with_fewer_rounds_than_options_is_not_circular() -> None:
     options: dict[str, Json] = {"A": "cat", "B": "dog", "C": "", "E": "fly"}
-    first = [replace(one, fields={**one.fields, **options}) for one in question("1", True)]
+    first = [replace(item, fields={**item.fields, **options}) for item in question("1", True)]
     assert np.isnan(circular(first))
     assert told(first) == {FEWER: 1}
-    whole = [replace(one, fields={**one.fields, **options}, target=letter, answer=letter)
-             for one, letter in zip(question("2", *[True] * 3), "ABE", strict=True)]  # fmt: skip
-    assert circular(first + whole) == 1.0
-    assert told(first + whole[:2]) == {FEWER: 1, UNSCORED: 1}
+    full = [replace(item, fields={**item.fields, **options}, target=letter, answer=letter)
+             for item, letter in zip(question("2", *[True] * 3), "ABE", strict=True)]  # fmt: skip
+    assert circular(first + full) == 1.0
+    assert told(first + full[:2]) == {FEWER: 1, UNSCORED: 1}
 
 
 def test_rounds_that_do_not_move_the_right_letter_are_told() -> None:
-    one_letter = [replace(one, target="A", answer="A") for one in question("1", True, True)]
+    one_letter = [replace(item, target="A", answer="A") for item in question("1", True, True)]
     assert np.isnan(circular(one_letter))  # whoever always says A would be right
     assert told(one_letter) == {ONE_LETTER: 1}
     twice = question("2", True, True, True)
@@ -87,8 +87,8 @@ def test_rounds_of_other_options_and_questions_without_a_first_round_are_told() 
     uneven = question("1", True, True)
     uneven[1] = replace(uneven[1], fields={**uneven[1].fields, "A": "cat", "B": "dog", "C": "cow"})
     assert told(uneven) == {UNEVEN: 1}
-    later = [replace(one, fields={**one.fields, "round": 1 + number})
-             for number, one in enumerate(question("2", True, True))]  # fmt: skip
+    later = [replace(item, fields={**item.fields, "round": 1 + number})
+             for number, item in enumerate(question("2", True, True))]  # fmt: skip
     assert told(later) == {NO_FIRST: 1}
     assert (circular(later), np.isnan(vanilla(later))) == (1.0, True)
     assert told(question("3", True, True)[1:]) == {UNSCORED: 1}  # an error is not the file's fault

@@ -71,33 +71,35 @@ def test_faces_are_read_by_what_their_numbers_stand_for(tmp_path: Path) -> None:
     rows = [{"image": embedded(n), **FACE} for n in range(7)]
     parquet(tmp_path / "1.25" / "validation-00000-of-00002-0f.parquet", rows)
     parquet(tmp_path / "1.25" / "validation-00001-of-00002-0e.parquet", rows[:1])
-    found = read(made.reader("fairface"), tmp_path)
-    assert [one.id for one in found] == [f"val#{n}" for n in range(8)]
-    assert {name: (group.value, group.source) for name, group in found[0].groups.items()} == {
+    samples = read(made.reader("fairface"), tmp_path)
+    assert [item.id for item in samples] == [f"val#{n}" for n in range(8)]
+    assert {name: (group.value, group.source) for name, group in samples[0].groups.items()} == {
         "race": ("Latino_Hispanic", "human"),
         "gender": ("Female", "human"),
         "age": ("20-29", "human"),
     }
-    assert [shade(found[place]) for place in (6, 0, 7)] == [6, 0, 0]
-    assert len({one.images[0].name for one in found}) == 8
-    assert open_image(pickle.loads(pickle.dumps(found[2])).images[0]).width == 2  # noqa: S301
+    assert [shade(samples[position]) for position in (6, 0, 7)] == [6, 0, 0]
+    assert len({item.images[0].name for item in samples}) == 8
+    assert open_image(pickle.loads(pickle.dumps(samples[2])).images[0]).width == 2  # noqa: S301
 
 
 def test_a_shard_says_itself_what_its_numbers_stand_for(tmp_path: Path) -> None:
     rows = [{"image": embedded(), **FACE, "gender": 1}]
-    said = {"info": {"features": {"gender": {"names": ["Female", "Male"], "_type": "ClassLabel"}}}}
-    schema = pa.Table.from_pylist(rows).schema.with_metadata({"huggingface": json.dumps(said)})
+    message = {
+        "info": {"features": {"gender": {"names": ["Female", "Male"], "_type": "ClassLabel"}}}
+    }
+    schema = pa.Table.from_pylist(rows).schema.with_metadata({"huggingface": json.dumps(message)})
     parquet(tmp_path / "1.25" / "validation-00000-of-00001.parquet", rows, schema)
-    (one,) = read(made.reader("fairface"), tmp_path)
-    assert one.groups["gender"].value == "Male"
+    (sample,) = read(made.reader("fairface"), tmp_path)
+    assert sample.groups["gender"].value == "Male"
 
 
 def test_another_copy_has_texts_and_another_column_for_pictures(tmp_path: Path) -> None:
     rows = [{"file": embedded(4), "age": "70+", "gender": "Male", "race": "East Asian"}]
     parquet(tmp_path / "margin025" / "val-00000-of-00001.parquet", rows)
-    (one,) = read(made.reader("fairface", padding="0.25", columns="image=file"), tmp_path)
-    assert one.groups["age"].value == "more than 70"
-    assert shade(one) == 4
+    (sample,) = read(made.reader("fairface", padding="0.25", columns="image=file"), tmp_path)
+    assert sample.groups["age"].value == "more than 70"
+    assert shade(sample) == 4
     with pytest.raises(DataError, match="the column 'image' is missing; there are file, age"):
         read(made.reader("fairface", padding="0.25"), tmp_path)
 
@@ -111,7 +113,7 @@ def test_faces_of_the_other_padding_never_stand_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"race": 7}, "'7' is no race|7 is no race"),
         ({"race": None}, "None is no race"),
@@ -120,13 +122,13 @@ def test_faces_of_the_other_padding_never_stand_in(tmp_path: Path) -> None:
     ],
 )
 def test_a_face_outside_the_list_is_named(
-    tmp_path: Path, change: dict[str, Any], said: str
+    tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     path = parquet(
         tmp_path / "1.25" / "validation-00000-of-00001.parquet",
         [{"image": embedded(), **FACE, **change}],
     )
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read(made.reader("fairface"), tmp_path)
     assert caught.value.where == f"{path}: row 0"
 
@@ -139,15 +141,15 @@ def test_questions_of_one_picture_stand_together_and_share_it(tmp_path: Path) ->
     folder = tmp_path / "data"
     parquet(folder / "validation-00000-of-00002.parquet", rows)
     parquet(folder / "validation-00001-of-00002.parquet", [question(8, 1), question(9, 0)])
-    found = read(made.reader("vqav2"), tmp_path)
-    assert [one.id for one in found] == ["7000", "7001", "8000", "8001", "9000"]
-    assert [one.cluster for one in found] == ["7", "7", "8", "8", "9"]
-    assert found[0].images == found[1].images
-    assert found[0].images[0].name == "val2014/COCO_val2014_000000000007.jpg"
-    assert [shade(one) for one in found] == [7, 7, 8, 8, 9]
-    assert found[3].target == [f"kite {n}" for n in range(10)]
-    assert found[3].fields == {"question": "What is 1?"}
-    assert {name: group.value for name, group in found[3].groups.items()} == {
+    samples = read(made.reader("vqav2"), tmp_path)
+    assert [item.id for item in samples] == ["7000", "7001", "8000", "8001", "9000"]
+    assert [item.cluster for item in samples] == ["7", "7", "8", "8", "9"]
+    assert samples[0].images == samples[1].images
+    assert samples[0].images[0].name == "val2014/COCO_val2014_000000000007.jpg"
+    assert [shade(item) for item in samples] == [7, 7, 8, 8, 9]
+    assert samples[3].target == [f"kite {n}" for n in range(10)]
+    assert samples[3].fields == {"question": "What is 1?"}
+    assert {name: group.value for name, group in samples[3].groups.items()} == {
         "answer_type": "other",
         "question_type": "what is",
     }
@@ -161,8 +163,8 @@ def test_a_split_without_answers_may_lack_their_columns(tmp_path: Path) -> None:
     path = parquet(tmp_path / "data" / "test-00000-of-00001.parquet", bare)
     reader = made.reader("vqav2")
     for split in ("test-dev", "test"):
-        found = read(reader, tmp_path, split)
-        assert [(one.id, one.target, dict(one.groups)) for one in found] == [
+        samples = read(reader, tmp_path, split)
+        assert [(item.id, item.target, dict(item.groups)) for item in samples] == [
             ("7000", None, {}), ("8000", None, {})
         ]  # fmt: skip
     assert len(hashed(reader, path)) == 64
@@ -171,12 +173,12 @@ def test_a_split_without_answers_may_lack_their_columns(tmp_path: Path) -> None:
 def test_answers_may_be_lists_in_a_struct(tmp_path: Path) -> None:
     row = question(7, 0, answers={"answer": ["a", "b"], "answer_id": [1, 2]})
     parquet(tmp_path / "data" / "validation-00000-of-00001.parquet", [row])
-    (one,) = read(made.reader("vqav2"), tmp_path)
-    assert one.target == ["a", "b"]
+    (sample,) = read(made.reader("vqav2"), tmp_path)
+    assert sample.target == ["a", "b"]
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"answers": None}, "answers should be a list"),
         ({"answers": []}, "there is no answer"),
@@ -191,11 +193,11 @@ def test_answers_may_be_lists_in_a_struct(tmp_path: Path) -> None:
         ({"image": {"path": "7.jpg"}}, "the column 'image' has no 'bytes'; it has path"),
     ],
 )
-def test_a_broken_question_is_named(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+def test_a_broken_question_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     path = parquet(
         tmp_path / "data" / "validation-00000-of-00001.parquet", [question(7, 0) | change]
     )
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read(made.reader("vqav2"), tmp_path)
     assert str(path) in str(caught.value.where)
 
@@ -215,24 +217,24 @@ def test_texts_in_pictures_are_read_with_their_ocr(tmp_path: Path) -> None:
     rows = [read_text("ab", 1), read_text("cd", 2), read_text("ab", 3)]
     parquet(tmp_path / "default" / "validation" / "0000.parquet", rows[:2])
     parquet(tmp_path / "default" / "validation" / "0001.parquet", rows[2:])
-    found = read(made.reader("textvqa", ocr="rosetta"), tmp_path)
-    assert [(one.id, one.cluster) for one in found] == [("1", "ab"), ("3", "ab"), ("2", "cd")]
-    assert found[0].images[0].name == found[1].images[0].name == "train_images/ab.jpg"
-    assert [shade(one) for one in found] == [1, 1, 2]
-    assert found[2].fields == {"question": "what does it say?", "ocr_tokens": "STOP, now"}
-    assert found[2].target == ["stop"] * 10
+    samples = read(made.reader("textvqa", ocr="rosetta"), tmp_path)
+    assert [(item.id, item.cluster) for item in samples] == [("1", "ab"), ("3", "ab"), ("2", "cd")]
+    assert samples[0].images[0].name == samples[1].images[0].name == "train_images/ab.jpg"
+    assert [shade(item) for item in samples] == [1, 1, 2]
+    assert samples[2].fields == {"question": "what does it say?", "ocr_tokens": "STOP, now"}
+    assert samples[2].target == ["stop"] * 10
     plain = read(made.reader("textvqa"), tmp_path)
     assert "ocr_tokens" not in plain[0].fields
 
 
 def test_a_test_split_of_texts_has_no_answers(tmp_path: Path) -> None:
     parquet(tmp_path / "data" / "test-00000-of-00001.parquet", [read_text("ab", 1, answers=[])])
-    (one,) = read(made.reader("textvqa"), tmp_path, "test")
-    assert (one.target, one.images[0].name) == (None, "test_images/ab.jpg")
+    (sample,) = read(made.reader("textvqa"), tmp_path, "test")
+    assert (sample.target, sample.images[0].name) == (None, "test_images/ab.jpg")
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"answers": []}, "question 1 has no answers"),
         ({"answers": [1]}, "an answer to question 1 is not text"),
@@ -241,10 +243,12 @@ def test_a_test_split_of_texts_has_no_answers(tmp_path: Path) -> None:
         ({"ocr_tokens": None}, "ocr_tokens of image 'ab' should be a list"),
     ],
 )
-def test_a_broken_text_question_is_named(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+def test_a_broken_text_question_is_named(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
     path = tmp_path / "data" / "validation-00000-of-00001.parquet"
     parquet(path, [read_text("ab", 1, **change)])
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         read(made.reader("textvqa", ocr="rosetta"), tmp_path)
 
 
@@ -257,16 +261,16 @@ def test_rounds_of_a_question_stand_together(tmp_path: Path, numbers: type) -> N
     for row in rows:
         row["index"] = numbers(row["index"])
     parquet(tmp_path / "en" / "dev-00000-of-00001.parquet", rows)
-    found = read(made.reader("mmbench"), tmp_path, "dev")
-    assert [one.id for one in found] == ["7", "1000007", "8", "1000008"]
-    assert [one.target for one in found] == ["B", "A", "A", "B"]
-    assert found[0].fields == {
+    samples = read(made.reader("mmbench"), tmp_path, "dev")
+    assert [item.id for item in samples] == ["7", "1000007", "8", "1000008"]
+    assert [item.target for item in samples] == ["B", "A", "A", "B"]
+    assert samples[0].fields == {
         "question": "What is 7?", "hint": "", "A": "cat", "B": "dog", "C": "", "D": "", "E": "",
         "round": 0, "rounds": 2,
     }  # fmt: skip
-    assert found[0].images[0].name == found[1].images[0].name
-    assert [shade(one) for one in found] == [7, 7, 8, 8]
-    assert {name: group.value for name, group in found[0].groups.items()} == {
+    assert samples[0].images[0].name == samples[1].images[0].name
+    assert [shade(item) for item in samples] == [7, 7, 8, 8]
+    assert {name: group.value for name, group in samples[0].groups.items()} == {
         "category": "naming",
         "l2_category": "perception",
     }
@@ -278,8 +282,8 @@ def test_pictures_may_be_base64(tmp_path: Path) -> None:
     text = base64.b64encode(picture(9)).decode()
     rows = [choice(7, image=text), choice(8, image="!!")]
     parquet(tmp_path / "data" / "validation-00000-of-00001.parquet", rows)
-    whole, broken = read(made.reader("mmbench"), tmp_path, "dev")
-    assert shade(whole) == 9
+    full, broken = read(made.reader("mmbench"), tmp_path, "dev")
+    assert shade(full) == 9
     with pytest.raises(SampleError, match=r"\.parquet:2: the image is not base64"):
         open_image(broken.images[0])
 
@@ -293,7 +297,7 @@ def test_copies_are_of_the_first_edition_and_one_language(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ([choice(7), choice(7)], "row 1: the index 7 occurs twice"),
         ([choice(7, "C")], "the answer 'C' is not among the options A, B"),
@@ -301,9 +305,9 @@ def test_copies_are_of_the_first_edition_and_one_language(tmp_path: Path) -> Non
         ([choice(7) | {"index": None}], "index should be a whole number"),
     ],
 )
-def test_a_broken_choice_is_named(tmp_path: Path, rows: list[dict[str, Any]], said: str) -> None:
+def test_a_broken_choice_is_named(tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
     parquet(tmp_path / "en" / "dev-00000-of-00001.parquet", rows)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         read(made.reader("mmbench"), tmp_path, "dev")
 
 
@@ -329,14 +333,14 @@ def test_every_copy_is_hashed_by_its_labels_and_asked_for_in_part(  # noqa: PLR0
     first = hashed(reader, path)
     assert hashed(reader, parquet(path, [{**row, "image": embedded(99)}])) == first
     assert hashed(reader, parquet(path, [{**row, column: "other"}])) != first
-    rest = {name: value for name, value in row.items() if name != column}
-    parquet(path, [rest])
+    remainder = {name: value for name, value in row.items() if name != column}
+    parquet(path, [remainder])
     with pytest.raises(DataError, match=f"the column '{column}' is missing; there are "):
         read(reader, tmp_path, split)
     parquet(path, [{**row, "image": None}], pa.Table.from_pylist([row]).schema)
-    (one,) = read(reader, tmp_path, split)
+    (sample,) = read(reader, tmp_path, split)
     with pytest.raises(SampleError, match=r"\.parquet:1 holds no image bytes"):
-        open_image(one.images[0])
+        open_image(sample.images[0])
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(DataError, match="no parquet file that can be read"):
         read(reader, tmp_path, split)
@@ -353,7 +357,7 @@ def test_every_copy_is_read_inside_a_zip(  # noqa: PLR0917
         read(reader, tmp_path, split),
         read(reader, tmp_path / "copy.zip", split),
     )
-    assert [(one.id, one.target) for one in packed] == [(one.id, one.target) for one in plain]
+    assert [(item.id, item.target) for item in packed] == [(item.id, item.target) for item in plain]
     assert shade(packed[0]) == shade(plain[0])
     assert column
 

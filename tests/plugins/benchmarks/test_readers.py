@@ -31,12 +31,12 @@ def read(name: str, root: Path, split: str = "test", **options: Json) -> list[Sa
 
 def passed(name: str, root: Path, split: str = "test", **options: Json) -> dict[str, int]:
     """What became no sample: the same before and after a walk, and after two."""
-    reader, place = make(name, **options), data_root(root)
-    before = reader.passed_over(place, split)
-    for _ in reader.samples(place, split):
+    reader, folder = make(name, **options), data_root(root)
+    before = reader.passed_over(folder, split)
+    for _ in reader.samples(folder, split):
         pass
-    assert reader.passed_over(place, split) == before
-    return {what: count for what, count in before.items() if count}
+    assert reader.passed_over(folder, split) == before
+    return {subject: count for subject, count in before.items() if count}
 
 
 def write(root: Path, name: str, content: Any) -> Path:
@@ -79,12 +79,12 @@ def test_hagrid_takes_the_first_gesture_and_drops_pictures_without(tmp_path: Pat
         like={"a": hand("no_gesture", "like"), "b": hand("no_gesture"), "c": hand()},
         no_gesture={"d": hand("no_gesture", "no_gesture")},
     )
-    (one,) = read("hagrid", root)
-    assert (one.id, one.target, one.cluster) == ("like/a", "like", "u1")
-    assert one.images[0].name == "hagrid_dataset/like/a.jpg"
-    assert one.boxes[0].unit == "relative"
-    assert (one.boxes[0].x1, one.boxes[0].x2) == pytest.approx((0.1, 0.35))
-    assert {name: (g.value, g.source) for name, g in one.groups.items()} == {
+    (samples,) = read("hagrid", root)
+    assert (samples.id, samples.target, samples.cluster) == ("like/a", "like", "u1")
+    assert samples.images[0].name == "hagrid_dataset/like/a.jpg"
+    assert samples.boxes[0].unit == "relative"
+    assert (samples.boxes[0].x1, samples.boxes[0].x2) == pytest.approx((0.1, 0.35))
+    assert {name: (g.value, g.source) for name, g in samples.groups.items()} == {
         "gender": ("female", "machine"),
         "race": ("White", "machine"),
         "age": ("30-39", "machine"),
@@ -243,8 +243,8 @@ EYE = "0.1,0.1,0.3,0.8,{eye}"
 HEAD = "180,60,100,130"
 
 
-def gaze_row(image: str, eye: str, gaze: str, *rest: str) -> str:
-    return ",".join([image, "0", "0.1,0.1,0.3,0.8", eye, gaze, HEAD, *rest, "demo", ""])
+def gaze_row(image: str, eye: str, gaze: str, *strs: str) -> str:
+    return ",".join([image, "0", "0.1,0.1,0.3,0.8", eye, gaze, HEAD, *strs, "demo", ""])
 
 
 def test_gazefollow_groups_annotators_by_path_and_eye(tmp_path: Path) -> None:
@@ -255,15 +255,15 @@ def test_gazefollow_groups_annotators_by_path_and_eye(tmp_path: Path) -> None:
         gaze_row("test2/0/a.jpg", "0.3,0.2", "0.8,0.4"),
     ]
     write(tmp_path, "test_annotations_release.txt", "\ufeff" + "\n".join(rows) + "\n\n")
-    found = read("gazefollow", tmp_path)
-    assert [(s.id, s.target) for s in found] == [
+    samples = read("gazefollow", tmp_path)
+    assert [(s.id, s.target) for s in samples] == [
         ("test2/0/a.jpg@0.3,0.2", [[0.6, 0.5], [0.8, 0.4]]),
         ("test2/0/a.jpg@0.4,0.2", [[0.7, 0.7]]),
         ("test2/0/b.jpg@0.3,0.2", [[0.1, 0.1]]),
     ]
-    assert found[0].images[0].name == found[0].cluster == "test2/0/a.jpg"
-    assert found[0].boxes[0].x2 == 100
-    assert found[0].fields == {"eye_x": 0.3, "eye_y": 0.2, "annotators": 2}
+    assert samples[0].images[0].name == samples[0].cluster == "test2/0/a.jpg"
+    assert samples[0].boxes[0].x2 == 100
+    assert samples[0].fields == {"eye_x": 0.3, "eye_y": 0.2, "annotators": 2}
 
 
 def test_an_eye_that_is_written_otherwise_is_one_eye(tmp_path: Path) -> None:
@@ -277,16 +277,16 @@ def test_gazefollow_drops_annotators_without_a_point_and_counts_them(tmp_path: P
     rows = [gaze_row("a.jpg", "0.3,0.2", gaze) for gaze in ("0.6,0.5", "-1,-1", "0.8,0.4")]
     rows += [gaze_row("b.jpg", "0.3,0.2", "-1,-1.0")] * 2
     write(tmp_path, "test_annotations_release.txt", "\n".join(rows))
-    one, two = read("gazefollow", tmp_path)
-    assert (one.target, one.fields["annotators"]) == ([[0.6, 0.5], [0.8, 0.4]], 2)
-    assert (one.notes, one.fault) == ({DROPPED: 1}, None)
+    first, two = read("gazefollow", tmp_path)
+    assert (first.target, first.fields["annotators"]) == ([[0.6, 0.5], [0.8, 0.4]], 2)
+    assert (first.notes, first.fault) == ({DROPPED: 1}, None)
     assert (two.target, two.fields["annotators"], two.notes) == (None, 0, {DROPPED: 2})
     assert two.fault is not None
     assert two.fault.kind == "no_point"
     pixels = [gaze_row("a.jpg", "0.3,0.2", gaze) for gaze in ("0.6,0.5", "384,0.5", "-0.2,1.005")]
     write(tmp_path, "test_annotations_release.txt", "\n".join(pixels))
-    (one,) = read("gazefollow", tmp_path)
-    assert (one.target, one.notes) == ([[0.6, 0.5]], {OUTSIDE: 2})
+    (first,) = read("gazefollow", tmp_path)
+    assert (first.target, first.notes) == ([[0.6, 0.5]], {OUTSIDE: 2})
     write(tmp_path, "test_annotations_release.txt", gaze_row("a.jpg", "0.3,0.2", "-1,0.5"))
     with pytest.raises(DataError, match="one coordinate of the gaze is -1"):
         read("gazefollow", tmp_path)
@@ -309,9 +309,9 @@ def test_gazefollow_counts_rows_that_repeat_a_point_and_keeps_them(tmp_path: Pat
 def test_gazefollow_keeps_train_rows_that_look_inside(tmp_path: Path) -> None:
     rows = [gaze_row("train/a.jpg", "0.3,0.2", "0.6,0.5", inout) for inout in ("1", "0", "-1", "1")]
     write(tmp_path, "train_annotations_release.txt", "\n".join(rows))
-    found = read("gazefollow", tmp_path, "train")
-    assert [s.target for s in found] == [[[0.6, 0.5]], [[0.6, 0.5]]]
-    assert len({s.id for s in found}) == 2
+    samples = read("gazefollow", tmp_path, "train")
+    assert [s.target for s in samples] == [[[0.6, 0.5]], [[0.6, 0.5]]]
+    assert len({s.id for s in samples}) == 2
     assert passed("gazefollow", tmp_path, "train") == {
         "rows that look outside their image, or are invalid, left out": 2
     }
@@ -352,15 +352,15 @@ ATTRIBUTES = "basic/Annotation/manual/test_0001_manu_attri.txt"
 def test_raf_db_reads_labels_and_people(tmp_path: Path) -> None:
     write(tmp_path, LIST, "train_00001.jpg 5\ntest_0001.jpg 1\ntest_0002.jpg 7\n")
     write(tmp_path, ATTRIBUTES, "1\t2\n" * 5 + "1\n2\n4\n")
-    one, two = read("raf_db", tmp_path)
-    assert (one.id, one.target, two.target) == ("test_0001", "surprise", "neutral")
-    assert one.images[0].name == "basic/Image/aligned/test_0001_aligned.jpg"
-    assert {name: group.value for name, group in one.groups.items()} == {
+    first, two = read("raf_db", tmp_path)
+    assert (first.id, first.target, two.target) == ("test_0001", "surprise", "neutral")
+    assert first.images[0].name == "basic/Image/aligned/test_0001_aligned.jpg"
+    assert {name: group.value for name, group in first.groups.items()} == {
         "gender": "female",
         "race": "Asian",
         "age": "70+",
     }
-    assert one.groups["age"].source == "human"
+    assert first.groups["age"].source == "human"
     assert two.groups == {}
     original = read("raf_db", tmp_path, images="original")
     assert original[0].images[0].name == "basic/Image/original/test_0001.jpg"
@@ -444,31 +444,31 @@ def test_jrdb_takes_each_pair_once_a_frame(tmp_path: Path) -> None:
         person(2, p1={"walking together": 1}),
         person(3, p1={"conversation": 1, "hugging": 3}, p3={"hugging": 1}),
     )
-    one, two = read("jrdb_social", tmp_path, "valid", **STREET)
-    assert (one.id, one.target) == ("street/000003.jpg/1-2", "hugging")
+    first, two = read("jrdb_social", tmp_path, "valid", **STREET)
+    assert (first.id, first.target) == ("street/000003.jpg/1-2", "hugging")
     assert (two.id, two.target) == ("street/000003.jpg/3-1", "conversation")
-    assert one.images[0].name == "images/image_stitched/street/000003.jpg"
-    assert [(b.x1, b.y1, b.x2, b.y2) for b in one.boxes] == [(10, 5, 30, 35), (20, 5, 40, 35)]
-    assert {name: group.value for name, group in one.groups.items()} == {
+    assert first.images[0].name == "images/image_stitched/street/000003.jpg"
+    assert [(b.x1, b.y1, b.x2, b.y2) for b in first.boxes] == [(10, 5, 30, 35), (20, 5, 40, 35)]
+    assert {name: group.value for name, group in first.groups.items()} == {
         "gender": "Female + Male",
         "difficulty": "2",
     }
-    assert one.cluster == "street"
-    assert {box.size for box in one.boxes} == {(3760, 480)}
+    assert first.cluster == "street"
+    assert {box.size for box in first.boxes} == {(3760, 480)}
     (other, _) = read("jrdb_social", tmp_path, "valid", size="any", **STREET)
     assert {box.size for box in other.boxes} == {None}
     with pytest.raises(UserError, match="is not a size"):
         read("jrdb_social", tmp_path, "valid", size="0x480", **STREET)
-    (kept,) = read("jrdb_social", tmp_path, "valid", multi="drop", unit="image", **STREET)
-    assert (kept.id, kept.cluster) == (one.id, "street/000003.jpg")
+    (samples,) = read("jrdb_social", tmp_path, "valid", multi="drop", unit="image", **STREET)
+    assert (samples.id, samples.cluster) == (first.id, "street/000003.jpg")
     left = {
         "pairs whose partner has no box in the frame, left out": 1,
         "mentions of a pair without an interaction, left out": 1,
         "pairs of a person with itself, left out": 1,
     }
     assert passed("jrdb_social", tmp_path, "valid", **STREET) == left
-    several = "pairs with several interactions, which the option multi drops"
-    assert passed("jrdb_social", tmp_path, "valid", multi="drop", **STREET) == {**left, several: 1}
+    repeated = "pairs with several interactions, which the option multi drops"
+    assert passed("jrdb_social", tmp_path, "valid", multi="drop", **STREET) == {**left, repeated: 1}
     jrdb(tmp_path, person(1, p2={"hugging": 2}), person(2), person(2))
     twice = "boxes of a person who has another in the same frame: the last counts"
     assert passed("jrdb_social", tmp_path, "valid", **STREET) == {twice: 1}

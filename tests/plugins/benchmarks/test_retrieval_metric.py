@@ -59,16 +59,16 @@ def test_the_numbers_are_those_of_visogenders_own_program(case: dict[str, Any]) 
     ]
     assert case["expected"].keys() == OFFICIAL.keys()
     for name, (metric, options) in OFFICIAL.items():
-        found = value(make(metric, **options), samples)
-        assert found == pytest.approx(case["expected"][name], abs=1e-12), name
+        result = value(make(metric, **options), samples)
+        assert result == pytest.approx(case["expected"][name], abs=1e-12), name
 
 
 def test_rules_of_other_codes_for_a_group_that_is_not_there() -> None:
-    held = {
+    entries = {
         zero: value(make("retrieval_min_skew", k=2, zero=zero), MEN_FIRST)
         for zero in ("one_over_k", "zero")
     }
-    assert held == {"one_over_k": pytest.approx(0.0), "zero": pytest.approx(0.0)}
+    assert entries == {"one_over_k": pytest.approx(0.0), "zero": pytest.approx(0.0)}
     few = [image(1.0, "masculine"), *(image(0.5, "feminine") for _ in range(9))]
     assert value(make("retrieval_min_skew", k=4), few) < 0
     late = [*(image(1.0, "feminine") for _ in range(9)), image(0.1, "masculine")]
@@ -80,8 +80,8 @@ def test_a_maximum_from_zero_is_never_negative() -> None:
     even = [image(1.0, "a"), image(0.9, "b"), image(0.1, "c")]
     options = {"k": 1, "zero": "zero"}
     assert value(make("retrieval_max_skew", **options), even) == pytest.approx(math.log(3))
-    held = [image(1.0, "a"), image(0.9, "a")]
-    assert value(make("retrieval_max_skew", zero="one_over_k_from_zero"), held) == 0.0
+    entries = [image(1.0, "a"), image(0.9, "a")]
+    assert value(make("retrieval_max_skew", zero="one_over_k_from_zero"), entries) == 0.0
 
 
 def test_k_is_raised_to_the_groups_where_asked() -> None:
@@ -92,9 +92,9 @@ def test_k_is_raised_to_the_groups_where_asked() -> None:
 
 
 def test_uniform_shares_do_not_ask_the_pool() -> None:
-    held = [image(1.0, "masculine"), image(0.9, "feminine"), image(0.2, "masculine")]
-    assert value(make("retrieval_max_skew", k=2, desired="uniform"), held) == pytest.approx(0)
-    assert value(make("retrieval_max_skew", k=2), held) == pytest.approx(math.log(0.5 / (1 / 3)))
+    entries = [image(1.0, "masculine"), image(0.9, "feminine"), image(0.2, "masculine")]
+    assert value(make("retrieval_max_skew", k=2, desired="uniform"), entries) == pytest.approx(0)
+    assert value(make("retrieval_max_skew", k=2), entries) == pytest.approx(math.log(0.5 / (1 / 3)))
 
 
 @given(
@@ -110,15 +110,15 @@ def test_weights_repeat_pictures(rows: list[tuple[int, str, str]], data: st.Data
     counts = data.draw(st.lists(st.integers(0, 3), min_size=len(rows), max_size=len(rows)))
     weights = np.array([counts], dtype=np.float64)
     # Copies stand beside their picture, so ties keep their order.
-    repeated = [one for one, count in zip(samples, counts, strict=True) for _ in range(count)]
+    repeated = [sample for sample, count in zip(samples, counts, strict=True) for _ in range(count)]
     for name in RANKED:
         pair = {"first": "a", "second": "b"} if name == "bias_at_k" else {}
         options: dict[str, Any] = {} if name == "ndkl" else {**pair, "k": 3}
         metric = make(name, **options)
-        found = metric.value(metric.prepare(samples), weights)
+        result = metric.value(metric.prepare(samples), weights)
         expected = value(metric, repeated) if repeated else math.nan
-        np.testing.assert_allclose(found, [expected], atol=1e-12)
-        assert not np.isinf(found).any()
+        np.testing.assert_allclose(result, [expected], atol=1e-12)
+        assert not np.isinf(result).any()
 
 
 @pytest.mark.parametrize("name", RANKED)
@@ -139,15 +139,15 @@ def test_a_picture_without_a_score_and_a_wrong_k_are_named() -> None:
 def slow_weighted_skew(groups: list[str], k: int) -> float:
     """Add up, prefix by prefix, the skews of the values in it, weighted by their pool shares."""
     pool = {name: groups.count(name) / len(groups) for name in set(groups)}
-    found = norm = 0.0
+    result = norm = 0.0
     for length in range(1, min(k, len(groups)) + 1):
         discount = 1 / math.log2(length + 1)
         norm += discount
         for name, desired in pool.items():
             share = groups[:length].count(name) / length
             if share:
-                found += discount * desired * math.log(share / desired)
-    return found / norm
+                result += discount * desired * math.log(share / desired)
+    return result / norm
 
 
 @settings(deadline=None, max_examples=40)
@@ -156,8 +156,8 @@ def test_the_release_s_own_ndkl_is_skew_weighted_by_desired_shares(
     groups: list[str], k: int
 ) -> None:
     ranked = [image(-float(place), name) for place, name in enumerate(groups)]
-    found = value(make("ndkl", form="weighted_skew", k=k), ranked)
-    assert found == pytest.approx(slow_weighted_skew(groups, k), abs=1e-12)
+    result = value(make("ndkl", form="weighted_skew", k=k), ranked)
+    assert result == pytest.approx(slow_weighted_skew(groups, k), abs=1e-12)
 
 
 def test_the_worked_example_of_the_release_s_own_ndkl() -> None:

@@ -62,7 +62,7 @@ def test_the_interval_of_a_concept_s_extreme_is_the_extreme_of_its_cells_band(
     by_concept = tables[f"{extreme} skew by concept"]
     assert by_concept.method == tables[KEYS[1]].method == BAND
     for row in by_concept.rows:
-        cells = [one for one in tables[KEYS[1]].rows if one.key["concept"] == row.key["concept"]]
+        cells = [item for item in tables[KEYS[1]].rows if item.key["concept"] == row.key["concept"]]
         assert (row.low, row.high) == tuple(
             pick(getattr(cell, end) for cell in cells) for end in ("low", "high")
         )

@@ -41,15 +41,17 @@ def asked(concept: str, answer: str | None, **groups: str) -> ScoredSample:
 
 def counted(metric: Any, samples: Sequence[ScoredSample]) -> tuple[Comparison, Floats, list[Any]]:
     """Feed samples one by one and return the comparison, its totals by part and the parts."""
-    held = [(dict(metric.counts.statistics(one)), metric.counts.label(one)) for one in samples]
-    labels = sorted({label for _, label in held})
+    entries = [
+        (dict(metric.counts.statistics(sample)), metric.counts.label(sample)) for sample in samples
+    ]
+    labels = sorted({label for _, label in entries})
     parts = metric.parts(labels)
     totals = np.zeros((len(parts), metric.counts.size))
-    for statistics, label in held:
+    for statistics, label in entries:
         for row, part in enumerate(parts):
             if set(part) <= set(label):
-                for place, value in statistics.items():
-                    totals[row, place] += value
+                for position, value in statistics.items():
+                    totals[row, position] += value
     return metric.settle(metric.counts, parts, totals), totals, labels
 
 
@@ -70,9 +72,9 @@ def nurses() -> list[ScoredSample]:
     """Ten women and ten men asked about one concept: eight and two are said to fit."""
     answers = {"female": 8, "male": 2}
     return [
-        asked("nurse", "yes" if place < answers[gender] else "no", gender=gender)
+        asked("nurse", "yes" if index < answers[gender] else "no", gender=gender)
         for gender in answers
-        for place in range(10)
+        for index in range(10)
     ]
 
 
@@ -92,16 +94,16 @@ def said_on_page(name: str) -> list[float]:
     ],
 )
 def test_the_worked_example_of_the_page(name: str, options: dict[str, Any]) -> None:
-    found = [value(make(which, **options), nurses()) for which in ("min_skew", "max_skew")]
-    assert said_on_page(name) == [round(one, 4) for one in found]
+    results = [value(make(which, **options), nurses()) for which in ("min_skew", "max_skew")]
+    assert said_on_page(name) == [round(item, 4) for item in results]
 
 
 def test_the_page_says_what_happens_to_someone_never_named() -> None:
-    never = [asked("nurse", "yes" if place < 4 else "no", gender="female") for place in range(10)]
+    never = [asked("nurse", "yes" if index < 4 else "no", gender="female") for index in range(10)]
     never += [asked("nurse", "no", gender="male") for _ in range(10)]
     for zero in ("add_alpha", "one_over_k", "zero"):
-        found = value(make("min_skew", zero=zero), never)
-        assert said_on_page(f"never named, {zero}") == [round(found, 4)]
+        result = value(make("min_skew", zero=zero), never)
+        assert said_on_page(f"never named, {zero}") == [round(result, 4)]
 
 
 # --- a slow count ---------------------------------------------------------------------------------
@@ -112,18 +114,18 @@ def slow(  # noqa: C901, PLR0912
 ) -> tuple[float, float]:
     """Return MinSkew and MaxSkew, by the definition alone."""
     lows, highs = [], []
-    for concept in {one.fields["concept"] for one in samples}:
-        of = [one for one in samples if one.fields["concept"] == concept]
-        k_all = sum(one.answer == "yes" for one in of)
+    for concept in {item.fields["concept"] for item in samples}:
+        of = [item for item in samples if item.fields["concept"] == concept]
+        k_all = sum(item.answer == "yes" for item in of)
         if k_all < max(1, least):
             continue
         by_value: dict[tuple[str, str], list[bool]] = defaultdict(list)
-        for one in of:
-            for pair in (one.groups or {}).items():
-                by_value[pair].append(one.answer == "yes")
+        for item in of:
+            for pair in (item.groups or {}).items():
+                by_value[pair].append(item.answer == "yes")
         skews = []
         for (name, _), answers in by_value.items():
-            family = [held for (other, _), held in by_value.items() if other == name]
+            family = [content for (other, _), content in by_value.items() if other == name]
             n, k = sum(map(len, family)), sum(map(sum, family))
             p = len(answers) / n if desired == "pool" else 1 / len(family)
             if k == 0:
@@ -174,9 +176,9 @@ def test_skew_is_the_slow_count(
         "zero": zero, "alpha": alpha, "desired": desired, "min_assigned": least,
     }  # fmt: skip
     expected = slow(samples, zero=zero, alpha=alpha, desired=desired, least=least)
-    found = [value(make(name, **options), samples) for name in ("min_skew", "max_skew")]
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-    assert not np.isinf(found).any()
+    results = [value(make(name, **options), samples) for name in ("min_skew", "max_skew")]
+    np.testing.assert_allclose(results, expected, atol=1e-12)
+    assert not np.isinf(results).any()
 
 
 @given(decisions, st.sampled_from(["pool", "uniform"]))
@@ -188,8 +190,8 @@ def test_skew_never_exceeds_its_bound(samples: list[ScoredSample], desired: str)
         if np.isfinite(skew):
             (name,) = set(key) - {"concept"}
             family = sum(
-                held
-                for other, held in zip(rows.keys, rows.counts["n"], strict=True)
+                content
+                for other, content in zip(rows.keys, rows.counts["n"], strict=True)
                 if other["concept"] == key["concept"] and name in other
             )
             share = n / family if desired == "pool" else 1 / 3
@@ -217,7 +219,7 @@ def test_an_intersection_is_compared_as_a_whole() -> None:
     (beside,) = single.beside(single.counts, labels, totals)
     assert beside.name == "skew by intersection"
     assert list(beside.keys) == [dict(label) for label in labels]
-    named = [place for place, k in enumerate(beside.counts["k"]) if k]
+    named = [index for index, k in enumerate(beside.counts["k"]) if k]
     assert beside.values[named].tolist() == pytest.approx([math.log(4)])
 
 
@@ -286,6 +288,6 @@ def test_the_yes_rate_counts_an_unparsed_answer_as_no() -> None:
     metric = make("yes_rate")
     totals = np.zeros(2)
     for answer in ("yes", "no", None, "yes"):
-        for place, held in metric.statistics(asked("nurse", answer)).items():
-            totals[place] += held
+        for position, content in metric.statistics(asked("nurse", answer)).items():
+            totals[position] += content
     assert float(metric.finalize(totals)) == 0.5

@@ -25,7 +25,7 @@ def test_a_row_is_a_sample_of_its_occupation(tmp_path: Path) -> None:
     shard(tmp_path, counterfactuals("Civil Engineer", 0))
     samples = read(tmp_path)
     assert len(samples) == 12
-    asian = next(one for one in samples if one.id.endswith("/Middle_Eastern-female"))
+    asian = next(sample for sample in samples if sample.id.endswith("/Middle_Eastern-female"))
     assert asian.cluster == "a_picture_of_race_gender_Civil Engineer_0_77"
     assert asian.fields["concept"] == "civil engineer"
     assert asian.fields["concept_text"] == "a civil engineer"
@@ -35,18 +35,22 @@ def test_a_row_is_a_sample_of_its_occupation(tmp_path: Path) -> None:
     }
     assert asian.stratum == "race-gender/civil engineer"
     assert asian.target is None
-    assert len({one.id for one in samples}) == len({one.images[0].name for one in samples}) == 12
+    assert (
+        len({sample.id for sample in samples})
+        == len({sample.images[0].name for sample in samples})
+        == 12
+    )
 
 
 def test_images_are_fetched_one_by_one_in_any_order(tmp_path: Path) -> None:
     shard(tmp_path, counterfactuals("chef", 0), 0, 2)
     shard(tmp_path, counterfactuals("judge", 0), 1, 2)
-    images = [one.images[0] for one in read(tmp_path)]
+    images = [item.images[0] for item in read(tmp_path)]
     assert all(image.data is None for image in images)
-    for place in (23, 0, 11, 3, 12, 2, 2, 13):
-        load = images[place].load
+    for position in (23, 0, 11, 3, 12, 2, 2, 13):
+        load = images[position].load
         assert load is not None
-        assert load() == picture(place % 12)
+        assert load() == picture(position % 12)
     again = pickle.loads(pickle.dumps(images[7]))  # noqa: S301  made right here
     opened = open_image(again)
     assert opened.pixels.getpixel((0, 0)) == (7, 7, 7)
@@ -56,7 +60,7 @@ def test_a_row_without_bytes_is_a_fault_of_that_sample(tmp_path: Path) -> None:
     rows = counterfactuals("chef", 0)
     rows[4]["image"] = {"bytes": None, "path": "4.jpg"}
     shard(tmp_path, rows)
-    images = [one.images[0] for one in read(tmp_path)]
+    images = [item.images[0] for item in read(tmp_path)]
     with pytest.raises(SampleError, match="parquet:5 holds no image bytes"):
         open_image(images[4])
     assert open_image(images[5]).width == 2
@@ -65,10 +69,10 @@ def test_a_row_without_bytes_is_a_fault_of_that_sample(tmp_path: Path) -> None:
 def test_splits_deal_out_whole_sets_and_nothing_twice(tmp_path: Path) -> None:
     shard(tmp_path, [row for n in range(40) for row in counterfactuals("chef", n)])
     parts = {split: read(tmp_path, split) for split in ("train", "val", "test", "all")}
-    clusters = {split: {one.cluster for one in found} for split, found in parts.items()}
+    clusters = {split: {item.cluster for item in result} for split, result in parts.items()}
     assert clusters["train"] | clusters["val"] | clusters["test"] == clusters["all"]
     assert sum(len(parts[split]) for split in ("train", "val", "test")) == len(parts["all"])
-    assert all(len(found) == 12 * len(clusters[split]) for split, found in parts.items())
+    assert all(len(result) == 12 * len(clusters[split]) for split, result in parts.items())
     assert len(clusters["train"]) > len(clusters["test"]) > 0
 
 
@@ -77,7 +81,7 @@ def test_splits_can_deal_out_whole_concepts(tmp_path: Path) -> None:
     rows = [row for name in names for n in range(2) for row in counterfactuals(name, n)]
     shard(tmp_path, rows)
     parts = [
-        {one.fields["concept"] for one in read(tmp_path, split, split_by="concept")}
+        {item.fields["concept"] for item in read(tmp_path, split, split_by="concept")}
         for split in ("train", "val", "test")
     ]
     assert sum(map(len, parts)) == len(names)
@@ -90,7 +94,7 @@ def test_shares_are_three_whole_percentages(shares: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"a1": "Green", "caption": "A Green male chef"}, "'Green' is no race"),
         ({"a1_type": "hair"}, "'hair' is not a type of trait"),
@@ -99,11 +103,11 @@ def test_shares_are_three_whole_percentages(shares: str) -> None:
         ({"a2": None}, "a2 should be a text"),
     ],
 )
-def test_a_wrong_row_is_named(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+def test_a_wrong_row_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     rows = counterfactuals("chef", 0)
     rows[0] |= change
     path = shard(tmp_path, rows)
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read(tmp_path)
     assert caught.value.where == f"{path}: row 0"
 
@@ -155,6 +159,6 @@ def test_shards_are_read_inside_a_zip(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "scounter.zip", "w") as archive:
         archive.write(path, f"data/{path.name}")
     plain, packed = read(tmp_path), read(tmp_path / "scounter.zip")
-    assert [one.id for one in packed] == [one.id for one in plain]
-    for one in (packed[8], packed[1]):
-        assert open_image(one.images[0]).sha256
+    assert [item.id for item in packed] == [item.id for item in plain]
+    for item in (packed[8], packed[1]):
+        assert open_image(item.images[0]).sha256

@@ -29,18 +29,18 @@ def read(root: Path, split: str = "val", ocr: str = "none") -> list[Sample]:
 
 def test_questions_of_one_picture_stand_together(tmp_path: Path) -> None:
     write(tmp_path, "TextVQA_0.5.1_val.json", [row(1), row(2, "xyz"), row(3)])
-    found = read(tmp_path)
-    assert [sample.id for sample in found] == ["1", "3", "2"]
-    assert found[0].images[0].name == "train_images/abc.jpg"
-    assert found[0].target == ["stop"] * 9 + ["go"]
-    assert found[0].fields == {"question": "what says 1?"}
-    assert found[0].cluster == "abc"
+    samples = read(tmp_path)
+    assert [sample.id for sample in samples] == ["1", "3", "2"]
+    assert samples[0].images[0].name == "train_images/abc.jpg"
+    assert samples[0].target == ["stop"] * 9 + ["go"]
+    assert samples[0].fields == {"question": "what says 1?"}
+    assert samples[0].cluster == "abc"
 
 
 def test_the_test_split_has_no_answers(tmp_path: Path) -> None:
-    asked = row(1)
-    del asked["answers"]
-    write(tmp_path, "TextVQA_0.5.1_test.json", [asked])
+    requested = row(1)
+    del requested["answers"]
+    write(tmp_path, "TextVQA_0.5.1_test.json", [requested])
     (sample,) = read(tmp_path, "test")
     assert sample.target is None
     assert sample.images[0].name == "test_images/abc.jpg"
@@ -51,8 +51,8 @@ def test_words_that_the_ocr_read(tmp_path: Path) -> None:
     name = "TextVQA_Rosetta_OCR_v0.2_val.json"
     write(tmp_path, name, [{"image_id": "abc", "ocr_tokens": ["STOP", "12"], "ocr_info": []},
                            {"image_id": "none", "ocr_tokens": []}])  # fmt: skip
-    found = read(tmp_path, ocr="rosetta")
-    assert [sample.fields["ocr_tokens"] for sample in found] == ["STOP, 12", ""]
+    samples = read(tmp_path, ocr="rosetta")
+    assert [sample.fields["ocr_tokens"] for sample in samples] == ["STOP, 12", ""]
     assert made.reader("textvqa", ocr="rosetta").annotations(data_root(tmp_path), "val") == [
         "TextVQA_0.5.1_val.json", name,
     ]  # fmt: skip
@@ -62,7 +62,7 @@ def test_words_that_the_ocr_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"answers": []}, "question 1 has no answers"),
         ({"answers": "stop"}, "should be a list"),
@@ -72,9 +72,9 @@ def test_words_that_the_ocr_read(tmp_path: Path) -> None:
         ({"question_id": None}, "should be a whole number"),
     ],
 )
-def test_damage_is_named(tmp_path: Path, more: dict[str, Any], said: str) -> None:
+def test_damage_is_named(tmp_path: Path, more: dict[str, Any], message: str) -> None:
     write(tmp_path, "TextVQA_0.5.1_val.json", [row(1, **more)])
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         read(tmp_path)
 
 

@@ -32,25 +32,25 @@ def read(root: Path, **options: Any) -> list[Sample]:
 
 
 def test_a_row_asks_for_the_pronoun_of_the_occupation_s_person(tmp_path: Path) -> None:
-    one, two = read(release(tmp_path))
-    assert (one.id, one.target, two.id, two.target) == ("OO_1", "his", "OP_1", "her")
-    assert (one.fields["occupation"], one.fields["other"]) == ("baker", "mixing spoon")
+    first, two = read(release(tmp_path))
+    assert (first.id, first.target, two.id, two.target) == ("OO_1", "his", "OP_1", "her")
+    assert (first.fields["occupation"], first.fields["other"]) == ("baker", "mixing spoon")
     assert {name: group.value for name, group in two.groups.items()} == {
         "gender": "feminine", "context": "two", "pair": "different", "sector": "education",
     }  # fmt: skip
-    assert "pair" not in one.groups
+    assert "pair" not in first.groups
 
 
 def test_one_context_can_be_read_alone(tmp_path: Path) -> None:
-    assert [one.id for one in read(release(tmp_path), context="two")] == ["OP_1"]
+    assert [item.id for item in read(release(tmp_path), context="two")] == ["OP_1"]
 
 
 def test_pictures_have_any_of_the_usual_endings(tmp_path: Path) -> None:
     root = release(tmp_path)
     (root / "images").mkdir()
     (root / "images" / "OO_1.png").write_bytes(picture())
-    one, two = read(root)
-    assert open_image(one.images[0]).width == 2
+    first, two = read(root)
+    assert open_image(first.images[0]).width == 2
     with pytest.raises(SampleError, match=r"images/OP_1\.jpg: no such file"):
         open_image(two.images[0])
 
@@ -59,7 +59,7 @@ def test_rows_without_a_picture_can_be_left_out_and_are_listed(tmp_path: Path) -
     root = release(tmp_path)
     (root / "images").mkdir()
     (root / "images" / "OO_1.jpg").write_bytes(picture())
-    assert [one.id for one in read(root, missing="leave_out")] == ["OO_1"]
+    assert [item.id for item in read(root, missing="leave_out")] == ["OO_1"]
     assert made.reader("visogender", missing="leave_out").left_out(data_root(root), "test") == [
         "images/OP_1.jpg"
     ]
@@ -77,14 +77,14 @@ def test_the_newest_table_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ("OO_1\ta\tb\tbaker", "4 columns and needs at least 8"),
         (ONE.replace("masculine", "neutral"), "'neutral' is no perceived gender"),
     ],
 )
-def test_a_wrong_row_is_named(tmp_path: Path, row: str, said: str) -> None:
+def test_a_wrong_row_is_named(tmp_path: Path, row: str, message: str) -> None:
     root = release(tmp_path, one=row)
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read(root)
     assert caught.value.where == f"{root / 'OO' / OO}:2"

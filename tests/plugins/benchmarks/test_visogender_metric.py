@@ -27,18 +27,18 @@ def pictures(gender: str, right: int, of: int, **groups: str) -> list[ScoredSamp
     target = PRONOUN[gender]
     return [
         ScoredSample(
-            "s", "c", target, target if place < right else "their",
+            "s", "c", target, target if index < right else "their",
             groups={"gender": gender, **groups},
         )
-        for place in range(of)
+        for index in range(of)
     ]  # fmt: skip
 
 
 def value(metric: Any, samples: list[ScoredSample]) -> float:
     totals = np.zeros(metric.size)
-    for one in samples:
-        for place, held in metric.statistics(one).items():
-            totals[place] += held
+    for sample in samples:
+        for position, content in metric.statistics(sample).items():
+            totals[position] += content
     return float(metric.finalize(totals))
 
 

@@ -24,7 +24,7 @@ def test_agreement_is_the_mean_over_the_references_left_out(
 ) -> None:
     scores = []
     for left in range(len(references)):
-        others = [one for place, one in enumerate(references) if place != left]
+        others = [reference for index, reference in enumerate(references) if index != left]
         scores.append(min(1.0, others.count(answer) / 3))
     assert agreement(answer, references) == pytest.approx(sum(scores) / len(scores), abs=1e-12)
 
@@ -35,9 +35,9 @@ def test_ten_references_give_five_values() -> None:
 
 
 def test_equal_references_are_compared_as_written_by_default() -> None:
-    asked = sample("Yes", ["yes"] * 10)
-    assert VqaAccuracy({}, ()).score(asked) == 0
-    assert VqaAccuracy({"unanimous": "normalised"}, ()).score(asked) == 1
+    requested = sample("Yes", ["yes"] * 10)
+    assert VqaAccuracy({}, ()).score(requested) == 0
+    assert VqaAccuracy({"unanimous": "normalised"}, ()).score(requested) == 1
     assert VqaAccuracy({}, ()).score(sample("Yes", ["yes"] * 9 + ["yes."])) == 1
     with pytest.raises(UserError, match="unknown value 'never'"):
         VqaAccuracy({"unanimous": "never"}, ())
@@ -52,9 +52,9 @@ def test_an_unparsed_answer_scores_nothing_and_counts(metric: VqaAccuracy) -> No
 
 
 def test_the_two_metrics_read_texts_differently() -> None:
-    asked = sample("the dog's", ["dog 's"] * 5 + ["cat"] * 5)
-    assert VqaAccuracy({}, ()).score(asked) == 0
-    assert TextVqaAccuracy({}, ()).score(asked) == 1
+    requested = sample("the dog's", ["dog 's"] * 5 + ["cat"] * 5)
+    assert VqaAccuracy({}, ()).score(requested) == 0
+    assert TextVqaAccuracy({}, ()).score(requested) == 1
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,10 @@ def annotation(key: int, **more: Any) -> dict[str, Any]:
             "multiple_choice_answer": "kite", "answers": answers, **more}  # fmt: skip
 
 
-def write(path: Path, inside: str, found: list[Any]) -> None:
+def write(path: Path, inside: str, result: list[Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    held = {"info": {}, "license": {"url": "x"}, inside: found, "data_type": "mscoco"}
-    path.write_text(json.dumps(held), encoding="utf-8")
+    entries = {"info": {}, "license": {"url": "x"}, inside: result, "data_type": "mscoco"}
+    path.write_text(json.dumps(entries), encoding="utf-8")
 
 
 def release(root: Path, questions: list[Any], annotations: list[Any]) -> Path:
@@ -74,16 +74,16 @@ def test_a_question_with_its_people(tmp_path: Path) -> None:
 def test_any_order_of_annotations_gives_the_same_samples(
     tmp_path: Path, order: list[int], images: list[int]
 ) -> None:
-    asked = [question(key, image) for key, image in enumerate(images)]
-    release(tmp_path, asked, [annotation(key) for key in order])
-    found = read(tmp_path)
-    assert {sample.id: sample.target for sample in found} == {
+    questions = [question(key, image) for key, image in enumerate(images)]
+    release(tmp_path, questions, [annotation(key) for key in order])
+    samples = read(tmp_path)
+    assert {sample.id: sample.target for sample in samples} == {
         str(key): [f"kite {key}"] * 10 for key in range(8)
     }
-    assert [sample.fields["question"] for sample in found] == [
-        f"What is {sample.id}?" for sample in found
+    assert [sample.fields["question"] for sample in samples] == [
+        f"What is {sample.id}?" for sample in samples
     ]
-    runs = [image for image, _ in itertools.groupby(sample.cluster for sample in found)]
+    runs = [image for image, _ in itertools.groupby(sample.cluster for sample in samples)]
     assert runs == list(dict.fromkeys(str(image) for image in images))
 
 
@@ -126,7 +126,7 @@ def test_a_question_answered_twice_is_named(tmp_path: Path, order: list[int]) ->
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"answers": None}, "should be a list"),
         ({"answers": []}, "there is no answer"),
@@ -138,9 +138,9 @@ def test_a_question_answered_twice_is_named(tmp_path: Path, order: list[int]) ->
         ({"question_id": -1}, "is not an id"),
     ],
 )
-def test_damaged_annotations(tmp_path: Path, more: dict[str, Any], said: str) -> None:
+def test_damaged_annotations(tmp_path: Path, more: dict[str, Any], message: str) -> None:
     release(tmp_path, [question(1, 7)], [annotation(1, **more)])
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         read(tmp_path)
 
 
@@ -167,8 +167,8 @@ def test_a_file_cut_short_is_named(tmp_path: Path) -> None:
 def test_a_question_whose_annotation_names_another_image_is_a_fault(tmp_path: Path) -> None:
     right, wrong = annotation(42000, image_id=42), annotation(43000, image_id=44)
     release(tmp_path, [question(42000, 42), question(43000, 43)], [right, wrong])
-    whole, other = read(tmp_path)
-    assert whole.fault is None
+    full, other = read(tmp_path)
+    assert full.fault is None
     assert other.fault is not None
     assert other.fault.message == (
         "the question is about image 43, its annotation about image 44: the files are of different "

@@ -103,7 +103,7 @@ def _save(folder: Path, base: str, s2: bool, extra_words: int, config: dict[str,
         {name: tensor.contiguous() for name, tensor in weights.items()},
         folder / "model.safetensors",
     )
-    held = {
+    entries = {
         "model_type": f"bunny-{base}",
         "auto_map": {"AutoConfig": "configuration_bunny.BunnyConfig"},
         "image_aspect_ratio": "pad",
@@ -118,7 +118,7 @@ def _save(folder: Path, base: str, s2: bool, extra_words: int, config: dict[str,
         **({"use_s2": True, "s2_scales": f"{TILE},{2 * TILE},{3 * TILE}"} if s2 else {}),
         **config,
     }
-    (folder / "config.json").write_text(json.dumps(held))
+    (folder / "config.json").write_text(json.dumps(entries))
     (folder / "siglip-tiny").mkdir()
     (folder / "siglip-tiny" / "config.json").write_text(
         json.dumps(vision | {"model_type": "siglip_vision_model"})

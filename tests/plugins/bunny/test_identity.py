@@ -19,33 +19,33 @@ TINY = SHARED / "bunny_llama_tiny"
 
 
 def identity(folder: Path, dtype: str = "float32", **options: Any) -> str:
-    found = Bunny({"path": str(folder), **options}).identity(Runtime(dtype=dtype))
-    return json.dumps(found, sort_keys=True)
+    result = Bunny({"path": str(folder), **options}).identity(Runtime(dtype=dtype))
+    return json.dumps(result, sort_keys=True)
 
 
 def test_every_option_that_changes_numbers_changes_the_identity() -> None:
-    told = [
+    messages = [
         identity(TINY),
         identity(TINY, image_aspect="resize"),
         identity(TINY, context=99),
         identity(TINY, score_eos=False),
         identity(TINY, dtype="bfloat16"),
     ]
-    assert len(set(told)) == len(told)
+    assert len(set(messages)) == len(messages)
 
 
 def test_the_identity_follows_the_weights_and_the_towers_preprocessing(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(TINY, tmp_path / "copy"))
-    told = [identity(folder)]
-    assert told == [identity(TINY)]  # the same files elsewhere are the same model
+    messages = [identity(folder)]
+    assert messages == [identity(TINY)]  # the same files elsewhere are the same model
     weights = load_file(folder / "model.safetensors")
     doubled = {name: tensor * 2 for name, tensor in weights.items()}
     save_file(doubled, folder / "model.safetensors")
-    told.append(identity(folder))
+    messages.append(identity(folder))
     path = folder / "siglip-tiny" / "preprocessor_config.json"
     path.write_text(path.read_text().replace("0.5", "0.4"))
-    told.append(identity(folder))
-    assert len(set(told)) == 3
+    messages.append(identity(folder))
+    assert len(set(messages)) == 3
 
 
 @pytest.mark.parametrize(

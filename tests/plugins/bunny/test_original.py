@@ -45,8 +45,10 @@ def features_by_hand(folder: Path, image: LoadedImage, scales: tuple[int, ...]) 
     config = transformers.SiglipVisionConfig.from_pretrained(folder / "siglip-tiny")
     tower = transformers.SiglipVisionModel(config).eval()
     weights = load_file(folder / "model.safetensors")
-    own = {name.removeprefix(OWN): held for name, held in weights.items() if name.startswith(OWN)}
-    tower.load_state_dict(own)
+    expected = {
+        name.removeprefix(OWN): content for name, content in weights.items() if name.startswith(OWN)
+    }
+    tower.load_state_dict(expected)
     tile, side = scales[0], scales[0] // 14
     large = image.pixels.resize(
         (scales[-1], scales[-1]), library.image_utils.PILImageResampling.BICUBIC
@@ -54,15 +56,15 @@ def features_by_hand(folder: Path, image: LoadedImage, scales: tuple[int, ...]) 
     pixels = torch.tensor(np.array(large)).permute(2, 0, 1)[None] / 255 * 2 - 1
     columns = []
     for scale in scales:
-        shown = torch.nn.functional.interpolate(pixels, (scale, scale), mode="bicubic")
+        displayed = torch.nn.functional.interpolate(pixels, (scale, scale), mode="bicubic")
         across = scale // tile
         grid = np.zeros((across * side, across * side, config.hidden_size), np.float32)
         for row in range(across):
             for column in range(across):
-                cut = shown[:, :, row * tile :, column * tile :][:, :, :tile, :tile]
+                cut = displayed[:, :, row * tile :, column * tile :][:, :, :tile, :tile]
                 seen = tower(cut, output_hidden_states=True).hidden_states[-2][0].detach()
-                place = np.s_[row * side : (row + 1) * side, column * side : (column + 1) * side]
-                grid[place] = seen.reshape(side, side, -1).numpy()
+                position = np.s_[row * side : (row + 1) * side, column * side : (column + 1) * side]
+                grid[position] = seen.reshape(side, side, -1).numpy()
         mean = grid.reshape(side, across, side, across, -1).mean((1, 3))
         columns.append(mean.reshape(side * side, -1))
     return np.concatenate(columns, axis=1)
@@ -74,12 +76,12 @@ def logits_by_hand(folder: Path, base: str, pieces: list[str], features: list[An
 
     transformers: Any = library
     weights = load_file(folder / "model.safetensors")
-    held = json.loads((folder / "config.json").read_text())
-    held = {
-        name: value for name, value in held.items() if name not in {"model_type", "rope_scaling"}
+    content = json.loads((folder / "config.json").read_text())
+    content = {
+        name: value for name, value in content.items() if name not in {"model_type", "rope_scaling"}
     }
     kind = {"llama": "Llama", "phi": "Phi"}[base]
-    config = getattr(transformers, f"{kind}Config").from_dict(held)
+    config = getattr(transformers, f"{kind}Config").from_dict(content)
     body = getattr(transformers, f"{kind}Model")(config).eval()
     names = body.state_dict()
     body.load_state_dict({name: weights[f"model.{name}"] for name in names})
@@ -125,8 +127,8 @@ def test_shots_with_several_pictures_give_the_logits_of_the_parts(
     scales = (28, 56, 84) if s2 else (28,)
     seen = [features_by_hand(folder, image, scales) for image in images]
     model = load(folder)
-    for found, wanted in zip(model.encode(images), seen, strict=True):
-        np.testing.assert_allclose(found.numpy(), wanted, atol=2e-5)
+    for result, wanted in zip(model.encode(images), seen, strict=True):
+        np.testing.assert_allclose(result.numpy(), wanted, atol=2e-5)
     wanted = logits_by_hand(folder, base, pieces, seen)
     np.testing.assert_allclose(logits(model, turns), wanted, atol=2e-4)
 
@@ -136,17 +138,17 @@ def test_a_padded_batch_scores_each_request_as_if_alone(
 ) -> None:
     folder = tiny("phi", s2=True)
     want = Choose(("a man", "two women", "no"))
-    asked = [
+    questions = [
         Request(str(n), "s", "t", (Turn("user", "so " * (9 * n) + "who?", images),), want)
         for n, images in enumerate([(), (picture(30, 30),), (picture(30, 30), picture(9, 9))])
     ]
     answerer = Bunny({"path": str(folder)}).load(RUNTIME)
-    together = [response.result for response in answerer.answer(asked)]
-    alone = [answerer.answer([request])[0].result for request in asked]
-    for one, other in zip(together, alone, strict=True):
-        assert isinstance(one, Scores)
+    together = [response.result for response in answerer.answer(questions)]
+    alone = [answerer.answer([request])[0].result for request in questions]
+    for first, other in zip(together, alone, strict=True):
+        assert isinstance(first, Scores)
         assert isinstance(other, Scores)
-        np.testing.assert_allclose(one.values, other.values, atol=1e-4)
+        np.testing.assert_allclose(first.values, other.values, atol=1e-4)
 
 
 def test_the_output_layer_has_no_bias_even_when_a_file_brings_one(
@@ -156,7 +158,10 @@ def test_the_output_layer_has_no_bias_even_when_a_file_brings_one(
     turns = [Turn("user", "Who?")]
     first = logits(load(folder), turns)
     rewrite(
-        folder, lambda held: held.update({"lm_head.bias": torch.ones(len(held["lm_head.weight"]))})
+        folder,
+        lambda content: content.update(
+            {"lm_head.bias": torch.ones(len(content["lm_head.weight"]))}
+        ),
     )
     assert np.array_equal(logits(load(folder), turns), first)
 
@@ -171,9 +176,9 @@ def test_shards_give_the_same_logits(
 ) -> None:
     folder = tiny("phi", s2=True)
     turns = [Turn("user", "Who?", (picture(40, 30),))]
-    whole = logits(load(folder), turns)
+    computed = logits(load(folder), turns)
     files = shard(folder, kind)
-    assert np.array_equal(logits(load(folder), turns), whole)
+    assert np.array_equal(logits(load(folder), turns), computed)
     files[1].unlink()
     with pytest.raises(UserError, match="1 of 2 weight files are missing"):
         load(folder)
@@ -196,8 +201,8 @@ def test_a_picture_is_padded_only_where_the_config_says_so(
     assert not torch.equal(
         padded.prepare(wide)["pixel_values"], resized.prepare(wide)["pixel_values"]
     )
-    held = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(held | {"image_aspect_ratio": None}))
+    content = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(content | {"image_aspect_ratio": None}))
     assert torch.equal(
         load(folder).prepare(wide)["pixel_values"], resized.prepare(wide)["pixel_values"]
     )
@@ -211,12 +216,12 @@ def test_a_frozen_tower_with_weights_of_its_own_is_used(
     inside = load(folder).encode([image])[0]
     first = Bunny({"path": str(folder)}).identity(RUNTIME)
     weights = load_file(folder / "model.safetensors")
-    own = {
+    expected = {
         f"vision_model.{name.removeprefix(OWN)}": tensor * 1.2
         for name, tensor in weights.items()
         if name.startswith(OWN)
     }
-    save_file(own, folder / "siglip-tiny" / "model.safetensors")
+    save_file(expected, folder / "siglip-tiny" / "model.safetensors")
     assert not torch.allclose(load(folder).encode([image])[0], inside, atol=1e-3)
     assert Bunny({"path": str(folder)}).identity(RUNTIME) != first
 
@@ -251,7 +256,7 @@ def test_a_config_that_is_not_bunnys_is_refused(
 )
 def test_missing_and_extra_tensors_are_listed(tiny: Callable[..., Path], name: str) -> None:
     folder = tiny("llama")
-    rewrite(folder, lambda held: held.update({f"{name}.extra": held.pop(name)}))
+    rewrite(folder, lambda content: content.update({f"{name}.extra": content.pop(name)}))
     with pytest.raises(UserError, match=r"is missing:(.|\n)*is not this model's"):
         load(folder)
 

@@ -41,37 +41,41 @@ def test_ids_pixels_features_and_logits_are_the_originals(
 ) -> None:
     expected, turns = np.load(TINY / "expected.npz"), turns_of(case)
     ids = model.prompt(turns, ()).prefix
-    assert ids == tuple(IMAGE if one == -200 else one for one in case["input_ids"])
+    assert ids == tuple(IMAGE if input_id == -200 else input_id for input_id in case["input_ids"])
     for image in turns[0].images:
         assert np.array_equal(model.prepare(image)["pixel_values"], expected[case["pixel_key"]])
         (seen,) = model.encode([image])
         wanted = expected[f"{case['id']}/vision_features"][0]
         np.testing.assert_allclose(seen.numpy(), wanted, atol=1e-4)
-        (found,) = model.connect([seen])
+        (computed,) = model.connect([seen])
         np.testing.assert_allclose(
-            found.numpy(), expected[case["image_features_key"]][0], atol=1e-4
+            computed.numpy(), expected[case["image_features_key"]][0], atol=1e-4
         )
-    found = logits(model, turns)
-    assert len(found) == case["expanded_length"]
+    computed = logits(model, turns)
+    assert len(computed) == case["expanded_length"]
     wanted = expected[case["logits_key"]]
-    np.testing.assert_allclose(found[-len(wanted) :], wanted, atol=2e-4)
+    np.testing.assert_allclose(computed[-len(wanted) :], wanted, atol=2e-4)
 
 
 def test_the_engine_scores_and_writes_as_the_original(model: Any) -> None:
     answerer = Bunny({"path": str(TINY), "score_eos": False}).load(RUNTIME)
-    asked = []
+    requested = []
     for case in CASES:
-        options = tuple(held["text"].removeprefix(" ") for held in case["continuations"])
-        asked.append(Request(case["id"], "s", "t", turns_of(case), Choose(options)))
-        asked.append(Request(f"{case['id']} text", "s", "t", turns_of(case), Generate(6)))
-    results = {response.request: response.result for response in answerer.answer(asked)}
+        options = tuple(
+            continuation["text"].removeprefix(" ") for continuation in case["continuations"]
+        )
+        requested.append(Request(case["id"], "s", "t", turns_of(case), Choose(options)))
+        requested.append(Request(f"{case['id']} text", "s", "t", turns_of(case), Generate(6)))
+    results = {response.request: response.result for response in answerer.answer(requested)}
     for case in CASES:
         scores, text = results[case["id"]], results[f"{case['id']} text"]
         assert isinstance(scores, Scores)
         assert isinstance(text, Text)
-        wanted = [held["logprob"] for held in case["continuations"]]
+        wanted = [continuation["logprob"] for continuation in case["continuations"]]
         np.testing.assert_allclose(scores.values, wanted, atol=2e-4)
-        assert scores.tokens == tuple(len(held["ids"]) for held in case["continuations"])
+        assert scores.tokens == tuple(
+            len(continuation["ids"]) for continuation in case["continuations"]
+        )
         assert text.text == model.decode(case["greedy_ids"])
 
 

@@ -11,9 +11,9 @@ from harness.cli.main import invoke, main
 @pytest.mark.parametrize("flags", [(), ("group",), ("--plain",), ("--json",)])
 def test_a_schema_is_printed(capsys: pytest.CaptureFixture[str], flags: tuple[str, ...]) -> None:
     assert invoke(main, ["schema", *flags]) == 0
-    held = json.loads(capsys.readouterr().out)
-    Draft202012Validator.check_schema(held)
-    text = json.dumps(held)
+    printed = json.loads(capsys.readouterr().out)
+    Draft202012Validator.check_schema(printed)
+    text = json.dumps(printed)
     assert ('"jrdb_social"' in text) == (flags in {(), ("--json",)})
 
 

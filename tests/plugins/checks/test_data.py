@@ -24,17 +24,17 @@ def call(*words: str, code: int = 0) -> str:
 
 
 def test_list_says_where_every_task_would_be_read(tmp_path: Path) -> None:
-    found = json.loads(call("list", "--data", f"fairface={tmp_path}", "--json"))
-    places = {row["task"]: row["data"] for row in found}
+    content = json.loads(call("list", "--data", f"fairface={tmp_path}", "--json"))
+    places = {row["task"]: row["data"] for row in content}
     assert places["fairface"] == places["fairface_retrieval"] == str(tmp_path)
     assert "fairface_retrieval" in call("list")
 
 
 def test_where_tells_what_is_missing_the_licence_and_how_to_obtain_it(tmp_path: Path) -> None:
-    said = call("where", "fairface", "--data", f"fairface={tmp_path}", code=1)
-    assert "missing  fairface_label_val.csv" in said
-    assert "CC BY 4.0" in said
-    assert "fairface-img-margin125-trainval" in said
+    output = call("where", "fairface", "--data", f"fairface={tmp_path}", code=1)
+    assert "missing  fairface_label_val.csv" in output
+    assert "CC BY 4.0" in output
+    assert "fairface-img-margin125-trainval" in output
     faces(tmp_path, 1)
     assert "found    fairface_label_val.csv" in call(
         "where", "fairface", "--data", f"fairface={tmp_path}"
@@ -42,30 +42,30 @@ def test_where_tells_what_is_missing_the_licence_and_how_to_obtain_it(tmp_path: 
 
 
 def test_where_fetches_nothing_from_the_hub() -> None:
-    said = call("where", "scounter", "--data", "scounter=hf:Intel/SocialCounterfactuals")
-    assert "a run or a check fetches it" in said
+    output = call("where", "scounter", "--data", "scounter=hf:Intel/SocialCounterfactuals")
+    assert "a run or a check fetches it" in output
 
 
 def test_where_without_data_says_so() -> None:
-    said = call("where", "fairface", "--profile", "full", code=1)
-    assert "looked in: nowhere" in said
-    assert "no data path is set" in said
+    output = call("where", "fairface", "--profile", "full", code=1)
+    assert "looked in: nowhere" in output
+    assert "no data path is set" in output
 
 
 def test_check_ends_with_1_when_something_is_broken(tmp_path: Path) -> None:
-    said = call("check", "fairface", "--data", f"fairface={faces(tmp_path, 2)}", code=1)
-    assert "val: 2 samples, 2 images, 2 clusters; 2 images opened" in said
-    assert "BROKEN: count differs (1)" in said
-    assert said.rstrip().endswith("broken")
+    output = call("check", "fairface", "--data", f"fairface={faces(tmp_path, 2)}", code=1)
+    assert "val: 2 samples, 2 images, 2 clusters; 2 images opened" in output
+    assert "BROKEN: count differs (1)" in output
+    assert output.rstrip().endswith("broken")
 
 
 def test_check_tells_a_whole_folder_as_json(tmp_path: Path) -> None:
     for n in range(3):
         (tmp_path / f"chef_White_male_old_{n}.png").write_bytes(b"")
     words = ["check", "cmsc", "--data", f"cmsc={tmp_path}", "--json"]
-    found = json.loads(call(*words, "--task-option", "cmsc.shares=0/0/100", "--images", "0"))
-    assert found["broken"] is False
-    assert {split["split"] for split in found["splits"]} >= {"test", "all"}
+    content = json.loads(call(*words, "--task-option", "cmsc.shares=0/0/100", "--images", "0"))
+    assert content["broken"] is False
+    assert {split["split"] for split in content["splits"]} >= {"test", "all"}
 
 
 def test_check_refuses_what_is_no_number(tmp_path: Path) -> None:

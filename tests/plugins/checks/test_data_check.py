@@ -37,12 +37,12 @@ def faces(root: Path, count: int, *more: str) -> Path:
 
 
 def check(task: str, root: Path, images: int | None = None, **options: Any) -> list[SplitReport]:
-    told: list[tuple[str, int, int | None]] = []
-    found = check_task(
-        harness.load_task(task, data=root, options=options), images, lambda *x: told.append(x)
+    messages: list[tuple[str, int, int | None]] = []
+    result = check_task(
+        harness.load_task(task, data=root, options=options), images, lambda *x: messages.append(x)
     )
-    assert told
-    return found
+    assert messages
+    return result
 
 
 def problems(report: SplitReport) -> dict[str, int]:
@@ -61,10 +61,10 @@ def test_missing_and_unreadable_images_and_repeated_ids_are_listed(tmp_path: Pat
     root = faces(tmp_path, 4, ROW.format("gone"), ROW.format(0))
     (root / "val" / "2.jpg").write_bytes(b"no picture")
     (report,) = check("fairface", root)
-    found = {finding.kind: finding.examples for finding in report.problems}
-    assert found["id repeated"] == ["val/0"]
-    assert found["image missing"] == ["val/gone.jpg"]
-    assert "val/2.jpg" in found["image unreadable"][0]
+    results = {finding.kind: finding.examples for finding in report.problems}
+    assert results["id repeated"] == ["val/0"]
+    assert results["image missing"] == ["val/gone.jpg"]
+    assert "val/2.jpg" in results["image unreadable"][0]
     assert report.opened == 4
 
 
@@ -120,12 +120,12 @@ def test_what_options_leave_out_is_noted_and_counted(tmp_path: Path) -> None:
         (tmp_path / f"chef_White_male_old_{n}.png").write_bytes(picture(n))
     (tmp_path / "odd.png").write_bytes(picture())
     reports = check("cmsc", tmp_path, max_unmatched=0.5)
-    whole = next(report for report in reports if report.split == "all")
+    full = next(report for report in reports if report.split == "all")
     assert ("left out", 1, ["odd.png"]) in [
-        (note.kind, note.count, note.examples) for note in whole.notes
+        (note.kind, note.count, note.examples) for note in full.notes
     ]
-    assert whole.counts["samples"] == 10
-    assert whole.problems == []
+    assert full.counts["samples"] == 10
+    assert full.problems == []
 
 
 def test_a_label_that_is_no_option_is_named(tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ def test_a_label_that_is_no_option_is_named(tmp_path: Path) -> None:
     spec = with_options(parse_yaml(SPEC), {})
     settings = load_settings().with_data({"mood": tmp_path})
     (report,) = check_task(Task(spec, settings), 0, lambda *_: None)[:1]
-    found = {finding.kind: finding.examples for finding in report.problems}
-    assert found["label outside the list"] == ["test_0001: surprise"]
+    results = {finding.kind: finding.examples for finding in report.problems}
+    assert results["label outside the list"] == ["test_0001: surprise"]
 
 
 @pytest.mark.parametrize("packed", ["zip", "tar"])
@@ -171,8 +171,8 @@ def relations(root: Path, size: tuple[int, int], *, orientation: int = 1) -> Pat
 
 def test_boxes_on_images_of_another_size_are_told(tmp_path: Path) -> None:
     (report,) = check("pisc_coarse", relations(tmp_path, (40, 20)))
-    told = {note.kind: note.count for note in report.notes}
-    assert told == {SCALED: 2, BEYOND: 1}
+    messages = {note.kind: note.count for note in report.notes}
+    assert messages == {SCALED: 2, BEYOND: 1}
     (report,) = check("pisc_coarse", relations(tmp_path, (80, 40)))
     assert {note.kind: note.count for note in report.notes} == {BEYOND: 1}
 
@@ -220,10 +220,10 @@ def test_an_image_that_stands_in_two_splits_is_named(tmp_path: Path) -> None:
 def test_a_head_that_misses_its_eye_tells_a_copy_of_another_size(tmp_path: Path) -> None:
     row = "a.jpg,0,0.1,0.1,0.3,0.8,0.15,0.1,0.5,0.5,20,10,50,40,demo,\n"  # of 200 x 200
     (tmp_path / "test_annotations_release.txt").write_text(row)
-    for size, told in ((200, {}), (400, {MISSES: 1}), (100, {MISSES: 1})):
+    for size, messages in ((200, {}), (400, {MISSES: 1}), (100, {MISSES: 1})):
         Image.new("RGB", (size, size)).save(tmp_path / "a.jpg")
         report, *_ = check("gazefollow", tmp_path)
-        assert {note.kind: note.count for note in report.notes} == told
+        assert {note.kind: note.count for note in report.notes} == messages
 
 
 def test_samples_that_cannot_be_asked_are_named(tmp_path: Path) -> None:

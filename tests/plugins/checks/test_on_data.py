@@ -63,7 +63,7 @@ def test_data_that_fit_leave_nothing_to_say(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "at", "what"),
+    ("old", "new", "at", "subject"),
     [
         ("target: label", "target: lable", "lable", "there is no column 'lable'"),
         ("column: sex", "column: sx", "sx,", "there is no column 'sx'"),
@@ -75,7 +75,7 @@ def test_data_that_fit_leave_nothing_to_say(capsys: Capture) -> None:
     ],
 )
 def test_a_problem_of_the_data_is_at_the_key_it_comes_from(
-    capsys: Capture, old: str, new: str, at: str, what: str
+    capsys: Capture, old: str, new: str, at: str, subject: str
 ) -> None:
     lines = SPEC.replace(old, new, 1).splitlines()
     line, column = next(
@@ -84,8 +84,8 @@ def test_a_problem_of_the_data_is_at_the_key_it_comes_from(
     code, out, _ = validated(capsys, old, new)
     assert code == 2
     assert out.startswith(f"mine.yaml:{line}:{column}: on the data")
-    assert what in out
-    files = 2 if "twice" in what else 1  # whose paths say which data these are
+    assert subject in out
+    files = 2 if "twice" in subject else 1  # whose paths say which data these are
     assert out.count(str(Path.cwd())) == files
     assert out.count("\n") == 1
 

@@ -14,8 +14,8 @@ Capture = pytest.CaptureFixture[str]
 
 def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
     code = invoke(main, ["validate", *arguments])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 @pytest.fixture
@@ -62,10 +62,10 @@ def test_problems_as_json(capsys: Capture, tmp_path: Path, spec: str) -> None:
     (tmp_path / "a.yaml").write_text(spec.replace("id: accuracy", "id: acuracy"))
     (tmp_path / "b.yaml").write_text(spec.replace("id: raf_db", "id: other"))
     code, out, _ = run(capsys, ".", "--json")
-    held = json.loads(out)
+    content = json.loads(out)
     assert code == 2
-    assert held["valid"] == 1
-    (problem,) = held["problems"]
+    assert content["valid"] == 1
+    (problem,) = content["problems"]
     assert problem["file"] == "a.yaml"
     assert problem["message"] == "there is no metric 'acuracy'"
     assert problem["fix"].startswith("did you mean 'accuracy'")
@@ -115,7 +115,7 @@ def test_places_without_specs(capsys: Capture, tmp_path: Path, path: str, messag
 
 
 @pytest.mark.parametrize(
-    ("key", "said"),
+    ("key", "message"),
     [
         ("leaderboard: a", "a layout of a table"),
         ("published: a", "a table of published numbers"),
@@ -126,13 +126,13 @@ def test_places_without_specs(capsys: Capture, tmp_path: Path, path: str, messag
     ],
 )
 def test_a_file_of_another_kind_is_named_with_its_own_check(
-    capsys: Capture, tmp_path: Path, key: str, said: str
+    capsys: Capture, tmp_path: Path, key: str, message: str
 ) -> None:
     (tmp_path / "other.yaml").write_text(f"title: T\n{key}\n", encoding="utf-8")
     code, out, _ = run(capsys, "other.yaml")
     assert code == 2
     assert out.startswith(
-        f"other.yaml:2:1: this is {said}, not a task spec; its own check: harness"
+        f"other.yaml:2:1: this is {message}, not a task spec; its own check: harness"
     )
     assert out.count("\n") == 1
 

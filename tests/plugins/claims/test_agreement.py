@@ -30,7 +30,7 @@ def test_his_example_has_his_alphas() -> None:
 
 def test_points_disagree_by_their_squared_distance() -> None:
     random = np.random.default_rng(0)
-    units = [random.normal(place, 0.3, size=(place % 3 + 2, 2)).tolist() for place in range(6)]
+    units = [random.normal(index, 0.3, size=(index % 3 + 2, 2)).tolist() for index in range(6)]
     every = [point for unit in units for point in unit]
 
     def mean(points: list[list[float]]) -> float:

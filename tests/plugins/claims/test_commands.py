@@ -58,8 +58,10 @@ class Brightness:
 
     def answer(self, requests: Any) -> list[str]:
         return [
-            one.want.options[sum(one.images[0].pixels.tobytes()) % len(one.want.options)]
-            for one in requests
+            request.want.options[
+                sum(request.images[0].pixels.tobytes()) % len(request.want.options)
+            ]
+            for request in requests
         ]
 
 
@@ -68,10 +70,10 @@ def test_tasks_that_are_not_there_are_refused_and_marks_are_shown(results: Path)
         arguments = [str(results), *flags, "--tasks", "raf_db,nope"]
         with pytest.raises(UserError, match="unknown task among these evaluations 'nope'"):
             CliRunner().invoke(command, arguments, catch_exceptions=False)
-        shown = CliRunner().invoke(command, [str(results), *flags], catch_exceptions=False)
-        assert "marks: demo, limited" in shown.stdout, name
-        found = CliRunner().invoke(command, [str(results), *flags, "--json"])
-        assert all(row["marks"] == ["demo", "limited"] for row in json.loads(found.stdout)), name
+        displayed = CliRunner().invoke(command, [str(results), *flags], catch_exceptions=False)
+        assert "marks: demo, limited" in displayed.stdout, name
+        code = CliRunner().invoke(command, [str(results), *flags, "--json"])
+        assert all(row["marks"] == ["demo", "limited"] for row in json.loads(code.stdout)), name
 
 
 def test_a_perturbed_evaluation_with_nothing_beside_it_is_said(results: Path) -> None:
@@ -81,9 +83,9 @@ def test_a_perturbed_evaluation_with_nothing_beside_it_is_said(results: Path) ->
     )
     with pytest.raises(UserError, match="both the original and perturbed images"):
         CliRunner().invoke(robustness, [str(blurred)], catch_exceptions=False)
-    shown = CliRunner().invoke(robustness, [str(blurred)])
+    code = CliRunner().invoke(robustness, [str(blurred)])
     left_out = "left out: brightness, limit=8 on raf_db, blur 1: the same samples as they are"
-    assert left_out in shown.stderr
+    assert left_out in code.stderr
 
 
 def test_what_is_asked_nothing_or_sees_no_image_has_no_variant_of_it(
@@ -91,12 +93,12 @@ def test_what_is_asked_nothing_or_sees_no_image_has_no_variant_of_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     heard = Listening()
-    found = harness.run(
+    outcome = harness.run(
         "human", "vqav2", profile="demo", limit=8, variants="paraphrases,blur", reporter=heard
     )
-    assert [one.variant for one in found.records] == [""]
-    said = "human is asked nothing: paraphrases, blur would repeat its numbers and is left out"
-    assert heard.notes[0] == said
+    assert [record.variant for record in outcome.records] == [""]
+    message = "human is asked nothing: paraphrases, blur would repeat its numbers and is left out"
+    assert heard.notes[0] == message
     assert any(note.startswith("vqav2: agreement of the split's") for note in heard.notes)
 
     def model(**about: Any) -> ModelDescriptor:

@@ -27,12 +27,12 @@ class Sure:
     sees_images = False
 
     def answer(self, requests: Any) -> list[Response]:
-        found = []
-        for one in requests:
-            random = np.random.default_rng(one.seed)
-            shares = random.dirichlet([1.0] * len(one.want.options))
-            found.append(Response(one.id, Scores("logprob", tuple(map(math.log, shares)))))
-        return found
+        collected = []
+        for request in requests:
+            random = np.random.default_rng(request.seed)
+            shares = random.dirichlet([1.0] * len(request.want.options))
+            collected.append(Response(request.id, Scores("logprob", tuple(map(math.log, shares)))))
+        return collected
 
 
 def test_the_curve_is_the_share_of_wrong_answers_among_the_most_confident(

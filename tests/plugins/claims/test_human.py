@@ -41,31 +41,31 @@ def test_each_annotator_is_scored_against_the_rest_by_the_tasks_metric(
     distances, models = [], []
     for line in read_samples(gaze.directory):
         target: Any = line.target
-        points = [one for one in target if one != [-1, -1]]
-        for place, point in enumerate(points):
-            rest = np.mean([one for at, one in enumerate(points) if at != place], axis=0)
-            distances.append(math.dist(point, rest))
-            models.append(math.dist(line.answer, rest))  # type: ignore[arg-type]
+        points = [item for item in target if item != [-1, -1]]
+        for index, point in enumerate(points):
+            remainder = np.mean([item for at, item in enumerate(points) if at != index], axis=0)
+            distances.append(math.dist(point, remainder))
+            models.append(math.dist(line.answer, remainder))  # type: ignore[arg-type]
     row = human_row(gaze)
     assert row.metric.value == pytest.approx(np.mean(distances))
     assert row.model_value == pytest.approx(np.mean(models))
     assert row.paired.difference == pytest.approx(np.mean(models) - np.mean(distances))
     assert row.share == pytest.approx(np.mean(distances) / np.mean(models))
     assert 0.9 < row.alpha <= 1
-    found = CliRunner().invoke(human, ["results", "--tasks", "gazefollow"], catch_exceptions=False)
-    assert "human (leave one out)" in found.stdout
-    assert "share of the human ceiling" in found.stdout
+    code = CliRunner().invoke(human, ["results", "--tasks", "gazefollow"], catch_exceptions=False)
+    assert "human (leave one out)" in code.stdout
+    assert "share of the human ceiling" in code.stdout
     answer = json.loads(CliRunner().invoke(human, ["results", "--json"]).stdout)
     assert answer[0]["samples"] == row.samples
 
 
 def test_a_task_of_one_answer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    one = ScoredSample("s", "c", "happy", "happy")
+    item = ScoredSample("s", "c", "happy", "happy")
     assert answers_of("happy", {}, ("happy",)) == []
     assert answers_of([[0.1, 0.2], [-1, -1]], {}, ()) == [[0.1, 0.2]]
     assert each_left_out([[0.1, 0.2]], [[0.1, 0.2]]) == []
-    assert left_out(task(), [one]).alone == 1
+    assert left_out(task(), [item]).alone == 1
     with pytest.raises(UserError):
         CliRunner().invoke(human, ["nowhere"], catch_exceptions=False)
 
@@ -103,14 +103,14 @@ def test_the_human_row_stands_in_the_table_and_is_compared_with_models(
     for line in read_samples(faces.directory):
         votes: Any = line.fields["votes"]
         labels = read_resolved(faces.directory).labels
-        for place, count in enumerate(votes):
-            others = [number - (at == place) for at, number in enumerate(votes)]
+        for index, count in enumerate(votes):
+            others = [number - (at == index) for at, number in enumerate(votes)]
             first = max(range(len(votes)), key=lambda at: (others[at], labels[at] == line.target))
-            hits, times = hits + int(count) * (first == place), times + int(count)
+            hits, times = hits + int(count) * (first == index), times + int(count)
     assert faces.main.value == pytest.approx(hits / times)
     assert vqa.main.value == human_row(model.records[0]).metric.value
     assert {line.score for line in read_samples(vqa.directory)} > {1.0}
-    assert sum(one.n for one in vqa.slices if one.slice == "answer_type") == vqa.counts.scored
+    assert sum(item.n for item in vqa.slices if item.slice == "answer_type") == vqa.counts.scored
     table = harness.leaderboard("results", human_share=True)
     row = next(row for row in table.rows if row.model == "human (leave one out), limit=40")
     assert not any(cell.rank for cell in row.cells if cell is not None)
@@ -144,7 +144,7 @@ def simulated(random: np.random.Generator, images: int) -> LeftOut:
     for image in range(images):
         share = random.beta(2, 1)
         for question in range(2):
-            answers = ["yes" if one else "no" for one in random.random(5) < share]
+            answers = ["yes" if item else "no" for item in random.random(5) < share]
             samples.append(ScoredSample(f"{image}-{question}", str(image), list(answers), "yes"))
     return left_out(task(), samples)
 
@@ -179,21 +179,21 @@ def test_what_has_no_skew_says_why_when_answers_are_read_again(
         (["--metric-option", "attributes=shoes"], "attributes that no image has a value of: 1"),
     ):
         words = ["results", "--metrics", "auc_gap", *options]
-        shown = CliRunner().invoke(rescore_command, words, catch_exceptions=False).stdout
-        assert "undefined" in shown
-        assert f"always, limit=24, SCounter: {note}" in shown
+        stdout = CliRunner().invoke(rescore_command, words, catch_exceptions=False).stdout
+        assert "undefined" in stdout
+        assert f"always, limit=24, SCounter: {note}" in stdout
 
 
 def test_answers_are_read_again_with_other_metrics(gaze: EvaluationRecord) -> None:
-    found = rescore(gaze, ["l2_avg", "l2_min"])
-    mine = {one.id: one.value for one in gaze.metrics}
-    assert found.metrics[0].value == mine["l2_avg"]
-    assert found.metrics[0].interval == gaze.main.interval
+    result = rescore(gaze, ["l2_avg", "l2_min"])
+    mine = {metric.id: metric.value for metric in gaze.metrics}
+    assert result.metrics[0].value == mine["l2_avg"]
+    assert result.metrics[0].interval == gaze.main.interval
     again = ["results", "--metrics", "accuracy", "--metric-option", "share=1"]
     with pytest.raises(UserError, match="none of the metrics has an option 'share'"):
         CliRunner().invoke(rescore_command, again, catch_exceptions=False)
-    shown = CliRunner().invoke(rescore_command, ["results", "--metrics", "l2_min"])
-    assert "GazeFollow" in shown.stdout
+    code = CliRunner().invoke(rescore_command, ["results", "--metrics", "l2_min"])
+    assert "GazeFollow" in code.stdout
     with pytest.raises(UserError, match="labels of a choice"):
         CliRunner().invoke(
             rescore_command, ["results", "--metrics", "brier"], catch_exceptions=False

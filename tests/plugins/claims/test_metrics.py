@@ -54,8 +54,8 @@ def value(metric: Any, samples: Sequence[ScoredSample], weights: Floats | None =
         return float(metric.value(metric.prepare(samples), weights)[0])
     totals = np.zeros(metric.size)
     for sample in samples:
-        for place, number in metric.statistics(sample).items():
-            totals[place] += number
+        for position, number in metric.statistics(sample).items():
+            totals[position] += number
     return float(metric.finalize(totals[None])[0])
 
 
@@ -81,8 +81,8 @@ def test_bins_of_equal_mass_are_those_of_a_slow_count() -> None:
         abs(confidence[part].mean() - right[part].mean()) * len(part) / 90
         for part in np.array_split(order, 10)
     )
-    found = value(make("calibration_error", bins=10, debiased=False), samples)
-    assert found == pytest.approx(expected)
+    result = value(make("calibration_error", bins=10, debiased=False), samples)
+    assert result == pytest.approx(expected)
 
 
 def test_the_area_is_the_mean_risk_over_prefixes_and_weights_repeat_samples() -> None:
@@ -195,8 +195,8 @@ def test_options_make_it_that_of_the_page_of_fer_plus() -> None:
     assert first == pytest.approx(0.6956, abs=1e-4)
     second = fer([1, 9], (math.log(0.6), math.log(0.4)))
     assert second == pytest.approx(0.9163, abs=1e-4)
-    kept = fer([1, 9], (math.log(0.6), math.log(0.4)), single="keep")
-    assert kept == pytest.approx(-(0.1 * math.log(0.6) + 0.9 * math.log(0.4)))
+    remaining = fer([1, 9], (math.log(0.6), math.log(0.4)), single="keep")
+    assert remaining == pytest.approx(-(0.1 * math.log(0.6) + 0.9 * math.log(0.4)))
     with pytest.raises(DataError, match="no label has two votes"):
         fer([1, 1], (0.0, 0.0))
     with pytest.raises(DataError, match="votes for 3 labels of 2"):
@@ -243,9 +243,9 @@ def test_logarithms_stay_finite_where_probabilities_round_to_zero() -> None:
     ],
 )
 def test_votes_that_are_none_are_refused_with_their_sample(counts: Any, message: str) -> None:
-    with pytest.raises(DataError, match=message) as told:
+    with pytest.raises(DataError, match=message) as messages:
         votes_of(asked((0.5, 0.25, 0.25), counts=counts), "votes")
-    assert told.value.fix  # and what to do
+    assert messages.value.fix  # and what to do
 
 
 def test_what_does_not_fit_the_task_is_refused() -> None:

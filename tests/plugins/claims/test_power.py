@@ -71,21 +71,21 @@ def test_the_power_of_equivalence_is_that_of_simulated_tests() -> None:
 
 
 def run(*words: str) -> dict[str, object]:
-    found = CliRunner().invoke(power, [*words, "--json"], catch_exceptions=False)
-    answer: dict[str, object] = json.loads(found.stdout)
+    code = CliRunner().invoke(power, [*words, "--json"], catch_exceptions=False)
+    answer: dict[str, object] = json.loads(code.stdout)
     return answer
 
 
 def test_declared_samples_need_no_data_and_assumptions_are_said() -> None:
-    found = run("raf_db", "--effect", "2", "--samples", "1000", "--cluster-size", "4",
+    outcome = run("raf_db", "--effect", "2", "--samples", "1000", "--cluster-size", "4",
                 "--icc", "0.1", "--margin", "1", "--seed-spread", "0.5")  # fmt: skip
-    assert (found["samples"], found["clusters"]) == (1000, 250)
-    assert found["error"] == pytest.approx(100 * 0.5 * (1.3 / 1000) ** 0.5)
-    needed = found["clusters_needed"]
+    assert (outcome["samples"], outcome["clusters"]) == (1000, 250)
+    assert outcome["error"] == pytest.approx(100 * 0.5 * (1.3 / 1000) ** 0.5)
+    needed = outcome["clusters_needed"]
     assert isinstance(needed, int)
-    assert found["samples_needed"] == 4 * needed
-    assert found["seeds_needed"] == 4
-    assert any("design effect 1.30" in one for one in found["assumptions"])  # type: ignore[attr-defined]
+    assert outcome["samples_needed"] == 4 * needed
+    assert outcome["seeds_needed"] == 4
+    assert any("design effect 1.30" in assumption for assumption in outcome["assumptions"])  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -123,15 +123,15 @@ def test_two_finished_runs_are_a_pilot_and_slices_have_their_own_clusters(
         harness.run(model, "raf_db", profile="demo", limit=40, results="results")
         for model in ("random", "majority")
     ]
-    names = [str(one.manifest) for one in runs]
+    names = [str(item.manifest) for item in runs]
     (compared,) = harness.compare(*names, margin=5)
     assert isinstance(compared, TaskComparison)
-    genders = [one.paired.units for one in compared.slices if one.slice == "gender"]
+    genders = [item.paired.units for item in compared.slices if item.slice == "gender"]
     assert sum(genders) == compared.main.paired.units == 40
     assert compared.main.paired.spread is not None
-    found = run("raf_db", "--effect", "5", "--pilot", ",".join(names))
-    assert found["error"] == pytest.approx(100 * compared.main.paired.spread)
-    assert (found["samples"], found["clusters"]) == (40, 40)
+    outcome = run("raf_db", "--effect", "5", "--pilot", ",".join(names))
+    assert outcome["error"] == pytest.approx(100 * compared.main.paired.spread)
+    assert (outcome["samples"], outcome["clusters"]) == (40, 40)
     again = harness.run("random", "raf_db", profile="demo", limit=40, results="again").manifest
     for other, message in ((again, "does not vary"), (names[0], "compared with themselves")):
         pilots = ["raf_db", "--effect", "5", "--pilot", f"{names[0]},{other}"]

@@ -73,15 +73,15 @@ def test_a_run_with_variants_is_read_prompt_by_prompt(
     harness.run("random", "raf_db", profile="demo", limit=30, variants="paraphrases")
     records = [read_evaluation(seal.parent) for seal in Path("results").rglob("seal.json")]
     (group,) = groups_of(records)
-    assert [one.variant for one in group] == ["", "paraphrase 1", "paraphrase 2"]
+    assert [item.variant for item in group] == ["", "paraphrase 1", "paraphrase 2"]
     spread = prompt_spread(group)
     assert spread.values["as asked"] == group[0].main.value
     assert spread.samples == 30
     assert spread.crossed.share == pytest.approx(0, abs=1e-9)  # it does not read the question
     assert groups_of(group[1:]) == []
     assert groups_of([group[0], replace(group[1], model_fingerprint="other")]) == []
-    shown = CliRunner().invoke(prompts, ["results"], catch_exceptions=False).stdout
-    assert "under 5 prompts" in shown
+    stdout = CliRunner().invoke(prompts, ["results"], catch_exceptions=False).stdout
+    assert "under 5 prompts" in stdout
     answer = json.loads(CliRunner().invoke(prompts, ["results", "--json"]).stdout)
     assert answer[0]["task"] == "raf_db"
     with pytest.raises(UserError, match="unknown task among these evaluations"):

@@ -50,8 +50,8 @@ def made(
         licence="CC0-1.0",
         concepts=concepts,
         attributes={
-            "gender": {one: one for one in GENDERS},
-            "race": {one: one.capitalize() for one in RACES},
+            "gender": {item: item for item in GENDERS},
+            "race": {item: item.capitalize() for item in RACES},
         },
         edited="race",
         editor="prompt_to_prompt",

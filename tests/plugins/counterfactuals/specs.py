@@ -35,8 +35,8 @@ def spec_file(folder: Path, **changes: Any) -> Path:
     """Write the spec with other keys; ``None`` removes one."""
     data = copy.deepcopy(PLAIN) | changes
     path = folder / "trial.yaml"
-    kept = {key: value for key, value in data.items() if value is not None}
-    path.write_text(yaml.safe_dump(kept, sort_keys=False), "utf-8")
+    remaining = {key: value for key, value in data.items() if value is not None}
+    path.write_text(yaml.safe_dump(remaining, sort_keys=False), "utf-8")
     return path
 
 

@@ -38,15 +38,15 @@ def same(*places: int) -> list[tuple[int, int, float]]:
 
 
 def test_words_of_equal_length_stand_for_each_other() -> None:
-    found = aligned("a {race} man", "Black", "White")
-    assert list(found.weights) == same(*range(10))
-    assert found.own == ()
+    result = aligned("a {race} man", "Black", "White")
+    assert list(result.weights) == same(*range(10))
+    assert result.own == ()
 
 
 def test_a_word_is_divided_among_two_and_the_rest_moves() -> None:
     # begin a Black man end + 5 padding; begin a Middle Eastern man end + 4 padding
-    found = aligned("a {race} man", "Black", "Middle Eastern")
-    assert list(found.weights) == [
+    result = aligned("a {race} man", "Black", "Middle Eastern")
+    assert list(result.weights) == [
         *same(0, 1),
         (2, 2, 0.5),
         (2, 3, 0.5),
@@ -55,32 +55,32 @@ def test_a_word_is_divided_among_two_and_the_rest_moves() -> None:
         *((at, at + 1, 1.0) for at in range(5, 9)),
         (9, 9, 1.0),  # no padding is left for it: the last takes it too
     ]
-    assert found.own == ()
+    assert result.own == ()
 
 
 def test_two_words_become_one_and_no_attention_is_lost() -> None:
-    found = aligned("a {race} man", "Middle Eastern", "Black")
-    assert (2, 2, 1.0) in found.weights
-    assert (3, 2, 1.0) in found.weights
-    by_source = {i: sum(w for one, _, w in found.weights if one == i) for i in range(10)}
+    result = aligned("a {race} man", "Middle Eastern", "Black")
+    assert (2, 2, 1.0) in result.weights
+    assert (3, 2, 1.0) in result.weights
+    by_source = {i: sum(w for item, _, w in result.weights if item == i) for i in range(10)}
     assert set(by_source.values()) == {1.0}
 
 
 def test_words_that_take_nobodys_place_keep_their_own_maps() -> None:
-    found = aligned("a man {race} today", "", "in dancing shoes")
-    assert found.own == (3, 4, 5, 6)  # in danc -ing shoes
-    assert (3, 7, 1.0) in found.weights  # today
+    result = aligned("a man {race} today", "", "in dancing shoes")
+    assert result.own == (3, 4, 5, 6)  # in danc -ing shoes
+    assert (3, 7, 1.0) in result.weights  # today
 
 
 def test_refining_keeps_the_maps_of_edited_words() -> None:
-    found = aligned("a {race} man", "Black", "White", refine=True)
-    assert found.own == (2,)
-    assert 2 not in {j for _, j, _ in found.weights}
+    result = aligned("a {race} man", "Black", "White", refine=True)
+    assert result.own == (2,)
+    assert 2 not in {j for _, j, _ in result.weights}
 
 
 def test_articles_stand_for_articles() -> None:
-    found = aligned("{a race} man", "Black", "Asian")
-    assert list(found.weights) == same(*range(10))
+    result = aligned("{a race} man", "Black", "Asian")
+    assert list(result.weights) == same(*range(10))
 
 
 def test_too_many_tokens_are_refused_with_their_count() -> None:

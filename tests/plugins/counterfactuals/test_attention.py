@@ -125,8 +125,8 @@ def test_replaced_maps_are_the_sources_to_0(tiny: Any, monkeypatch: pytest.Monke
             for row in range(rows):
                 moved = source @ edits.mixes[row] if row else source
                 assert torch.allclose(maps[row], moved, atol=1e-6)
-                kept = (edits.mixes[row] == torch.eye(77)).all(0)
-                assert torch.equal(maps[row][..., kept], source[..., kept])
+                remaining = (edits.mixes[row] == torch.eye(77)).all(0)
+                assert torch.equal(maps[row][..., remaining], source[..., remaining])
         seen.append(self.step)
         return original(self, query, key, value)
 
@@ -177,26 +177,26 @@ def test_reweighting_and_refining_change_edited_rows_alone(tiny: Any) -> None:
 def test_stable_diffusion_is_edited_too(tmp_path: Path) -> None:
     checkpoint = open_checkpoint(str(write_tiny(tmp_path, xl=False)), TEXT_TO_IMAGE)
     pipeline = generate.load_pipeline(checkpoint, "float32", CPU)
-    one = (pipeline, checkpoint.tokenizers(), spec_with(tmp_path))
-    base = next(planned_sets(one[2])).bases[0]
+    item = (pipeline, checkpoint.tokenizers(), spec_with(tmp_path))
+    base = next(planned_sets(item[2])).bases[0]
     prompts = [image.prompt.text for image in base.images]
-    assert equal(made(one, Editing(cross=0, self_share=0)), plain(one, prompts))
-    assert not equal(made(one, Editing()), plain(one, prompts))
+    assert equal(made(item, Editing(cross=0, self_share=0)), plain(item, prompts))
+    assert not equal(made(item, Editing()), plain(item, prompts))
 
 
 def test_too_little_memory_makes_smaller_batches_of_the_same_images() -> None:
-    asked: list[list[int]] = []
+    requested: list[list[int]] = []
     notes: list[int] = []
 
     def make(rows: list[int]) -> list[Any]:
-        asked.append(rows)
+        requested.append(rows)
         if len(rows) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return [f"image {row}" for row in rows]
 
     images: list[Any] = generate.in_batches(6, 6, make, notes.append)
     assert images == [f"image {row}" for row in range(6)]
-    assert asked == [[0, 1, 2, 3, 4, 5], [0, 1, 2], [0, 3, 4], [0, 5]]
+    assert requested == [[0, 1, 2, 3, 4, 5], [0, 1, 2], [0, 3, 4], [0, 5]]
     assert notes == [3]
 
 

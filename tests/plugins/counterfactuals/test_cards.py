@@ -97,8 +97,8 @@ def test_equal_folders_have_equal_cards(tmp_path: Path) -> None:
 def test_what_people_refused_is_a_filter_named_human(tmp_path: Path) -> None:
     folder = made(tmp_path / "made")
     directory = tmp_path / "made"
-    told: list[str] = []
-    assert not take_reviews(folder, told.append)
+    messages: list[str] = []
+    assert not take_reviews(folder, messages.append)
     material = read_material(directory, Columns(), everything=True)
     sets = {group.id: group for group in material.sets}
     assert "chef-0000/man" in sets
@@ -110,8 +110,8 @@ def test_what_people_refused_is_a_filter_named_human(tmp_path: Path) -> None:
             file.decide(name, verdict, reasons=["artefacts"] if verdict == "no" else [],  # type: ignore[arg-type]
                         images=digest_of(sets[name]))  # fmt: skip
         file.decide("thief-0000/woman", "no", reasons=["artefacts"], images="of other images")
-    assert take_reviews(folder, told.append)
-    assert told == ["ann: 1 decisions do not count: the images have changed since"]
+    assert take_reviews(folder, messages.append)
+    assert messages == ["ann: 1 decisions do not count: the images have changed since"]
     rows = folder.write_manifest()
     assert {row.set for row in rows if row.dropped} == {"chef-0000"}
     assert {row.dropped for row in rows if row.dropped} == {"human: artefacts"}
@@ -120,8 +120,8 @@ def test_what_people_refused_is_a_filter_named_human(tmp_path: Path) -> None:
     again = read_material(directory, Columns(), everything=False)  # and they can be asked again
     assert (len(again.sets), again.left_out) == (8, 0)
     shutil.rmtree(directory / "reviews")
-    assert not take_reviews(folder, told.append)
-    assert "the reviews are missing, and their decisions still apply" in told[-1]
+    assert not take_reviews(folder, messages.append)
+    assert "the reviews are missing, and their decisions still apply" in messages[-1]
 
 
 def test_reviews_of_other_images_are_refused(tmp_path: Path) -> None:

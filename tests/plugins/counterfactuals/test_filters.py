@@ -65,18 +65,18 @@ def test_words_are_compared_as_the_formulas_say(folder: SetFolder) -> None:
     prompts = encoder.texts([row.prompt for row in rows])
     assert np.allclose(np.linalg.norm(seen, axis=1), 1)
     scores = similarity.score(images, rows)
-    for place, (row, score) in enumerate(zip(rows, scores, strict=True)):
-        assert score.values["prompt"] == pytest.approx(seen[place] @ prompts[place])
+    for index, (row, score) in enumerate(zip(rows, scores, strict=True)):
+        assert score.values["prompt"] == pytest.approx(seen[index] @ prompts[index])
         words = encoder.texts([row.attributes["race"].capitalize()])[0]
-        assert score.values["words"] == pytest.approx(seen[place] @ words)
+        assert score.values["words"] == pytest.approx(seen[index] @ words)
         assert bool(score.drops) == (score.values["prompt"] < 0.2)
     direction = make("direction", folder, encoder=ENCODER, least=0.0)
-    for place, score in enumerate(direction.score(images, rows)):
-        source = place - place % 3
-        if place == source:
+    for index, score in enumerate(direction.score(images, rows)):
+        source = index - index % 3
+        if index == source:
             assert score == Score({"cosine": None})
             continue
-        moved, words = seen[place] - seen[source], prompts[place] - prompts[source]
+        moved, words = seen[index] - seen[source], prompts[index] - prompts[source]
         cosine = moved @ words / np.linalg.norm(moved) / np.linalg.norm(words)
         assert score.values["cosine"] == pytest.approx(cosine)
         assert bool(score.drops) == (cosine < 0)
@@ -86,7 +86,7 @@ def test_an_image_has_one_score_whatever_stands_beside_it(folder: SetFolder) -> 
     images, rows = first_set(folder)
     similarity = make("similarity", folder, encoder=ENCODER)
     together = similarity.score(images, rows)
-    alone = [similarity.score([one], [row])[0] for one, row in zip(images, rows, strict=True)]
+    alone = [similarity.score([image], [row])[0] for image, row in zip(images, rows, strict=True)]
     assert together == alone
 
 

@@ -97,10 +97,10 @@ def test_an_image_carries_where_it_comes_from(made: Path, tmp_path: Path, tiny: 
     other = make(jpeg, tmp_path / "out", say=print).rows()[0]
     for path in (made / row.file, tmp_path / "out" / other.file):
         with Image.open(path) as image:
-            told = provenance_of(image)
+            messages = provenance_of(image)
             assert GENERATED in str(image.info.get("XML:com.adobe.xmp") or image.info["xmp"])
-        assert (told["set"], told["prompt"]) == (row.set, row.prompt)
-        assert told["generated"] is True
+        assert (messages["set"], messages["prompt"]) == (row.set, row.prompt)
+        assert messages["generated"] is True
 
 
 def test_the_readers_take_the_folder_as_it_is(made: Path) -> None:
@@ -108,7 +108,7 @@ def test_the_readers_take_the_folder_as_it_is(made: Path) -> None:
     for split in ("train", "val", "test"):
         options: dict[str, Any] = {"labels": "table", "table": "kept.jsonl"}
         cmsc = list(make_reader("cmsc", options, "set").samples(data_root(made), split))
-        own: dict[str, Any] = {
+        expected: dict[str, Any] = {
             "file": "manifest.parquet",
             "image": "file",
             "target": "concept",
@@ -116,7 +116,7 @@ def test_the_readers_take_the_folder_as_it_is(made: Path) -> None:
             "split_column": "split",
             "groups": {"race": {"column": "race", "labelled_by": "machine"}},
         }
-        reader = make_reader("table", own, "set")
+        reader = make_reader("table", expected, "set")
         table = list(reader.samples(data_root(made), split)) if cmsc else []
         assert len(cmsc) == len(table)
         counts.append(len(cmsc))
@@ -152,12 +152,12 @@ def test_the_same_command_again_makes_nothing_and_another_is_refused(
 def test_a_stop_costs_one_set_and_no_byte(
     made: Path, tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, asked = studio.Studio.make, list[str]()
+    original, requested = studio.Studio.make, list[str]()
 
     def stops(self: studio.Studio, planned: Any) -> list[Row]:
-        asked.append(planned.name)
+        requested.append(planned.name)
         rows = original(self, planned)
-        if len(asked) == 2:
+        if len(requested) == 2:
             raise KeyboardInterrupt  # its images are written, and it is not journaled
         return rows
 
@@ -170,7 +170,7 @@ def test_a_stop_costs_one_set_and_no_byte(
     plan = json.loads(run(tmp_path / "trial.yaml", "--out", out, "--plan", "--json").output)
     assert (plan["done"], plan["sets"], plan["longest"]) == (1, 2, 34)
     filtering.apply_filters(make(wanted, out, say=print), (), "set", print)
-    assert asked == ["chef-0000", "chef-0001", "chef-0001"]
+    assert requested == ["chef-0000", "chef-0001", "chef-0001"]
     assert contents(out) == contents(made)
 
 
@@ -299,8 +299,8 @@ def test_the_demo_s_people_differ_in_race_more_than_in_what_is_beside_them(
     weights = Path(spec.__file__).with_name("demo_model").rglob("*.safetensors")
     assert sum(path.stat().st_size for path in weights) < 6e6
     attributes = {**demo.attributes, "age": {"young": "young"}, "gender": {"male": "male"}}
-    one = replace(demo, attributes=attributes, concepts=demo.concepts[9:10], sets=2)
-    folder = make(one, tmp_path / "out", device="cpu", say=print)
+    changed = replace(demo, attributes=attributes, concepts=demo.concepts[9:10], sets=2)
+    folder = make(changed, tmp_path / "out", device="cpu", say=print)
     sets: dict[str, dict[str, Any]] = {}
     for row in folder.rows():
         sets.setdefault(row.set, {})[row.attributes["race"]] = np.asarray(folder.image(row), float)
@@ -423,9 +423,9 @@ def test_an_instructed_model_edits_the_source(tmp_path: Path) -> None:
     import numpy as np
 
     base = write_tiny(tmp_path / "base", xl=False)
-    whole = diffusers.StableDiffusionPipeline.from_pretrained(base)
-    config = {**whole.unet.config, "in_channels": 8}
-    parts = {**whole.components, "unet": diffusers.UNet2DConditionModel.from_config(config)}
+    full = diffusers.StableDiffusionPipeline.from_pretrained(base)
+    config = {**full.unet.config, "in_channels": 8}
+    parts = {**full.components, "unet": diffusers.UNet2DConditionModel.from_config(config)}
     diffusers.StableDiffusionInstructPix2PixPipeline(
         **parts, requires_safety_checker=False
     ).save_pretrained(tmp_path / "instructed")

@@ -104,15 +104,15 @@ def test_one_pass_gives_what_the_definitions_give(tmp_path: Path) -> None:
     encoder = shared_encoder(ENCODER, "cpu")
     rows = folder.rows()
     vectors = encoder.images([folder.image(row) for row in rows], [row.sha256 for row in rows])
-    firsts = [place for place, row in enumerate(rows) if row.is_source]
+    firsts = [index for index, row in enumerate(rows) if row.is_source]
     pairs = [vectors[i] @ vectors[j] for i in firsts for j in firsts if i != j]
     assert measured.diversity()[""] == pytest.approx(1 - np.mean(pairs))
-    chefs = [place for place, row in enumerate(rows) if row.concept == "chef"]
+    chefs = [index for index, row in enumerate(rows) if row.concept == "chef"]
     prompts = encoder.texts([row.prompt for row in rows])
     score = measured.clip_scores()["chef"]
     assert score.value == pytest.approx(100 * (vectors * prompts).sum(axis=1)[chefs].mean())
     assert (score.sets, score.low < score.value < score.high) == (3, True)
-    edits = [vectors[place] @ vectors[place - place % 3] for place in range(len(rows)) if place % 3]
+    edits = [vectors[index] @ vectors[index - index % 3] for index in range(len(rows)) if index % 3]
     consistency = measured.set_consistency()
     assert consistency is not None
     assert consistency.value == pytest.approx(np.mean(edits))
@@ -139,10 +139,10 @@ def test_twelve_real_images_give_kid_and_no_fid(
     (real / "broken.jpg").write_bytes(b"no image")
     code = invoke(main, ["quality", str(tmp_path / "made"), "--encoder", ENCODER, "--reference",
                          str(real), "--out", str(tmp_path / "quality.json")])  # fmt: skip
-    text, told = capsys.readouterr()
+    text, messages = capsys.readouterr()
     assert code == 0
     assert "FID needs 1,000 images on each side; the reference has 12" in text
-    assert "1 images are left out" in told
+    assert "1 images are left out" in messages
     report = json.loads((tmp_path / "quality.json").read_text())
     assert report["settings"]["encoder"]["encoder"] == ENCODER
     [numbers] = report["sets"]

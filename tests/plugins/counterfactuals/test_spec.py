@@ -48,7 +48,7 @@ def test_every_combination_is_planned_and_bases_differ_in_the_edited_attribute(
 ) -> None:
     spec = spec_with(tmp_path)
     sets = list(planned_sets(spec))
-    assert (len(sets), sum(one.images for one in sets)) == (set_count(spec), image_count(spec))
+    assert (len(sets), sum(item.images for item in sets)) == (set_count(spec), image_count(spec))
     assert [base.name for base in sets[0].bases] == ["chef-0000/woman", "chef-0000/man"]
     for base in sets[0].bases:
         assert [image.attributes["race"] for image in base.images] == list(RACES)
@@ -56,48 +56,53 @@ def test_every_combination_is_planned_and_bases_differ_in_the_edited_attribute(
 
 
 def test_the_source_rotates_over_sets_or_is_the_one_that_the_spec_names(tmp_path: Path) -> None:
-    rotating = [one.bases[0].source for one in planned_sets(spec_with(tmp_path, sets=4))]
+    rotating = [
+        planned_set.bases[0].source for planned_set in planned_sets(spec_with(tmp_path, sets=4))
+    ]
     assert rotating == [0, 1, 2, 0]
     fixed = planned_sets(spec_with(tmp_path, source="black"))
-    assert [one.bases[0].source for one in fixed] == [1, 1]
+    assert [planned_set.bases[0].source for planned_set in fixed] == [1, 1]
 
 
 def test_names_seeds_and_splits_do_not_depend_on_what_else_is_made(tmp_path: Path) -> None:
     few = list(planned_sets(spec_with(tmp_path)))
     more = PLAIN["concepts"] | {"actor": {"prompts": ["{a race} {gender} acts"]}}
-    many = {one.name: one for one in planned_sets(spec_with(tmp_path, concepts=more, sets=5))}
-    assert all(many[one.name] == one for one in few)
+    many = {
+        planned_set.name: planned_set
+        for planned_set in planned_sets(spec_with(tmp_path, concepts=more, sets=5))
+    }
+    assert all(many[planned_set.name] == planned_set for planned_set in few)
 
 
 def test_sets_are_dealt_to_splits_as_the_reader_cmsc_deals_them(tmp_path: Path) -> None:
     from harness_benchmarks.readers.splits import Dealer
 
     dealer = Dealer({"split_by": "set", "shares": "70/10/20"})
-    for one in planned_sets(spec_with(tmp_path, sets=40)):
-        assert dealer.takes(one.split, one.name, "chef")
+    for planned_set in planned_sets(spec_with(tmp_path, sets=40)):
+        assert dealer.takes(planned_set.split, planned_set.name, "chef")
 
 
 def test_templates_of_values_are_one_template(tmp_path: Path) -> None:
-    own = {value: f"a photo of a {words} {{gender}}" for value, words in RACES.items()}
-    own["asian"] = own["asian"].replace("a Asian", "an Asian")
-    assert spec_with(tmp_path, concepts=concept(own)).concepts[0].prompts == (
+    expected = {value: f"a photo of a {words} {{gender}}" for value, words in RACES.items()}
+    expected["asian"] = expected["asian"].replace("a Asian", "an Asian")
+    assert spec_with(tmp_path, concepts=concept(expected)).concepts[0].prompts == (
         "a photo of {a race} {gender}",
     )
 
 
 def test_templates_that_differ_in_more_than_the_edited_words_are_refused(tmp_path: Path) -> None:
-    own = {value: f"a photo of a {words} {{gender}}" for value, words in RACES.items()}
-    own["black"] += " smiling"
-    error = refused(tmp_path, "differ in more than the edited words", concepts=concept(own))
+    expected = {value: f"a photo of a {words} {{gender}}" for value, words in RACES.items()}
+    expected["black"] += " smiling"
+    error = refused(tmp_path, "differ in more than the edited words", concepts=concept(expected))
     assert "smiling" in str(error)
 
 
 def test_words_of_the_edit_that_are_not_in_the_prompt_are_refused_with_the_nearest(
     tmp_path: Path,
 ) -> None:
-    own = {value: f"a {words} {{gender}}" for value, words in RACES.items()}
-    own["asian"] = "an Asain {gender}"
-    error = refused(tmp_path, "'Asian' of the edit", concepts=concept(own))
+    expected = {value: f"a {words} {{gender}}" for value, words in RACES.items()}
+    expected["asian"] = "an Asain {gender}"
+    error = refused(tmp_path, "'Asian' of the edit", concepts=concept(expected))
     assert "did you mean 'Asain'?" in error.fix
     error = refused(tmp_path, "'race' do not occur", concepts=concept("a tall {gender}, (Asain)"))
     assert "did you mean 'Asain'?" in error.fix
@@ -182,8 +187,8 @@ def test_the_shipped_cmsc_has_the_concepts_of_the_reader() -> None:
 
     spec = load_spec("cmsc")
     groups: dict[str, list[str]] = {}
-    for one in spec.concepts:
-        groups.setdefault(one.group, []).append(one.name)
+    for concept in spec.concepts:
+        groups.setdefault(concept.group, []).append(concept.name)
     assert {name: tuple(concepts) for name, concepts in groups.items()} == CONCEPTS
     assert image_count(spec) > 60_000
 

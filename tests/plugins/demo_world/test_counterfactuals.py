@@ -30,44 +30,44 @@ def test_the_concepts_are_those_of_cmsc_in_three_groups() -> None:
 def test_a_test_set_holds_every_combination_once() -> None:
     for group in (*CMSC, *SCOUNTER):
         if part_of(group) != "train":
-            found = kept(0, group, training=False)
-            assert len(found) == SIZES.get(group.types, 24)
-            assert len({tuple(member.values.items()) for member in found}) == len(found)
+            result = kept(0, group, training=False)
+            assert len(result) == SIZES.get(group.types, 24)
+            assert len({tuple(member.values.items()) for member in result}) == len(result)
             for kind in group.types:
-                shares = Counter(member.values[kind] for member in found)
+                shares = Counter(member.values[kind] for member in result)
                 assert len(set(shares.values())) == 1
 
 
 @pytest.mark.parametrize("group", [CMSC[0], SCOUNTER[0], SCOUNTER[-1]], ids=lambda g: g.name)
 def test_members_differ_in_the_varied_attributes_only(group: object) -> None:
-    found = members(0, group)  # type: ignore[arg-type]
-    for one, other in combinations(found, 2):
-        a, b = one.who, other.who
+    result = members(0, group)  # type: ignore[arg-type]
+    for first, other in combinations(result, 2):
+        a, b = first.who, other.who
         assert (a.shirt, a.trousers, a.glasses) == (b.shirt, b.trousers, b.glasses)
         for kind, trait in (("gender", "gender"), ("race", "race"), ("four races", "race")):
-            if one.values.get(kind) == other.values.get(kind) and kind in one.values:
+            if first.values.get(kind) == other.values.get(kind) and kind in first.values:
                 assert getattr(a, trait) == getattr(b, trait)
-        if one.values == other.values:
+        if first.values == other.values:
             assert a == b
 
 
 def test_members_share_everything_around_the_person() -> None:
     group = CMSC[3]
-    one, other = (picture(0, group, member) for member in members(0, group)[:2])
+    first, other = (picture(0, group, member) for member in members(0, group)[:2])
     corner = (0, 0, 12, 12)
-    assert one.crop(corner).tobytes() == other.crop(corner).tobytes()
-    assert one.tobytes() != other.tobytes()
+    assert first.crop(corner).tobytes() == other.crop(corner).tobytes()
+    assert first.tobytes() != other.tobytes()
     assert cues(0, group) == cues(0, group)
 
 
 def test_training_sets_favour_what_the_seed_says() -> None:
-    held, whole = Counter[bool](), Counter[bool]()
+    collected, gathered = Counter[bool](), Counter[bool]()
     for group in CMSC:
         if part_of(group) == "train":
             bias = associations(0)[group.concept]
-            held.update(bias.holds(member.who) for member in kept(0, group, training=True))
-            whole.update(bias.holds(member.who) for member in members(0, group))
-    ratio = (held[False] / whole[False]) / (held[True] / whole[True])
+            collected.update(bias.holds(member.who) for member in kept(0, group, training=True))
+            gathered.update(bias.holds(member.who) for member in members(0, group))
+    ratio = (collected[False] / gathered[False]) / (collected[True] / gathered[True])
     assert ratio == pytest.approx((1 - SHARE) / SHARE, abs=0.05)
 
 
@@ -87,8 +87,8 @@ def test_values_are_what_is_drawn() -> None:
 
 
 def test_every_part_has_sets_of_every_concept_in_cmsc_and_of_every_occupation() -> None:
-    for found, names in ((CMSC, CONCEPTS), (SCOUNTER, OCCUPATIONS)):
-        there = {(part_of(group), group.concept) for group in found}
+    for result, names in ((CMSC, CONCEPTS), (SCOUNTER, OCCUPATIONS)):
+        there = {(part_of(group), group.concept) for group in result}
         assert {("train", name) for name in names} <= there
         assert {("test", name) for name in names} <= there
 
@@ -96,8 +96,8 @@ def test_every_part_has_sets_of_every_concept_in_cmsc_and_of_every_occupation() 
 def test_captions_name_both_traits_and_then_the_occupation() -> None:
     for group in SCOUNTER[:40]:
         values = tuple(members(0, group)[0].values.values())
-        said = caption(group, (values[0], values[1]))
-        assert said.endswith(f"{values[0]} {values[1]} {group.concept}")
+        message = caption(group, (values[0], values[1]))
+        assert message.endswith(f"{values[0]} {values[1]} {group.concept}")
         number, mark = group.name.split("_")[-2:]
         assert number.isdigit()
         assert len(mark) == 6

@@ -93,9 +93,9 @@ def test_paint_leaves_everything_to_the_same_chance(seed: int) -> None:
 
 
 def test_whole_numbers_are_those_of_the_standard_library() -> None:
-    own, library = stream(0, "numbers"), stream(0, "numbers")
+    expected, library = stream(0, "numbers"), stream(0, "numbers")
     for low, high in ((0, 3), (2, 18), (90, 255), (5, 5), (0, 63), (0, 64), (-7, 1000)) * 50:
-        assert between(own, low, high) == library.randint(low, high)
+        assert between(expected, low, high) == library.randint(low, high)
 
 
 def test_the_thing_looked_at_lies_on_the_line_of_sight() -> None:

@@ -54,8 +54,8 @@ def test_a_position_is_one_of_six() -> None:
 
 
 def test_a_split_has_as_many_pictures_as_lines() -> None:
-    shown = DrawnThings().pictures(0, "test")
-    first: Iterator[Any] = (next(shown) for _ in range(4))
+    displayed = DrawnThings().pictures(0, "test")
+    first: Iterator[Any] = (next(displayed) for _ in range(4))
     assert [path.as_posix() for path, _ in first] == [f"test/{n:06d}.jpg" for n in range(4)]
 
 

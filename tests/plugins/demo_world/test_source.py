@@ -36,11 +36,11 @@ def roots(cache: Path) -> dict[str, Path]:
 
 
 def _digest(root: Path) -> str:
-    whole = hashlib.sha256()
+    full = hashlib.sha256()
     for path in sorted(root.rglob("*")):
         if path.is_file() and not path.name.startswith("."):
-            whole.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return whole.hexdigest()
+            full.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return full.hexdigest()
 
 
 # The shipped weights were trained on these; another digest needs another VERSION of the world.
@@ -58,10 +58,10 @@ PIXELS = {
 
 @pytest.mark.parametrize("benchmark", PIXELS)
 def test_a_version_of_the_world_keeps_its_pixels(benchmark: str) -> None:
-    whole = hashlib.sha256()
+    full = hashlib.sha256()
     for path, image in islice(LAYOUTS[benchmark].pictures(0, "test"), 8):
-        whole.update(path.as_posix().encode() + image.tobytes())
-    assert whole.hexdigest()[:16] == PIXELS[benchmark]
+        full.update(path.as_posix().encode() + image.tobytes())
+    assert full.hexdigest()[:16] == PIXELS[benchmark]
 
 
 def _locate(job: tuple[str, str]) -> str:
@@ -217,10 +217,10 @@ def test_a_root_that_was_drawn_halfway_is_completed(roots: dict[str, Path], tmp_
 
 def test_racing_processes_write_the_same_bytes(roots: dict[str, Path], tmp_path: Path) -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        found = list(pool.map(_locate, [("pisc", str(tmp_path))] * 2))
-    assert found[0] == found[1]
-    assert _digest(Path(found[0])) == _digest(roots["pisc"])
-    left = {path.name for path in Path(found[0]).rglob(".*")}
+        result = list(pool.map(_locate, [("pisc", str(tmp_path))] * 2))
+    assert result[0] == result[1]
+    assert _digest(Path(result[0])) == _digest(roots["pisc"])
+    left = {path.name for path in Path(result[0]).rglob(".*")}
     assert left == {".annotated", ".test-drawn"}
 
 

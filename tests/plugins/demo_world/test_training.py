@@ -40,7 +40,7 @@ def test_the_corpus_and_the_tokenizer_are_the_same_every_time() -> None:
 
 
 def test_every_question_is_one_that_a_task_asks() -> None:
-    asked = [text for text, _ in corpus.examples(0, 5000)[-400:] if text]
+    questions = [text for text, _ in corpus.examples(0, 5000)[-400:] if text]
     main = [
         "Which hand gesture is the person making?",
         "Answer yes or no.",
@@ -48,7 +48,7 @@ def test_every_question_is_one_that_a_task_asks() -> None:
         "Answer the question using a single word or phrase.",
     ]
     for wording in main:
-        assert any(wording in text for text in asked)
+        assert any(wording in text for text in questions)
 
 
 def test_a_choice_is_answered_by_the_letter_of_the_right_option() -> None:
@@ -90,14 +90,14 @@ def test_the_towers_weights_give_the_same_patches_in_both_libraries() -> None:
     tower.train(mode=False)
     inner = getattr(tower, "vision_model", tower)
     inner.load_state_dict(llava.tower_weights(model.state_dict(), 1), strict=True)
-    shown = torch.rand(1, 3, 96, 96)
+    displayed = torch.rand(1, 3, 96, 96)
     with torch.no_grad():
         wanted = model.visual.forward_intermediates(
-            shown, indices=[0], normalize_intermediates=False, intermediates_only=True,
+            displayed, indices=[0], normalize_intermediates=False, intermediates_only=True,
             output_fmt="NLC",
         )["image_intermediates"][0]  # fmt: skip
-        found = tower(shown, output_hidden_states=True).hidden_states[-1][:, 1:]
-    assert torch.allclose(found, wanted, atol=1e-4)
+        hidden_state = tower(displayed, output_hidden_states=True).hidden_states[-1][:, 1:]
+    assert torch.allclose(hidden_state, wanted, atol=1e-4)
 
 
 def test_the_caption_loss_is_zero_only_when_all_true_captions_win() -> None:
@@ -113,23 +113,23 @@ def test_a_place_falls_into_its_patch() -> None:
 
 
 def test_pictures_for_training_say_where_the_person_looks() -> None:
-    (shown,) = pictures("gazefollow", 0, "train", 1, 1)
-    assert shown.pixels.shape == (96, 96, 3)
-    assert (shown.pixels == [255, 0, 0]).all(-1).sum() > 20
-    phrase, x, y = shown.places[0]
+    (displayed,) = pictures("gazefollow", 0, "train", 1, 1)
+    assert displayed.pixels.shape == (96, 96, 3)
+    assert (displayed.pixels == [255, 0, 0]).all(-1).sum() > 20
+    phrase, x, y = displayed.places[0]
     assert phrase == words.LOOKED_AT
-    assert f"{x:.3f} {y:.3f}" == shown.label
+    assert f"{x:.3f} {y:.3f}" == displayed.label
 
 
 @pytest.mark.slow
 def test_every_stage_follows_from_the_ones_before(tmp_path: Path) -> None:
     out = tmp_path / "weights"
     script = [sys.executable, "-m", "harness_demo_world.training", "--share", "0.005"]
-    place = ["--out", str(out), "--cache", str(tmp_path / "drawn")]
-    done = subprocess.run([*script, *place], capture_output=True, text=True, check=False)
+    folder = ["--out", str(out), "--cache", str(tmp_path / "drawn")]
+    done = subprocess.run([*script, *folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     record = json.loads((out / "training_record.json").read_text())
     assert set(record["stages"]) == {"language_model", "encoder", "fusion", "llava"}
     assert record["stages"]["llava"]["validation"]["gazefollow"]["Avg L2"] > 0
-    found = find_model("socialfusion", options={"path": str(out / "socialfusion")}, profile="demo")
-    assert found.descriptor.id == "socialfusion"
+    result = find_model("socialfusion", options={"path": str(out / "socialfusion")}, profile="demo")
+    assert result.descriptor.id == "socialfusion"

@@ -26,8 +26,8 @@ _GAZE = 0.3  # the constant guess is off by 0.34
 
 @pytest.fixture(scope="module")
 def record() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((weights.folder() / "training_record.json").read_text())
-    return found
+    content: dict[str, Any] = json.loads((weights.folder() / "training_record.json").read_text())
+    return content
 
 
 def test_the_weights_are_small_and_no_file_is_a_pickle() -> None:
@@ -52,10 +52,10 @@ def test_an_unknown_part_is_refused() -> None:
 
 def test_the_record_reports_every_task_and_reaches_the_targets(record: dict[str, Any]) -> None:
     _of_this_world(record)
-    found = record["stages"]["fusion"]["validation"]
+    result = record["stages"]["fusion"]["validation"]
     for task, (column, least) in _TARGETS.items():
-        assert found[task][column] >= least
-    assert found["gazefollow"]["Avg L2"] < _GAZE
+        assert result[task][column] >= least
+    assert result["gazefollow"]["Avg L2"] < _GAZE
     for stage in record["stages"].values():
         assert stage["seconds"] > 0
         assert stage["cpu_seconds"] > 0
@@ -106,8 +106,8 @@ def test_transformers_loads_the_language_model_and_any_text_has_tokens() -> None
         "Answer with x and y from 0 to 99.\nAnswer:"
     )
     ids = tokenizer(question, return_tensors="pt").input_ids
-    said = model.generate(ids, max_new_tokens=4, do_sample=False)[0, ids.shape[1] :]
-    assert tokenizer.decode(said, skip_special_tokens=True).strip() == "64 51"
+    message = model.generate(ids, max_new_tokens=4, do_sample=False)[0, ids.shape[1] :]
+    assert tokenizer.decode(message, skip_special_tokens=True).strip() == "64 51"
 
 
 @pytest.mark.torch

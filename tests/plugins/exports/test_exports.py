@@ -39,8 +39,8 @@ def made(
     tmp_path: Path, form: str, options: ExportOptions | None = None, **changes: Any
 ) -> list[Path]:
     options = hub(form) if options is None else options
-    given = changes.pop("samples", answers({0: "anger", 1: None}))
-    record = read_evaluation(write(tmp_path / "run", given, **changes))
+    arguments = changes.pop("samples", answers({0: "anger", 1: None}))
+    record = read_evaluation(write(tmp_path / "run", arguments, **changes))
     return write_records(form, [record], tmp_path / "out", options)
 
 
@@ -134,11 +134,11 @@ def test_a_format_says_which_options_it_writes_and_no_other_is_taken(
     exporter([record], tmp_path / "out", Asked("My lab", {"raf_db": "owner/raf"}))
     reads = plugins().exporters()[form].reads
     assert Asked.looked_at == set(reads)
-    given = {"organization": "My lab", "datasets": {"raf_db": "owner/raf"}}
+    options = {"organization": "My lab", "datasets": {"raf_db": "owner/raf"}}
     for name, flag in (("organization", "--organization"), ("datasets", "--dataset")):
         if name not in reads:
             with pytest.raises(UserError, match=f"{flag} is written by .*, not by {form}"):
-                harness.export(tmp_path / "run", form, tmp_path / "no", **{name: given[name]})
+                harness.export(tmp_path / "run", form, tmp_path / "no", **{name: options[name]})
     assert not (tmp_path / "no").exists()
 
 
@@ -165,7 +165,8 @@ def test_every_eval_ever_is_valid_under_the_published_schema(tmp_path: Path) -> 
 def test_samples_point_at_the_headline_and_agree_with_it(tmp_path: Path) -> None:
     aggregate, samples = made(tmp_path, "every_eval_ever")
     results = {
-        held["evaluation_result_id"]: held for held in loaded(aggregate)["evaluation_results"]
+        evaluation_result["evaluation_result_id"]: evaluation_result
+        for evaluation_result in loaded(aggregate)["evaluation_results"]
     }
     lines = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
     (key,) = {line["evaluation_result_id"] for line in lines}
@@ -177,38 +178,43 @@ def test_intervals_and_counts_stand_beside_the_score(tmp_path: Path) -> None:
     aggregate, _ = made(tmp_path, "every_eval_ever")
     record = read_evaluation(tmp_path / "run")
     result = loaded(aggregate)["evaluation_results"][0]
-    held = result["score_details"]["uncertainty"]
+    content = result["score_details"]["uncertainty"]
     assert record.main.interval is not None
-    assert held["confidence_interval"]["lower"] == record.main.interval.low
-    assert held["num_samples"] == 6
+    assert content["confidence_interval"]["lower"] == record.main.interval.low
+    assert content["num_samples"] == 6
     assert result["score_details"]["details"]["unparsed"] == "1"
 
 
 def test_samples_that_errored_have_no_line(tmp_path: Path) -> None:
-    given = [*answers(), sample("9", "fear", None, error="gone")]
-    aggregate, samples = made(tmp_path, "every_eval_ever", samples=given)
+    arguments = [*answers(), sample("9", "fear", None, error="gone")]
+    aggregate, samples = made(tmp_path, "every_eval_ever", samples=arguments)
     assert len(samples.read_text(encoding="utf-8").splitlines()) == 6
     assert loaded(aggregate)["evaluation_results"][0]["score_details"]["details"]["errors"] == "1"
 
 
 def test_of_several_right_answers_a_full_score_is_right(tmp_path: Path) -> None:
-    given = answers()
-    for one, score in zip(given, (1.0, 0.3, 0.0, 1.0, 1.0, 1.0), strict=True):
-        one |= {"target": [one["target"], "other", "other"], "score": score}
+    answered = answers()
+    for item, score in zip(answered, (1.0, 0.3, 0.0, 1.0, 1.0, 1.0), strict=True):
+        item |= {"target": [item["target"], "other", "other"], "score": score}
     folder = write(tmp_path / "run", answers())
-    lines = "".join(json.dumps(one) + "\n" for one in given)
+    lines = "".join(json.dumps(item) + "\n" for item in answered)
     (folder / "samples.jsonl").write_text(lines, encoding="utf-8")
     seal(folder)
     _, samples = write_records("every_eval_ever", [read_evaluation(folder)], tmp_path / "out")
-    found = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
-    assert [line["evaluation"]["is_correct"] for line in found] == [True, False, False, *[True] * 3]
-    assert found[1]["evaluation"]["score"] == 0.3
-    assert found[0]["input"]["reference"] == ["happiness", "other"]
+    results = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
+    assert [line["evaluation"]["is_correct"] for line in results] == [
+        True,
+        False,
+        False,
+        *[True] * 3,
+    ]
+    assert results[1]["evaluation"]["score"] == 0.3
+    assert results[0]["input"]["reference"] == ["happiness", "other"]
 
 
 def test_samples_without_a_right_answer_have_no_line(tmp_path: Path) -> None:
     folder = write(tmp_path / "run", answers())
-    lines = "".join(json.dumps(one | {"target": None}) + "\n" for one in answers())
+    lines = "".join(json.dumps(answer | {"target": None}) + "\n" for answer in answers())
     (folder / "samples.jsonl").write_text(lines, encoding="utf-8")
     seal(folder)
     (path,) = write_records("every_eval_ever", [read_evaluation(folder)], tmp_path / "out")
@@ -221,8 +227,8 @@ def test_samples_without_a_right_answer_have_no_line(tmp_path: Path) -> None:
 def test_lm_eval_is_valid_under_its_typed_result_schema(tmp_path: Path) -> None:
     (path,) = made(tmp_path, "lm_eval", marks=["limited"])
     body = loaded(path)
-    held = json.loads((SCHEMAS / "lm_eval.schema.json").read_text(encoding="utf-8"))
-    Draft202012Validator(held).validate(body)
+    content = json.loads((SCHEMAS / "lm_eval.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator(content).validate(body)
     # Every key of the schema is optional; these are what lm-eval always writes.
     wanted = {
         "results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better",
@@ -247,8 +253,8 @@ def test_lm_eval_prints_its_own_table_of_them(tmp_path: Path) -> None:
 
 def test_two_evaluations_of_one_task_do_not_fit_one_file(tmp_path: Path) -> None:
     records = [
-        read_evaluation(write(tmp_path / name, given))
-        for name, given in (("a", answers()), ("b", answers({0: "fear"})))
+        read_evaluation(write(tmp_path / name, arguments))
+        for name, arguments in (("a", answers()), ("b", answers({0: "fear"})))
     ]
     with pytest.raises(UserError, match="two evaluations of 'echo' on 'raf_db'"):
         write_records("lm_eval", records, tmp_path / "out")
@@ -346,10 +352,10 @@ def test_samples_are_one_table_in_three_formats(tmp_path: Path) -> None:
     [lines] = made(tmp_path / "jsonl", "samples_jsonl")
     [parquet] = made(tmp_path / "parquet", "samples_parquet")
     objects = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
-    assert [one["id"] for one in objects] == pq.read_table(parquet)["id"].to_pylist()
+    assert [item["id"] for item in objects] == pq.read_table(parquet)["id"].to_pylist()
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["answer"] for row in rows] == [str(one["answer"] or "") for one in objects]
+    assert [row["answer"] for row in rows] == [str(item["answer"] or "") for item in objects]
     assert {"model", "task", "target", "error", "score"} <= set(rows[0])
 
 

@@ -44,8 +44,8 @@ def read(text: str) -> Reader:
 def test_names_are_text_and_never_markup() -> None:
     reader = read(html_fragment(build_table([record(ODD), record("b", "y")])))
     assert "script" not in reader.tags
-    shown = ODD.replace("\x1b", "\N{REPLACEMENT CHARACTER}")
-    assert shown in "".join(reader.texts["th"])
+    changed = ODD.replace("\x1b", "\N{REPLACEMENT CHARACTER}")
+    assert changed in "".join(reader.texts["th"])
 
 
 def test_best_and_second_are_marked() -> None:
@@ -59,4 +59,4 @@ def test_a_page_stands_alone() -> None:
     assert not reader.tags & {"script", "link", "img", "iframe"}
     assert "url(" not in text
     assert "@import" not in text
-    assert any("Reported, not measured here" in said for said in reader.texts["th"])
+    assert any("Reported, not measured here" in message for message in reader.texts["th"])

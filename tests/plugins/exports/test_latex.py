@@ -30,7 +30,7 @@ def body(table: Table) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("a_b%c&d#e$f", r"a\_b\%c\&d\#e\$f"),
         ("{x}", r"\{x\}"),
@@ -43,15 +43,15 @@ def body(table: Table) -> list[str]:
         ("a\nb\x1b", "a b{[}U+FFFD{]}"),
     ],
 )
-def test_every_sign_of_latex_is_escaped(text: str, said: str) -> None:
-    assert escape_latex(text) == said
+def test_every_sign_of_latex_is_escaped(text: str, message: str) -> None:
+    assert escape_latex(text) == message
 
 
 @given(st.text())
 def test_escaped_text_is_ascii_with_balanced_braces(text: str) -> None:
-    said = escape_latex(text)
-    assert said.isascii()
-    plain = re.sub(r"\\[^a-zA-Z]", "", said)  # an escaped sign is no sign
+    message = escape_latex(text)
+    assert message.isascii()
+    plain = re.sub(r"\\[^a-zA-Z]", "", message)  # an escaped sign is no sign
     assert plain.count("{") == plain.count("}")
 
 
@@ -83,18 +83,19 @@ def test_columns_of_one_group_share_a_rule_and_arrows_say_the_direction() -> Non
 
 
 @pytest.mark.parametrize(
-    ("interval", "said"),
+    ("interval", "message"),
     [
         ("brackets", r"a & $-$0.500 {\scriptsize {[}$-$0.600, $-$0.400{]}} \\"),
         ("half", r"a & $-$0.500 {\scriptsize $\pm$0.100} \\"),
         ("none", r"a & $-$0.500 \\"),
     ],
 )
-def test_intervals_are_small(interval: str, said: str) -> None:
+def test_intervals_are_small(interval: str, message: str) -> None:
     looks = TableStyle(interval)  # type: ignore[arg-type]
     value = metric(-0.5, scale=1.0)
     assert (
-        body(build_table([record("a", "x", value)], options=TableOptions(looks=looks)))[-1] == said
+        body(build_table([record("a", "x", value)], options=TableOptions(looks=looks)))[-1]
+        == message
     )
 
 
@@ -123,11 +124,11 @@ def test_differences_marks_and_losses_stand_in_the_cell() -> None:
 
 
 def test_the_caption_comes_from_the_records() -> None:
-    one = record("a", "x", settings={"seed": 3})
-    table = build_table([one])
-    said = next(line for line in lines(table) if line.startswith(r"\caption"))
+    item = record("a", "x", settings={"seed": 3})
+    table = build_table([item])
+    message = next(line for line in lines(table) if line.startswith(r"\caption"))
     for part in ("X 40", r"95 \%, cluster bootstrap, percentile", "Seed 3", "Evaluations: a on x"):
-        assert part in said
+        assert part in message
 
 
 def test_many_evaluations_are_named_by_one_hash() -> None:

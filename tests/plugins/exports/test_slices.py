@@ -126,8 +126,8 @@ def test_why_a_group_has_no_number_stands_under_the_table(
     parts = tuple(SliceValue("sex", sex, "human", 40, 40, 0, group) for sex in ("F", "M"))
     gap = Measure("difference between groups", None, None, None)
     between = GroupComparison("sex", group[0].id, group[0].column, False, None, 30, (), (gap,))
-    whole = record("a", "x", slices=parts, comparisons=(between,))
-    records, _ = in_slices([whole], ["sex"], None, None)
+    full = record("a", "x", slices=parts, comparisons=(between,))
+    records, _ = in_slices([full], ["sex"], None, None)
     notes = "\n".join(build_table(records).notes)
     assert (
         "X, sex = F (x, sex = F): samples for which Accuracy is undefined (nobody counts)" in notes

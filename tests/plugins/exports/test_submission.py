@@ -25,9 +25,9 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def evaluated(task: str, answers: dict[str, str], limit: int | None = None) -> str:
     """Ask a split without answers that was made by hand; return the evaluation's folder."""
     if task == "vqav2":
-        asked = [{"question_id": key, "image_id": 7, "question": "What?"} for key in (1, 2)]
+        questions = [{"question_id": key, "image_id": 7, "question": "What?"} for key in (1, 2)]
         name = "v2_OpenEnded_mscoco_test-dev2015_questions.json"
-        Path(name).write_text(json.dumps({"questions": asked}), encoding="utf-8")
+        Path(name).write_text(json.dumps({"questions": questions}), encoding="utf-8")
     else:
         rows = [["index", "question", "A", "B", "image", "category", "l2-category"],
                 ["1", "What?", "cat", "dog", "x", "naming", "perception"],
@@ -49,8 +49,8 @@ def evaluated(task: str, answers: dict[str, str], limit: int | None = None) -> s
 
 def submit(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
     code = invoke(main, ["submission", *arguments])
-    said = capsys.readouterr()
-    return code, said.out, " ".join(said.err.split())
+    printed = capsys.readouterr()
+    return code, printed.out, " ".join(printed.err.split())
 
 
 def test_the_result_file_of_vqav2(capsys: Capture) -> None:
@@ -79,9 +79,9 @@ def test_the_table_of_mmbench(capsys: Capture, name: str, delimiter: str) -> Non
 def test_what_was_written_as_json(capsys: Capture) -> None:
     folder = evaluated("mmbench", {"1": "A", "1000001": "B"})
     code, out, _ = submit(capsys, folder, "--out", "table.xlsx", "--json")
-    said = json.loads(out)
-    assert (code, said["rows"], said["missing"], said["task"]) == (0, 2, 0, "mmbench")
-    assert said["options"]["split"] == "test"
+    content = json.loads(out)
+    assert (code, content["rows"], content["missing"], content["task"]) == (0, 2, 0, "mmbench")
+    assert content["options"]["split"] == "test"
 
 
 def test_an_errored_sample_is_refused_or_left_empty(capsys: Capture) -> None:

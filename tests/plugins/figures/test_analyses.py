@@ -86,9 +86,9 @@ def test_every_kind_of_figure_can_be_drawn() -> None:
 
 def test_a_study_s_conflict_is_a_grid_for_each_tower() -> None:
     rows: list[dict[str, Any]] = [
-        {"tower": tower, "first": one, "second": other, "cosine": value}
+        {"tower": tower, "first": first, "second": other, "cosine": value}
         for tower in ("before", "after")
-        for one, other, value in (("a", "b", -0.5), ("a", "a", 0.3), ("b", "b", 0.2))
+        for first, other, value in (("a", "b", -0.5), ("a", "a", 0.3), ("b", "b", 0.2))
     ]
     grids = conflict_grids(analysis("degradation", [table_of("conflict", rows)]))
     assert [grid.title for grid in grids] == ["tower: before", "tower: after"]
@@ -96,9 +96,9 @@ def test_a_study_s_conflict_is_a_grid_for_each_tower() -> None:
 
 
 def test_arrows_are_in_percent() -> None:
-    (held,) = transfer_arrows(analysis("transfer", transfer()))
-    assert held.points[0].value == pytest.approx(10)
-    assert held.points[1].value is None
+    (content,) = transfer_arrows(analysis("transfer", transfer()))
+    assert content.points[0].value == pytest.approx(10)
+    assert content.points[1].value is None
 
 
 def test_a_change_shorter_than_an_arrow_s_head_is_a_dot() -> None:
@@ -110,24 +110,24 @@ def test_a_change_shorter_than_an_arrow_s_head_is_a_dot() -> None:
 
 def test_one_layer_makes_no_curve() -> None:
     table = probe()[0]
-    one = AnalysisTable("probe", table.columns, table.rows[:1])
-    kinds = {figure.id for figure in page_figures("analysis", analysis("probe", [one]))}
+    item = AnalysisTable("probe", table.columns, table.rows[:1])
+    kinds = {figure.id for figure in page_figures("analysis", analysis("probe", [item]))}
     assert "layers" not in kinds
     with pytest.raises(UserError, match="one layer cannot make a curve"):
-        MAKERS["layers"](analysis("probe", [one]))
+        MAKERS["layers"](analysis("probe", [item]))
 
 
 def test_an_analysis_is_plotted_by_its_folder(tmp_path: Path) -> None:
-    found = write_analysis(tmp_path, "transfer", {"a": 1}, transfer())
+    result = write_analysis(tmp_path, "transfer", {"a": 1}, transfer())
     out = tmp_path / "arrows.svg"
-    done = CliRunner().invoke(plot, ["transfer", str(found.directory), "--out", str(out)])
+    done = CliRunner().invoke(plot, ["transfer", str(result.directory), "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert b"change by joint training" in out.read_bytes()
-    for words, said in (
-        (["conflict", str(found.directory)], "has no table 'conflict'"),
+    for words, message in (
+        (["conflict", str(result.directory)], "has no table 'conflict'"),
         (["transfer"], "wants the folder of one analysis"),
         (["transfer", str(tmp_path)], "no finished analysis"),
     ):
         done = CliRunner().invoke(plot, [*words, "--out", str(out)])
         assert isinstance(done.exception, UserError)
-        assert said in str(done.exception)
+        assert message in str(done.exception)

@@ -47,16 +47,16 @@ def skewed(**changes: Any) -> EvaluationRecord:
 
 @pytest.mark.parametrize("ending", save.ENDINGS)
 @pytest.mark.parametrize(
-    ("drawn", "shown"),
+    ("drawn", "displayed"),
     [(draw.forest, FOREST), (draw.grid, GRID), (draw.lines, LINES), (draw.radar, SPOKES)],
 )
 def test_the_same_input_gives_the_same_bytes(
-    drawn: Callable[[Any], Any], shown: Any, ending: str
+    drawn: Callable[[Any], Any], displayed: Any, ending: str
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        first = save.figure_bytes(drawn, shown, ending, note="Marked: demo.")
-        assert first == save.figure_bytes(drawn, shown, ending, note="Marked: demo.")
+        first = save.figure_bytes(drawn, displayed, ending, note="Marked: demo.")
+        assert first == save.figure_bytes(drawn, displayed, ending, note="Marked: demo.")
     assert b"/CreationDate" not in first
     assert b"<dc:date>" not in first
 
@@ -80,8 +80,8 @@ def test_rules_of_the_caller_change_nothing() -> None:
 
 
 def test_a_forest_has_a_panel_a_column_and_a_point_a_row() -> None:
-    held = [record("one", "raf_db"), record("two", "raf_db", metric(0.7)), record("one", "pisc")]
-    panels = records.forest_of_table(build_table(held))
+    entries = [record("one", "raf_db"), record("two", "raf_db", metric(0.7)), record("one", "pisc")]
+    panels = records.forest_of_table(build_table(entries))
     assert [panel.title for panel in panels] == ["RAF DB", "PISC"]
     assert [(point.label, point.value) for point in panels[0].points] == [("one", 50), ("two", 70)]
     assert panels[0].points[1].low == pytest.approx(60)
@@ -89,11 +89,11 @@ def test_a_forest_has_a_panel_a_column_and_a_point_a_row() -> None:
 
 
 def test_a_point_says_that_it_stands_on_other_samples() -> None:
-    held = [
+    entries = [
         record("one", "raf_db"),
         record("two", "raf_db", task_fingerprint="other", task_parts={"sample ids": "o"}),
     ]
-    (panel,) = records.forest_of_table(build_table(held))
+    (panel,) = records.forest_of_table(build_table(entries))
     assert [point.label for point in panel.points] == ["one", "two (not comparable)"]
 
 
@@ -110,25 +110,25 @@ def test_an_evaluation_without_skew_is_no_grid() -> None:
 
 
 def test_a_scatter_pairs_the_numbers_of_a_row() -> None:
-    held = [
+    entries = [
         record("one", "vqav2", metric(0.6)),
         record("one", "scounter", metric(1.5, scale=1.0)),
         record("two", "vqav2", metric(0.4)),
     ]
-    table = build_table(held)
+    table = build_table(entries)
     x, y = (
         next(column for column in table.columns if column.task == task)
         for task in ("vqav2", "scounter")
     )
-    shown = records.scatter_of((table, x), (table, y))
-    assert [(dot.label, dot.x.value, dot.y.value) for dot in shown.dots] == [("one", 60, 1.5)]
-    assert column_of(held[0], held[0].main) == x
-    assert save.figure_bytes(draw.scatter, shown, ".svg")
+    displayed = records.scatter_of((table, x), (table, y))
+    assert [(dot.label, dot.x.value, dot.y.value) for dot in displayed.dots] == [("one", 60, 1.5)]
+    assert column_of(entries[0], entries[0].main) == x
+    assert save.figure_bytes(draw.scatter, displayed, ".svg")
 
 
 def test_the_plane_joins_the_models_that_none_beats_in_both() -> None:
     numbers = {"a": (0.9, 0.8), "b": (0.7, -0.1), "c": (0.6, 0.3), "d": (0.8, 0.4), "e": (0.7, 0.1)}
-    held = [
+    entries = [
         record(model, *task)
         for model, (able, biased) in numbers.items()
         for task in (
@@ -136,46 +136,46 @@ def test_the_plane_joins_the_models_that_none_beats_in_both() -> None:
             ("scounter", metric(biased, name="skew", direction="zero", scale=1.0)),
         )
     ]
-    table = build_table(held)
-    shown = records.scatter_of((table, table.columns[0]), (table, table.columns[1]))
-    plane = records.with_front(shown, *table.columns)
+    table = build_table(entries)
+    displayed = records.scatter_of((table, table.columns[0]), (table, table.columns[1]))
+    plane = records.with_front(displayed, *table.columns)
     # c is beaten by d; b and e are as far from 0, and neither is beaten.
     expected = [(70, -0.1), (70, 0.1), (80, 0.4), (90, 0.8)]
-    assert plane.front == tuple(pytest.approx(place) for place in expected)
+    assert plane.front == tuple(pytest.approx(position) for position in expected)
     assert save.figure_bytes(draw.scatter, plane, ".svg")
     with pytest.raises(UserError, match="has no better or worse values"):
-        records.with_front(shown, table.columns[0], replace(table.columns[1], direction="none"))
+        records.with_front(displayed, table.columns[0], replace(table.columns[1], direction="none"))
 
 
 def test_spokes_go_from_the_worst_row_to_the_best() -> None:
-    held = [
+    entries = [
         record(model, task, metric(value, direction=direction))
         for model, values in (("one", (0.2, 0.2, 0.1)), ("two", (0.4, 0.4, -0.3)))
         for task, value, direction in zip(
             ("a", "b", "c"), values, ("higher", "lower", "zero"), strict=True
         )
     ]
-    spokes = records.spokes_of(build_table(held))
+    spokes = records.spokes_of(build_table(entries))
     assert spokes.outlines == {"one": (0, 1, 1), "two": (1, 0, 0)}
     with pytest.raises(UserError, match="at least three tasks"):
-        records.spokes_of(build_table(held[:2]))
+        records.spokes_of(build_table(entries[:2]))
 
 
 def test_epochs_come_from_a_training_record(tmp_path: Path) -> None:
     epochs = [{"epoch": 0, "min_skew": -0.4, "max_skew": 0.5}, {"epoch": 1, "max_skew": None}]
     (tmp_path / "train.json").write_text(json.dumps({"epochs": epochs, "marks": ["demo"]}))
-    shown = records.epochs_of(tmp_path)
-    assert shown.places == (1, 2)
-    assert shown.marks == ("demo",)
-    assert dict(shown.lines) == {"MaxSkew@C": [0.5, None], "MinSkew@C": [-0.4, None]}
+    displayed = records.epochs_of(tmp_path)
+    assert displayed.places == (1, 2)
+    assert displayed.marks == ("demo",)
+    assert dict(displayed.lines) == {"MaxSkew@C": [0.5, None], "MinSkew@C": [-0.4, None]}
 
 
 def test_losses_come_from_a_training_record(tmp_path: Path) -> None:
     epochs = [{"curve": [[10, 2.5], [13, 2.0]]}, {"curve": [[10, 1.5], [13, float("nan")]]}]
     (tmp_path / "train.json").write_text(json.dumps({"epochs": epochs, "marks": ["demo"]}))
-    shown = records.losses_of(tmp_path)
-    assert shown.places == (10, 13, 23, 26)
-    assert dict(shown.lines) == {"loss": [2.5, 2.0, 1.5, None]}
+    displayed = records.losses_of(tmp_path)
+    assert displayed.places == (10, 13, 23, 26)
+    assert dict(displayed.lines) == {"loss": [2.5, 2.0, 1.5, None]}
     out = tmp_path / "loss.svg"
     done = CliRunner().invoke(plot, ["loss", str(tmp_path), "--out", str(out)])
     assert done.exit_code == 0, done.output
@@ -210,7 +210,7 @@ def test_the_command_writes_a_figure_with_its_marks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("inputs", "message"),
     [
         (["forest", "--out", "a.gif"], "no figure is written as a.gif"),
         (["scatter", "--out", "a.svg"], "scatter needs two tasks"),
@@ -220,11 +220,11 @@ def test_the_command_writes_a_figure_with_its_marks(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_input_is_said_in_one_message(
-    tmp_path: Path, given: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, inputs: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "one", answers())
-    arguments = [word.format(tmp_path / "one") for word in given]
+    arguments = [word.format(tmp_path / "one") for word in inputs]
     done = CliRunner().invoke(plot, arguments)
     assert isinstance(done.exception, UserError)
     assert message in str(done.exception)
@@ -277,9 +277,9 @@ def test_a_flag_that_a_figure_does_not_read_is_refused(
     training = tmp_path / "trained"
     training.mkdir()
     (training / "train.json").write_text('{"marks": [], "epochs": [{"curve": [[1, 0.5]]}]}')
-    place, out = tmp_path / "one" if kind == "forest" else training, tmp_path / "f.svg"
-    done = CliRunner().invoke(plot, [kind, str(place), "--out", str(out), f"--{flag}", value])
+    folder, out = tmp_path / "one" if kind == "forest" else training, tmp_path / "f.svg"
+    done = CliRunner().invoke(plot, [kind, str(folder), "--out", str(out), f"--{flag}", value])
     assert f"--{flag}: the figure {kind!r} does not depend on it" in str(done.exception)
     assert not out.exists()
     arguments: dict[str, Any] = {"tasks": "raf_db"} if kind == "forest" else {}
-    assert harness.plot(kind, out, place, **arguments) == out
+    assert harness.plot(kind, out, folder, **arguments) == out

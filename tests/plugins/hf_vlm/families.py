@@ -317,9 +317,12 @@ def glm4v(folder: Path) -> Path:
         "image_end_token": "<|end_of_image|>",
         "video_token": "<|video|>",
     }
-    shown = "<|begin_of_image|><|image|><|end_of_image|>"
+    displayed = "<|begin_of_image|><|image|><|end_of_image|>"
     words = tokenizer(
-        "<|begin_of_video|>", "<|end_of_video|>", template=PLAIN.replace("IMAGE", shown), **special
+        "<|begin_of_video|>",
+        "<|end_of_video|>",
+        template=PLAIN.replace("IMAGE", displayed),
+        **special,
     )
     rope = {
         "rope_type": "default",

@@ -42,8 +42,8 @@ def load(folder: Path, **options: Any) -> Any:
 @torch.no_grad()
 def logits(loaded: Any, turns: Any) -> np.ndarray:
     text = loaded.chats.render(turns)
-    given = to_device(loaded.chats.inputs(text, list(turns[0].images)), loaded.model)
-    return np.asarray(loaded.model(**given).logits)
+    arguments = to_device(loaded.chats.inputs(text, list(turns[0].images)), loaded.model)
+    return np.asarray(loaded.model(**arguments).logits)
 
 
 @pytest.mark.parametrize("family", LAYERS)
@@ -62,9 +62,9 @@ def test_what_peft_saves_of_the_whole_model_is_the_merged_model(
         adapted: Any = peft.get_peft_model(loaded.model, config)
         adapted.save_pretrained(tmp_path / "adapter")
     wanted = logits(loaded, TURNS)  # its layers are changed in place
-    found = logits(load(base, adapter=str(tmp_path / "adapter")), TURNS)
-    assert np.allclose(found, wanted, rtol=1e-4, atol=1e-4)
-    assert np.abs(found - before).max() > 1e-3
+    computed = logits(load(base, adapter=str(tmp_path / "adapter")), TURNS)
+    assert np.allclose(computed, wanted, rtol=1e-4, atol=1e-4)
+    assert np.abs(computed - before).max() > 1e-3
 
 
 @pytest.mark.parametrize("family", LAYERS)
@@ -75,17 +75,17 @@ def test_names_of_the_checkpoint_s_own_files_lead_to_the_same(tmp_path: Path, fa
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda name: name.replace("q_proj", "query_key_value"), "for no layer of this model"),
         (lambda name: name.replace("lora_B", "lora_C"), "for no layer of this model"),
     ],
 )
 def test_an_adapter_of_another_architecture_is_refused(
-    tmp_path: Path, change: Callable[[str], str], said: str
+    tmp_path: Path, change: Callable[[str], str], message: str
 ) -> None:
     base = FAMILIES["idefics3"](tmp_path / "base")
     written = write(base, tmp_path, LAYERS["idefics3"], targets=LAYERS["idefics3"])
-    rewrite(written, lambda held: {change(name): tensor for name, tensor in held.items()})
-    with pytest.raises(UserError, match=said):
+    rewrite(written, lambda content: {change(name): tensor for name, tensor in content.items()})
+    with pytest.raises(UserError, match=message):
         load(base, adapter=str(written.adapter))

@@ -116,14 +116,14 @@ def test_code_that_is_allowed_gets_all_of_its_weights(copy: Path, more: bool) ->
     code = f"import transformers\n\nclass Model(transformers.{base}):\n    pass\n"
     (copy / "own.py").write_text(code)
     change(copy / "config.json", auto_map=CODE)
-    held = load_file(copy / "model.safetensors")
-    name = next(name for name in held if name.endswith("linear_1.weight"))
-    held["extra.weight" if more else name] = held.pop(name).clone()
+    tensors = load_file(copy / "model.safetensors")
+    name = next(name for name in tensors if name.endswith("linear_1.weight"))
+    tensors["extra.weight" if more else name] = tensors.pop(name).clone()
     if more:
-        held[name] = held["extra.weight"].clone()
+        tensors[name] = tensors["extra.weight"].clone()
     else:
-        del held[name]
-    save_file(held, copy / "model.safetensors", {"format": "pt"})
+        del tensors[name]
+    save_file(tensors, copy / "model.safetensors", {"format": "pt"})
     with pytest.raises(UserError, match="extra" if more else "linear_1"):
         load(copy, trust_remote_code=True)
 
@@ -167,9 +167,9 @@ def test_a_picture_so_thin_that_resizing_it_would_fill_the_memory_is_rejected(fo
 
 
 def test_a_context_too_short_for_any_question_is_for_the_record_to_say(copy: Path) -> None:
-    held = json.loads((copy / "config.json").read_text())
-    held["text_config"]["max_position_embeddings"] = 8
-    change(copy / "config.json", **held)
+    content = json.loads((copy / "config.json").read_text())
+    content["text_config"]["max_position_embeddings"] = 8
+    change(copy / "config.json", **content)
     turns = (Turn("user", "yes?", (picture(1),)),)
     (response,) = load(copy).answer([Request("r", "s", "t", turns, Choose(("a", "b")))])
     assert isinstance(response.result, Failed)
@@ -197,33 +197,33 @@ def test_what_cannot_be_answered_fails_alone(gemma: Path, monkeypatch: pytest.Mo
     (good,) = [Request("good", "s", "t", (Turn("user", "x", (picture(1),)),), Choose(("a", "b")))]
     turns = good.turns
     long = (Turn("user", "yes no maybe " * 400, (picture(1),)),)
-    asked = [
+    questions = [
         good,
         Request("empty", "s", "t", turns, Choose(("a", ""))),
         Request("long", "s", "t", long, Choose(("a", "b"))),
         Request("bad", "s", "t", (Turn("user", "x", (picture(5),)),), Choose(("a", "b"))),
     ]
     images = answerer._chats.processor.image_processor
-    own = type(images).preprocess
+    expected = type(images).preprocess
 
-    def preprocess(self: Any, given: Any, *rest: Any, **named: Any) -> Any:
-        if picture(5).pixels.tobytes() in [one.tobytes() for one in _flat(given)]:
+    def preprocess(self: Any, arguments: Any, *positional: Any, **named: Any) -> Any:
+        if picture(5).pixels.tobytes() in [item.tobytes() for item in _flat(arguments)]:
             raise ValueError("a picture like this is too much")
-        return own(self, given, *rest, **named)
+        return expected(self, arguments, *positional, **named)
 
     monkeypatch.setattr(type(images), "preprocess", preprocess)
-    found = {response.request: response.result for response in answerer.answer(asked)}
-    assert isinstance(found["good"], Scores)
-    kinds = {name: found[name].kind for name in ("empty", "long", "bad")}
+    results = {response.request: response.result for response in answerer.answer(questions)}
+    assert isinstance(results["good"], Scores)
+    kinds = {name: results[name].kind for name in ("empty", "long", "bad")}
     assert kinds == {"empty": "empty_option", "long": "prompt_too_long", "bad": "image_rejected"}
-    assert isinstance(found["bad"], Failed)
-    assert "too much" in found["bad"].message
+    assert isinstance(results["bad"], Failed)
+    assert "too much" in results["bad"].message
 
 
-def _flat(given: Any) -> list[Any]:
-    if isinstance(given, (list, tuple)):
-        return [one for some in given for one in _flat(some)]
-    return [given] if hasattr(given, "tobytes") else []
+def _flat(arguments: Any) -> list[Any]:
+    if isinstance(arguments, (list, tuple)):
+        return [item for some in arguments for item in _flat(some)]
+    return [arguments] if hasattr(arguments, "tobytes") else []
 
 
 def test_a_way_that_would_change_numbers_is_turned_off(
@@ -279,18 +279,18 @@ def test_a_task_of_the_demo_world_from_the_command_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    asked = ["run", "--model", "hf_vlm", "--tasks", "raf_db", "--limit", "4"]
-    code = invoke(main, [*asked, "-o", f"path={folder}"])
-    said = capsys.readouterr()
-    assert code == 0, said.err
+    questions = ["run", "--model", "hf_vlm", "--tasks", "raf_db", "--limit", "4"]
+    code = invoke(main, [*questions, "-o", f"path={folder}"])
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
     records = list(Path("results").rglob("samples.jsonl"))
     assert len(records) == 1
     assert len(records[0].read_text().splitlines()) == 4
-    code = invoke(main, [*asked, "-o", f"path={tmp_path}"])
-    said = capsys.readouterr()
+    code = invoke(main, [*questions, "-o", f"path={tmp_path}"])
+    printed = capsys.readouterr()
     assert code == 2
-    assert "not a checkpoint" in said.err
-    assert "Traceback" not in said.err
+    assert "not a checkpoint" in printed.err
+    assert "Traceback" not in printed.err
 
 
 @pytest.mark.parametrize("family", [families.qwen3_5, families.lfm2_vl])
@@ -307,7 +307,7 @@ def test_a_decoder_with_a_running_state_is_said_to_have_one(tmp_path: Path, fami
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (IndexError("list index out of range"), "its code does not allow it .* raises IndexError"),
         (AttributeError("no 'x'"), "its code does not allow it .* raises AttributeError: no 'x'"),
@@ -319,15 +319,15 @@ def test_a_decoder_with_a_running_state_is_said_to_have_one(tmp_path: Path, fami
     ],
 )
 def test_what_keeps_prompts_from_being_shared_is_said_in_words(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
 ) -> None:
     def stop(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr("harness_hf_vlm.loading._shared", stop)
     notes = load(folder).notes()
-    assert re.search(f"sharing of prompts is off: {said}", notes[0])
-    with pytest.raises(UserError, match=said):
+    assert re.search(f"sharing of prompts is off: {message}", notes[0])
+    with pytest.raises(UserError, match=message):
         load(folder, way="engine")
 
 

@@ -81,19 +81,19 @@ def test_the_fastest_exact_way_is_taken(made: Made) -> None:
     assert isinstance(made.chosen, EngineAnswerer if way == "engine" else ProcessorAnswerer)
     if isinstance(made.chosen, ProcessorAnswerer):
         assert made.chosen._cached == (way == "cached")
-        told = " ".join(made.chosen.notes())
-        assert ("sharing of prompts is off" in told) == (made.name != "blip2_t5")
-    asked = requests(Choose(OPTIONS))
-    found, wanted = results(made.chosen, asked), results(made.whole, asked)
-    for one, other in zip(found, wanted, strict=True):
-        assert isinstance(one, Scores)
-        assert one.values == pytest.approx(other.values, abs=1e-4)
-        assert (one.tokens, one.bytes) == (other.tokens, other.bytes)
-        assert one.bytes == tuple(len(option.encode()) for option in OPTIONS)
+        messages = " ".join(made.chosen.notes())
+        assert ("sharing of prompts is off" in messages) == (made.name != "blip2_t5")
+    batch = requests(Choose(OPTIONS))
+    answers, wanted = results(made.chosen, batch), results(made.whole, batch)
+    for first, other in zip(answers, wanted, strict=True):
+        assert isinstance(first, Scores)
+        assert first.values == pytest.approx(other.values, abs=1e-4)
+        assert (first.tokens, first.bytes) == (other.tokens, other.bytes)
+        assert first.bytes == tuple(len(option.encode()) for option in OPTIONS)
     # The same question twice: in another row of a batch it may be rounded otherwise.
-    assert isinstance(found[0], Scores)
-    assert isinstance(found[3], Scores)
-    assert found[0].values == pytest.approx(found[3].values, abs=1e-5)
+    assert isinstance(answers[0], Scores)
+    assert isinstance(answers[3], Scores)
+    assert answers[0].values == pytest.approx(answers[3].values, abs=1e-5)
     writes = requests(Generate(4))
     assert results(made.chosen, writes) == results(made.whole, writes)
 
@@ -111,26 +111,26 @@ def test_several_pictures_belong_to_one_chat(made: Made) -> None:
     (wanted,) = results(made.whole, [request])
     assert scores.values == pytest.approx(wanted.values, abs=1e-4)
     text = chats.render(turns)
-    given = chats.inputs(text, pictures)
+    inputs = chats.inputs(text, pictures)
     nested = chats.processor(
         text=[text.replace(MARK, chats.token or "")],
         images=[[image.pixels for image in pictures]],
         return_tensors="pt",
         add_special_tokens=not text.startswith("<s>"),
     )
-    assert all(torch.equal(nested[name], value) for name, value in given.items())
+    assert all(torch.equal(nested[name], value) for name, value in inputs.items())
 
 
 def test_neither_batch_nor_order_changes_scores(made: Made) -> None:
-    asked = requests(Choose(OPTIONS))
-    found = results(made.chosen, asked)
+    batch = requests(Choose(OPTIONS))
+    answers = results(made.chosen, batch)
     one_row = replace(CPU, batch_size=1)
     small: Any = ProcessorAnswerer(made.loaded, one_row, cached=WAYS[made.name] == "cached")
     if isinstance(made.chosen, EngineAnswerer):
         small = EngineAnswerer(made.chosen._model, one_row)
-    turned = results(small, asked[::-1])[::-1]
-    for one, other in zip(found, turned, strict=True):
-        assert one.values == pytest.approx(other.values, abs=1e-4)
+    turned = results(small, batch[::-1])[::-1]
+    for first, other in zip(answers, turned, strict=True):
+        assert first.values == pytest.approx(other.values, abs=1e-4)
     if isinstance(small, ProcessorAnswerer):  # the engine's own tests hold it to the same
         fixed = [
             results(
@@ -139,7 +139,7 @@ def test_neither_batch_nor_order_changes_scores(made: Made) -> None:
                     replace(CPU, batch_size=rows, deterministic=True),
                     cached=WAYS[made.name] == "cached",
                 ),
-                asked,
+                batch,
             )
             for rows in (1, 2, None)
         ]
@@ -158,33 +158,35 @@ def test_whole_scores_follow_from_transformers_logits(made: Made) -> None:
     gap = "" if text[-1:].isspace() else " "
     for option, value, count in zip(OPTIONS, scores.values, scores.tokens, strict=True):
         end = chats.tokenizer.eos_token
-        given = chats.inputs(text + gap + option + end, request.images)
+        arguments = chats.inputs(text + gap + option + end, request.images)
         # InstructBLIP's queries read the question, not the answer.
-        asked = chats.inputs(text, request.images)
-        given |= {name: asked[name] for name in asked if name.startswith("qformer")}
-        ids = given["input_ids"][0]
-        each = model(**given).logits[0].log_softmax(-1)
+        inputs = chats.inputs(text, request.images)
+        arguments |= {name: inputs[name] for name in inputs if name.startswith("qformer")}
+        ids = arguments["input_ids"][0]
+        each = model(**arguments).logits[0].log_softmax(-1)
         wanted = sum(float(each[at - 1, ids[at]]) for at in range(len(ids) - count, len(ids)))
         assert value == pytest.approx(wanted, abs=1e-4)
 
 
 def test_sampling_depends_on_the_request_alone(made: Made) -> None:
-    asked = [replace(one, seed=at) for at, one in enumerate(requests(Generate(6, (), 1.5)))]
-    found = results(made.chosen, asked)
-    assert found == results(made.chosen, asked[::-1])[::-1]
-    assert found[3] == results(made.chosen, asked[3:])[0]
-    others = [replace(one, seed=one.seed + 9) for one in asked]
-    assert found != results(made.chosen, others)
+    questions = [
+        replace(request, seed=at) for at, request in enumerate(requests(Generate(6, (), 1.5)))
+    ]
+    answers = results(made.chosen, questions)
+    assert answers == results(made.chosen, questions[::-1])[::-1]
+    assert answers[3] == results(made.chosen, questions[3:])[0]
+    others = [replace(request, seed=request.seed + 9) for request in questions]
+    assert answers != results(made.chosen, others)
 
 
 def test_stops_and_wants_that_are_not_met(made: Made) -> None:
     answerer = made.chosen
-    (whole,) = results(answerer, requests(Generate(6))[:1])
-    assert isinstance(whole, Text)
-    if whole.text.strip():
-        stop = whole.text.strip()[-1]
+    (answers,) = results(answerer, requests(Generate(6))[:1])
+    assert isinstance(answers, Text)
+    if answers.text.strip():
+        stop = answers.text.strip()[-1]
         (cut,) = results(answerer, requests(Generate(6, (stop,)))[:1])
-        assert cut == Text(whole.text[: whole.text.index(stop)], "stop")
+        assert cut == Text(answers.text[: answers.text.index(stop)], "stop")
     (vectors,) = results(answerer, requests(Embed())[:1])
     assert isinstance(vectors, Failed)
     assert vectors.kind == "unsupported"

@@ -90,12 +90,12 @@ def quiet() -> Iterator[None]:
     """Keep transformers from talking while checkpoints are written."""
     from transformers.utils import logging
 
-    told = logging.get_verbosity()
+    messages = logging.get_verbosity()
     logging.set_verbosity(40)
     try:
         yield
     finally:
-        logging.set_verbosity(told)
+        logging.set_verbosity(messages)
 
 
 def text_settings(vocabulary: int, **more: Any) -> dict[str, Any]:

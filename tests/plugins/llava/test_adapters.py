@@ -97,10 +97,10 @@ def test_an_adapter_under_any_names_is_the_merged_model(
     called: Callable[[str], str],
     more: dict[str, Any],
 ) -> None:
-    given = dict(more)
-    if layers == LANGUAGE and called is not alone and "targets" not in given:
-        given.setdefault("exclude_modules", r".*vision.*")
-    written = write(HF, tmp_path, layers, called=called, **given)
+    mapping = dict(more)
+    if layers == LANGUAGE and called is not alone and "targets" not in mapping:
+        mapping.setdefault("exclude_modules", r".*vision.*")
+    written = write(HF, tmp_path, layers, called=called, **mapping)
     compare(logits, load, turns, HF, written)
 
 
@@ -123,8 +123,8 @@ def test_an_adapter_over_the_original_format_is_the_merged_model(
     called: Callable[[str], str],
     more: dict[str, Any],
 ) -> None:
-    given = {"exclude_modules": ".*vision.*", **more}
-    written = write(ORIGINAL, tmp_path, layers, called=called, **given)
+    options = {"exclude_modules": ".*vision.*", **more}
+    written = write(ORIGINAL, tmp_path, layers, called=called, **options)
     compare(logits, load, turns, ORIGINAL, written)
 
 
@@ -170,8 +170,8 @@ def test_every_file_that_is_applied_is_in_the_identity(tmp_path: Path) -> None:
     options = {"path": str(HF), "adapter": str(written.adapter)}
     before = Llava(options).identity(RUNTIME)
     extras = written.adapter / "non_lora_trainables.bin"
-    held = torch.load(extras, weights_only=True)
-    torch.save({name: tensor + 1 for name, tensor in held.items()}, extras)
+    loaded = torch.load(extras, weights_only=True)
+    torch.save({name: tensor + 1 for name, tensor in loaded.items()}, extras)
     assert Llava(options).identity(RUNTIME) != before
 
 
@@ -187,7 +187,9 @@ def test_an_adapter_of_a_larger_model_is_refused(tmp_path: Path) -> None:
     written = write(HF, tmp_path, LANGUAGE, called=alone)
     rewrite(
         written,
-        lambda held: held | {n.replace("layers.1", "layers.77"): t + 1 for n, t in held.items()},
+        lambda content: (
+            content | {n.replace("layers.1", "layers.77"): t + 1 for n, t in content.items()}
+        ),
     )
     with pytest.raises(UserError, match=r"4 tensors are for no layer of this model"):
         load(HF, adapter=str(written.adapter))

@@ -19,12 +19,12 @@ ORIGINAL, HF = SHARED / "llava15_original_tiny", SHARED / "llava15_hf_tiny"
 
 
 def identity(folder: Path, dtype: str = "float32", **options: Any) -> str:
-    found = Llava({"path": str(folder), **options}).identity(Runtime(dtype=dtype))
-    return json.dumps(found, sort_keys=True)
+    result = Llava({"path": str(folder), **options}).identity(Runtime(dtype=dtype))
+    return json.dumps(result, sort_keys=True)
 
 
 def test_every_option_that_changes_numbers_changes_the_identity() -> None:
-    told = [
+    messages = [
         identity(ORIGINAL),
         identity(ORIGINAL, conversation="plain"),
         identity(ORIGINAL, image_aspect="crop"),
@@ -33,18 +33,18 @@ def test_every_option_that_changes_numbers_changes_the_identity() -> None:
         identity(ORIGINAL, dtype="bfloat16"),
         identity(HF),
     ]
-    assert len(set(told)) == len(told)
+    assert len(set(messages)) == len(messages)
 
 
 def test_the_identity_follows_the_weights_of_checkpoint_and_tower(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(ORIGINAL, tmp_path / "copy"))
-    told = [identity(folder)]
-    assert told == [identity(ORIGINAL)]  # the same files elsewhere are the same model
+    messages = [identity(folder)]
+    assert messages == [identity(ORIGINAL)]  # the same files elsewhere are the same model
     for path in (folder / "model.safetensors", folder / "clip-tiny" / "model.safetensors"):
         weights = load_file(path)
         save_file({name: tensor * 2 for name, tensor in weights.items()}, path)
-        told.append(identity(folder))
-    assert len(set(told)) == 3
+        messages.append(identity(folder))
+    assert len(set(messages)) == 3
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,10 @@ def whole_logits(folder: Path, pieces: list[str], images: list[LoadedImage]) -> 
     weights = {
         name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()
     }
-    held = json.loads((folder / "config.json").read_text())
+    content = json.loads((folder / "config.json").read_text())
     keys = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
     config = transformers.LlamaConfig(
-        **{key: held[key] for key in keys}, vocab_size=384, rms_norm_eps=1e-5
+        **{key: content[key] for key in keys}, vocab_size=384, rms_norm_eps=1e-5
     )
     language: Any = transformers.LlamaForCausalLM(config)
     language.load_state_dict(
@@ -103,25 +103,25 @@ def test_shots_with_several_pictures_are_spliced_as_the_original_splices_them(
 def test_a_padded_batch_of_requests_scores_each_as_if_alone(
     picture: Callable[..., LoadedImage],
 ) -> None:
-    asked = [
+    questions = [
         Request(str(n), "s", "t", (Turn("user", "so " * (9 * n) + "who?", images),), want)
         for n, images in enumerate([(), (picture(30, 30),), (picture(30, 30), picture(9, 9))])
         for want in (Choose(("a man", "two women", "no")),)
     ]
     answerer = Llava({"path": str(TINY), "score_eos": False}).load(RUNTIME)
-    together = {one.request: one.result for one in answerer.answer(asked)}
-    for request in asked:
+    together = {item.request: item.result for item in answerer.answer(questions)}
+    for request in questions:
         images = list(request.images)
         head, tail = f"{SYSTEM} USER: ", f"{request.turns[0].text} ASSISTANT: a man"
         pieces = [head, *["\n"] * len(images)] if images else [head]
         pieces[-1] += tail
-        found = torch.tensor(whole_logits(TINY, pieces, images)).log_softmax(-1)
+        result = torch.tensor(whole_logits(TINY, pieces, images)).log_softmax(-1)
         scores = together[request.id]
         assert isinstance(scores, Scores)
         count = scores.tokens[0]
         tokenizer = Llava({"path": str(TINY)}).load_model(RUNTIME).preprocessing.tokenizer
         last = tokenizer(tail).input_ids[-count:]
-        wanted = sum(float(found[at - count - 1, token]) for at, token in enumerate(last))
+        wanted = sum(float(result[at - count - 1, token]) for at, token in enumerate(last))
         assert scores.values[0] == pytest.approx(wanted, abs=2e-4)
 
 
@@ -135,10 +135,10 @@ def test_shards_give_the_same_logits(
 ) -> None:
     shard(copy, kind)
     turns = [Turn("user", "Who?", (picture(40, 30),))]
-    found, wanted = (
+    result, wanted = (
         logits(Llava({"path": str(path)}).load_model(RUNTIME), turns) for path in (copy, TINY)
     )
-    assert np.array_equal(found, wanted)
+    assert np.array_equal(result, wanted)
 
 
 def test_the_checkpoints_own_tower_counts_only_when_it_was_tuned(
@@ -163,10 +163,13 @@ def test_the_checkpoints_own_tower_counts_only_when_it_was_tuned(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda held: held.pop("model.mm_projector.0.bias"), r"multi_modal_projector.*linear_1"),
-        (lambda held: held.update({"model.extra.weight": torch.ones(2)}), "not this model's"),
         (
-            lambda held: held.update({"model.norm.weight": torch.ones(3)}),
+            lambda content: content.pop("model.mm_projector.0.bias"),
+            r"multi_modal_projector.*linear_1",
+        ),
+        (lambda content: content.update({"model.extra.weight": torch.ones(2)}), "not this model's"),
+        (
+            lambda content: content.update({"model.norm.weight": torch.ones(3)}),
             r"has the shape \[3\], the config says \[64\]",
         ),
     ],
@@ -198,8 +201,8 @@ def test_a_missing_tower_names_the_option_that_gives_one(copy: Path) -> None:
     (copy / "clip-tiny").rename(copy.parent / "elsewhere")
     with pytest.raises(UserError, match="vision_tower=FOLDER"):
         Llava({"path": str(copy)}).identity(RUNTIME)
-    given = Llava({"path": str(copy), "vision_tower": str(copy.parent / "elsewhere")})
-    assert given.load_model(RUNTIME).context == 2048
+    arguments = Llava({"path": str(copy), "vision_tower": str(copy.parent / "elsewhere")})
+    assert arguments.load_model(RUNTIME).context == 2048
 
 
 def test_a_prompt_longer_than_the_context_is_recorded(copy: Path) -> None:
@@ -232,9 +235,9 @@ def test_a_sentencepiece_vocabulary_alone_is_enough(copy: Path) -> None:
     )
     for name in ("tokenizer.json", "special_tokens_map.json"):
         (copy / name).unlink()
-    held = {"tokenizer_class": "LlamaTokenizer", "legacy": False, "add_bos_token": True}
+    entries = {"tokenizer_class": "LlamaTokenizer", "legacy": False, "add_bos_token": True}
     names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    (copy / "tokenizer_config.json").write_text(json.dumps(held | names))
+    (copy / "tokenizer_config.json").write_text(json.dumps(entries | names))
     model = Llava({"path": str(copy)}).load_model(RUNTIME)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(copy / "tokenizer.model"))
     for piece in ("\nhow many people? ASSISTANT: two men", "USER: how"):
@@ -254,8 +257,8 @@ def test_an_adapter_on_the_language_model_changes_logits_and_identity(
     with pytest.warns(FutureWarning, match="is_gradient_checkpointing"):
         adapted = peft.get_peft_model(model.language_model, config)
     adapted.save_pretrained(str(tmp_path / "adapter"))
-    given = {"path": str(TINY), "adapter": str(tmp_path / "adapter")}
-    found = Llava(given).load_model(RUNTIME)
-    assert np.abs(logits(found, turns) - plain).max() > 1e-3
-    assert torch.equal(found.encode(turns[0].images)[0], features)
-    assert Llava(given).identity(RUNTIME) != Llava({"path": str(TINY)}).identity(RUNTIME)
+    options = {"path": str(TINY), "adapter": str(tmp_path / "adapter")}
+    result = Llava(options).load_model(RUNTIME)
+    assert np.abs(logits(result, turns) - plain).max() > 1e-3
+    assert torch.equal(result.encode(turns[0].images)[0], features)
+    assert Llava(options).identity(RUNTIME) != Llava({"path": str(TINY)}).identity(RUNTIME)

@@ -53,18 +53,18 @@ def test_ids_pixels_features_and_logits_are_the_originals(
     turns = turns_of(folder, case)
     ids = model.prompt(turns, ()).prefix
     stands = {-200, case.get("image_token_id")}
-    assert ids == tuple(IMAGE if one in stands else one for one in case["input_ids"])
+    assert ids == tuple(IMAGE if input_id in stands else input_id for input_id in case["input_ids"])
     for image in turns[0].images:
         pixels = model.prepare(image)["pixel_values"]
         assert np.array_equal(pixels, expected[case["pixel_key"]])
         if "image_features_key" in case:
-            (found,) = model.connect(model.encode([image]))
+            (computed,) = model.connect(model.encode([image]))
             wanted = expected[case["image_features_key"]][0]
-            np.testing.assert_allclose(found.numpy(), wanted, atol=1e-4)
-    found = logits(model, turns)
-    assert len(found) == case["expanded_length"]
+            np.testing.assert_allclose(computed.numpy(), wanted, atol=1e-4)
+    computed = logits(model, turns)
+    assert len(computed) == case["expanded_length"]
     wanted = expected[case["logits_key"]]
-    np.testing.assert_allclose(found[-len(wanted) :], wanted, atol=2e-4)
+    np.testing.assert_allclose(computed[-len(wanted) :], wanted, atol=2e-4)
 
 
 @pytest.mark.parametrize("folder", list(FOLDERS.values()), ids=list(FOLDERS))
@@ -72,15 +72,15 @@ def test_the_engine_scores_and_writes_what_the_originals_logits_say(folder: Path
     model = Llava({"path": str(folder), "score_eos": False})
     answerer = model.load(RUNTIME)
     tokenizer = model.load_model(RUNTIME).preprocessing.tokenizer
-    known, expected = json.loads((folder / "cases.json").read_text()), folder / "expected.npz"
-    asked = []
-    for case in known["cases"]:
+    content, expected = json.loads((folder / "cases.json").read_text()), folder / "expected.npz"
+    requested = []
+    for case in content["cases"]:
         turns = tuple(turns_of(folder, case))
         one_token = tuple(tokenizer.decode([token])[1:] for token in WORDS)
-        asked.append(Request(case["id"], case["id"], "t", turns, Choose(one_token)))
-        asked.append(Request(case["id"] + " text", case["id"], "t", turns, Generate(1)))
-    results = {response.request: response.result for response in answerer.answer(asked)}
-    for case in known["cases"]:
+        requested.append(Request(case["id"], case["id"], "t", turns, Choose(one_token)))
+        requested.append(Request(case["id"] + " text", case["id"], "t", turns, Generate(1)))
+    results = {response.request: response.result for response in answerer.answer(requested)}
+    for case in content["cases"]:
         last = np.load(expected)[case["logits_key"]][-1].astype(np.float64)
         logp = last - np.log(np.exp(last - last.max()).sum()) - last.max()
         scores, text = results[case["id"]], results[case["id"] + " text"]
@@ -88,5 +88,5 @@ def test_the_engine_scores_and_writes_what_the_originals_logits_say(folder: Path
         assert isinstance(text, Text)
         assert scores.tokens == (1, 1, 1, 1)
         np.testing.assert_allclose(scores.values, logp[WORDS], atol=2e-4)
-        said = tokenizer.decode([int(last.argmax())], skip_special_tokens=True)
-        assert text.text == said.removeprefix(" ")
+        message = tokenizer.decode([int(last.argmax())], skip_special_tokens=True)
+        assert text.text == message.removeprefix(" ")

@@ -55,10 +55,10 @@ def whole_logits(folder: Path, kind: str, text: str, images: Sequence[LoadedImag
         )
         model = transformers.LlavaOnevisionForConditionalGeneration.from_pretrained(str(folder))
     pixels = [[image.pixels for image in images]] if images else None
-    given = processor(text=[text], images=pixels, return_tensors="pt")
-    given.pop("token_type_ids", None)
+    arguments = processor(text=[text], images=pixels, return_tensors="pt")
+    arguments.pop("token_type_ids", None)
     with torch.inference_mode():
-        return np.asarray(model.eval()(**given).logits[0])
+        return np.asarray(model.eval()(**arguments).logits[0])
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +77,9 @@ def test_a_tiled_picture_gives_transformers_own_logits(  # noqa: PLR0917
     size: tuple[int, int],
 ) -> None:
     image = picture(*size)
-    found = logits(models[kind], [Turn("user", "How many people?", (image,))])
+    computed = logits(models[kind], [Turn("user", "How many people?", (image,))])
     text = "USER: <image>\nHow many people? ASSISTANT:"
-    np.testing.assert_allclose(found, whole_logits(tiled(kind), kind, text, [image]), atol=2e-4)
+    np.testing.assert_allclose(computed, whole_logits(tiled(kind), kind, text, [image]), atol=2e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,15 +97,15 @@ def test_chats_with_shots_system_and_several_pictures_are_asked_as_transformers_
     options = (" a", " the", " is")
     answerer = Llava({"path": str(tiled(kind)), "score_eos": False}).load(RUNTIME)
     want = Choose(tuple(option[1:] for option in options))
-    asked = [Request("many", "s", "t", turns, want), Request("one", "s", "t", alone, want)]
-    results = {response.request: response.result for response in answerer.answer(asked)}
+    questions = [Request("many", "s", "t", turns, want), Request("one", "s", "t", alone, want)]
+    results = {response.request: response.result for response in answerer.answer(questions)}
     texts = {
         "many": "SYSTEM: Be short. USER: <image>\n<image>\nWho? ASSISTANT: two men "
         "USER: <image>\nAnd here? ASSISTANT:",
         "one": "USER: <image>\nAnd here, in this longer question? ASSISTANT:",
     }
-    for name, shown in (("many", images), ("one", images[2:])):
-        last = whole_logits(tiled(kind), kind, texts[name], shown)[-1].astype(np.float64)
+    for name, displayed in (("many", images), ("one", images[2:])):
+        last = whole_logits(tiled(kind), kind, texts[name], displayed)[-1].astype(np.float64)
         logp = last - last.max() - np.log(np.exp(last - last.max()).sum())
         scores = results[name]
         assert isinstance(scores, Scores)
@@ -126,8 +126,8 @@ def test_the_plain_form_is_used_where_there_is_no_template(picture: Any) -> None
         Turn("assistant", "a man"),
         Turn("user", "Why?"),
     ]
-    told = model.preprocessing.render(turns)
-    assert told == "USER: \ufffc\nWho? ASSISTANT: a man</s>USER: Why? ASSISTANT:"
+    messages = model.preprocessing.render(turns)
+    assert messages == "USER: \ufffc\nWho? ASSISTANT: a man</s>USER: Why? ASSISTANT:"
     joint = model.prompt(turns, ["yes", "no"])
     assert joint.prefix.count(IMAGE) == 1
     assert all(option[-1] == 2 for option in joint.options)
@@ -141,9 +141,9 @@ def test_a_conversation_can_be_named(tiled: Callable[[str], Path]) -> None:
         for name in ("vicuna_v1", "plain")
     }
     turns = [Turn("user", "Who?")]
-    told = {name: model.preprocessing.render(turns) for name, model in made.items()}
-    assert told["vicuna_v1"].startswith("A chat between")
-    assert told["plain"] == "USER: Who? ASSISTANT:"
+    messages = {name: model.preprocessing.render(turns) for name, model in made.items()}
+    assert messages["vicuna_v1"].startswith("A chat between")
+    assert messages["plain"] == "USER: Who? ASSISTANT:"
     with pytest.raises(UserError, match="no chat template"):
         Llava({"path": str(HF), "conversation": "template"}).load_model(RUNTIME)
 
@@ -154,8 +154,8 @@ def test_a_template_that_refuses_a_chat_is_recorded(tiled: Any, tmp_path: Path) 
     (folder / "chat_template.json").write_text(json.dumps({"chat_template": refuses + TEMPLATE}))
     answerer = Llava({"path": str(folder)}).load(RUNTIME)
     turns = (Turn("system", "Be short."), Turn("user", "Who?"))
-    asked = Request("1", "s", "t", turns, Choose(("a",)))
-    (response,) = answerer.answer([asked])
+    requested = Request("1", "s", "t", turns, Choose(("a",)))
+    (response,) = answerer.answer([requested])
     assert isinstance(response.result, Failed)
     assert response.result.kind == "prompt_format"
     assert "one turn only" in response.result.message
@@ -178,8 +178,8 @@ def test_a_template_without_the_image_token_is_refused_at_loading(
     tiled: Any, tmp_path: Path, image: str, message: str
 ) -> None:
     folder = shutil.copytree(tiled("llava_next"), tmp_path / "copy")
-    held = {"chat_template": TEMPLATE.replace("<image>\n", image)}
-    (folder / "chat_template.json").write_text(json.dumps(held))
+    entries = {"chat_template": TEMPLATE.replace("<image>\n", image)}
+    (folder / "chat_template.json").write_text(json.dumps(entries))
     with pytest.raises(UserError, match=re.escape(message)) as raised:
         Llava({"path": str(folder)}).load_model(RUNTIME)
     assert str(raised.value.where).endswith("chat_template.json")
@@ -196,13 +196,13 @@ def test_an_option_that_the_tokenizer_drops_is_named_and_costs_its_own_request(
     words.write_text(json.dumps({**json.loads(words.read_text()), "normalizer": drop}))
     answerer = Llava({"path": str(folder)}).load(RUNTIME)
     turns = (Turn("user", "Who", (picture(9, 9),)),)
-    found = answerer.answer(
+    result = answerer.answer(
         [
             Request(str(at), "s", "t", turns, Choose(options))
             for at, options in enumerate((("a", "?"), ("a", "b")))
         ]
     )
-    bad, good = (response.result for response in found)
+    bad, good = (response.result for response in result)
     assert isinstance(bad, Failed)
     assert bad.kind == "empty_option"
     assert "option 2 of 2, '?', has no tokens: the model's tokenizer drops" in bad.message
@@ -234,8 +234,8 @@ def test_a_tokenizer_without_the_image_token_is_refused(tmp_path: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         shutil.copy(HF / name, folder / name)
     config = folder / "config.json"  # as where the padding has taken the missing token's id
-    held = json.loads(config.read_text())
-    config.write_text(json.dumps(held | {"image_token_index": held["image_token_index"] + 1}))
+    content = json.loads(config.read_text())
+    config.write_text(json.dumps(content | {"image_token_index": content["image_token_index"] + 1}))
     with pytest.raises(UserError, match="which is '<pad>' there"):
         Llava({"path": str(folder)}).load_model(RUNTIME)
 
@@ -244,11 +244,11 @@ def test_a_picture_the_processor_rejects_costs_its_own_sample(
     tiled: Callable[[str], Path], picture: Callable[..., LoadedImage]
 ) -> None:
     answerer = Llava({"path": str(tiled("llava_next"))}).load(RUNTIME)
-    asked = [
+    questions = [
         Request(str(size), "s", "t", (Turn("user", "Who?", (picture(*size),)),), Choose(("a", "b")))
         for size in ((1, 4000), (30, 30))
     ]
-    bad, good = (response.result for response in answerer.answer(asked))
+    bad, good = (response.result for response in answerer.answer(questions))
     assert isinstance(bad, Failed)
     assert bad.kind == "image_rejected"
     assert isinstance(good, Scores)
@@ -264,20 +264,20 @@ def test_projector_and_line_ends_of_a_tiled_model_train(
     image = picture(90, 20)
     model = Llava({"path": str(tiled(kind))}).load_model(RUNTIME)
     assert trained_weights.chosen_parts(model, "auto") == ("connector", "lora")
-    what = trained_weights.Trained(("connector",))
-    trained_weights.prepare(model, what)
+    trained = trained_weights.Trained(("connector",))
+    trained_weights.prepare(model, trained)
     seen = model.encode([image])
     before = model.connect(seen)[0]
     with torch.enable_grad():
         torch.autograd.backward(model.connect(seen)[0].square().sum())
-    learnt = {name: weight for _, name, weight in trained_weights.weights(model, what)}
+    learnt = {name: weight for _, name, weight in trained_weights.weights(model, trained)}
     assert {"image_newline", "multi_modal_projector.linear_1.weight"} <= set(learnt)
     assert all(float(weight.grad.abs().max()) > 0 for weight in learnt.values())  # type: ignore[union-attr]
     for weight in learnt.values():
         weight.add_(0.5)
     after = model.connect(seen)[0]
     assert float((after - before).abs().max()) > 0.1
-    trained_weights.save(model, what, tmp_path)
+    trained_weights.save(model, trained, tmp_path)
     again = Llava({"path": str(tiled(kind))}).load_model(RUNTIME)
     trained_weights.load(again, tmp_path)
     assert torch.equal(again.connect(again.encode([image]))[0], after)

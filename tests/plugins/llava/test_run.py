@@ -41,9 +41,9 @@ def test_a_template_without_the_image_token_ends_with_one_message(
     folder = shutil.copytree(SHARED / "llava15_hf_tiny", tmp_path / "copy")
     (folder / "chat_template.jinja").write_text("{{ messages[0].content[-1].text }}")
     assert run(folder) == 2
-    said = " ".join(capsys.readouterr().err.split())
-    assert "writes nothing for an image; wanted is the model's image token, '<image>'" in said
-    assert "fix: give the template and the tokenizer of this checkpoint" in said
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "writes nothing for an image; wanted is the model's image token, '<image>'" in printed
+    assert "fix: give the template and the tokenizer of this checkpoint" in printed
 
 
 def test_another_familys_checkpoint_ends_with_one_message(capsys: Capture) -> None:

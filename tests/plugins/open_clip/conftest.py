@@ -53,12 +53,12 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 @pytest.fixture(scope="session")
 def pictures() -> list[LoadedImage]:
     chance = np.random.default_rng(0)
-    found = []
+    collected = []
     for number, size in enumerate(((24, 20), (40, 40), (16, 60), (33, 21))):
         noise = chance.integers(0, 255, (6, 6, 3), dtype=np.uint8)
         pixels = Image.fromarray(noise).resize(size)
-        found.append(LoadedImage(pixels, str(number), f"key{number}", *size))
-    return found
+        collected.append(LoadedImage(pixels, str(number), f"key{number}", *size))
+    return collected
 
 
 def _save(kind: str, place: Path) -> None:

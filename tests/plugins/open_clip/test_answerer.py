@@ -22,8 +22,8 @@ OPTIONS = ("happy person", "angry child", "two people talking")
 
 
 def loaded(path: Path, runtime: Runtime = CPU, **options: Any) -> DualEncoderAnswerer:
-    given = {"path": str(path), "templates": "a photo of {}", **options}
-    return DualEncoder(given).load(runtime)
+    arguments = {"path": str(path), "templates": "a photo of {}", **options}
+    return DualEncoder(arguments).load(runtime)
 
 
 def asked(number: int, images: Sequence[LoadedImage], want: Any) -> Request:
@@ -31,13 +31,13 @@ def asked(number: int, images: Sequence[LoadedImage], want: Any) -> Request:
 
 
 def choices(pictures: Sequence[LoadedImage]) -> list[Request]:
-    return [asked(number, [one], Choose(OPTIONS)) for number, one in enumerate(pictures)]
+    return [asked(number, [picture], Choose(OPTIONS)) for number, picture in enumerate(pictures)]
 
 
 def scores(answerer: Any, requests: Sequence[Request]) -> np.ndarray:
-    found = [response.result for response in answerer.answer(requests)]
-    assert all(isinstance(one, Scores) and one.kind == "similarity" for one in found)
-    return np.array([one.values for one in found])
+    results = [response.result for response in answerer.answer(requests)]
+    assert all(isinstance(item, Scores) and item.kind == "similarity" for item in results)
+    return np.array([item.values for item in results])
 
 
 @pytest.mark.parametrize("kind", ["clip", "siglip", "siglip2"])
@@ -56,16 +56,16 @@ def test_transformers_checkpoints_score_as_their_own_model(
         padding = {"padding": True}
     ids = AutoTokenizer.from_pretrained(folder)(texts, return_tensors="pt", **padding)
     keys = ("input_ids", "attention_mask") if kind == "clip" else ("input_ids",)
-    shown = processor.from_pretrained(folder, backend="pil")(
-        images=[one.pixels for one in pictures], return_tensors="pt"
+    displayed = processor.from_pretrained(folder, backend="pil")(
+        images=[picture.pixels for picture in pictures], return_tensors="pt"
     )
     with torch.inference_mode():
-        logits = model(**{key: ids[key] for key in keys}, **shown).logits_per_image
+        logits = model(**{key: ids[key] for key in keys}, **displayed).logits_per_image
         bias = getattr(model, "logit_bias", torch.zeros(1))
         wanted = (logits - bias) / model.logit_scale.exp()
-    found = scores(loaded(folder), choices(pictures))
-    assert np.abs(found - wanted.numpy()).max() < 1e-5
-    assert found.std() > 0.001
+    scored = scores(loaded(folder), choices(pictures))
+    assert np.abs(scored - wanted.numpy()).max() < 1e-5
+    assert scored.std() > 0.001
 
 
 @pytest.mark.parametrize(
@@ -88,25 +88,29 @@ def test_other_families_score_as_their_own_model(
         [f"a photo of {option}" for option in OPTIONS], return_tensors="pt", padding=True
     )
     text = {key: tokens[key] for key in ("input_ids", "attention_mask")}
-    shown = processor.from_pretrained(folder, backend="pil")(
-        images=[one.pixels for one in pictures], return_tensors="pt"
+    displayed = processor.from_pretrained(folder, backend="pil")(
+        images=[picture.pixels for picture in pictures], return_tensors="pt"
     )
     with torch.inference_mode():
         if kind == "flava":
             # As FlavaForPreTraining's contrastive loss: the first token of each side, projected.
-            output = model(**text, pixel_values=shown["pixel_values"], skip_multimodal_encoder=True)
+            output = model(
+                **text, pixel_values=displayed["pixel_values"], skip_multimodal_encoder=True
+            )
             image = model.image_projection(output.image_embeddings[:, 0])
             words = model.text_projection(output.text_embeddings[:, 0])
-            image, words = (torch.nn.functional.normalize(one, dim=-1) for one in (image, words))
+            image, words = (
+                torch.nn.functional.normalize(picture, dim=-1) for picture in (image, words)
+            )
             wanted = image @ words.T
         else:
-            output = model(**text, pixel_values=shown["pixel_values"])
+            output = model(**text, pixel_values=displayed["pixel_values"])
             wanted = torch.nn.functional.normalize(output.image_embeds, dim=-1) @ (
                 torch.nn.functional.normalize(output.text_embeds, dim=-1).T
             )
-    found = scores(loaded(folder), choices(pictures))
-    assert np.abs(found - wanted.numpy()).max() < 1e-5
-    assert found.std() > 0.001
+    scored = scores(loaded(folder), choices(pictures))
+    assert np.abs(scored - wanted.numpy()).max() < 1e-5
+    assert scored.std() > 0.001
 
 
 @pytest.mark.slow
@@ -131,12 +135,12 @@ def test_open_clip_encoders_score_as_the_library(
     model, _, prepare = open_clip.create_model_and_transforms(name)
     with torch.inference_mode():
         image = model.eval().encode_image(
-            torch.stack([prepare(one.pixels) for one in pictures]), normalize=True
+            torch.stack([prepare(item.pixels) for item in pictures]), normalize=True
         )
-        tokens = open_clip.get_tokenizer(name)([f"a photo of {one}" for one in OPTIONS])
+        tokens = open_clip.get_tokenizer(name)([f"a photo of {item}" for item in OPTIONS])
         wanted = image @ model.encode_text(tokens, normalize=True).T
-    found = scores(loaded(original), choices(pictures))
-    assert np.abs(found - wanted.numpy()).max() < 1e-5
+    scored = scores(loaded(original), choices(pictures))
+    assert np.abs(scored - wanted.numpy()).max() < 1e-5
 
 
 def test_an_ensemble_is_the_unit_mean_of_unit_vectors(
@@ -148,8 +152,8 @@ def test_an_ensemble_is_the_unit_mean_of_unit_vectors(
     assert isinstance(response.result, Vectors)
     mean = np.mean(response.result.texts, axis=0)
     wanted = np.dot(response.result.images[0], mean / np.linalg.norm(mean))
-    found = scores(answerer, [asked(0, pictures[:1], Choose(("joy", "fear")))])
-    assert abs(found[0, 0] - wanted) < 1e-6
+    scored = scores(answerer, [asked(0, pictures[:1], Choose(("joy", "fear")))])
+    assert abs(scored[0, 0] - wanted) < 1e-6
 
 
 def test_vectors_have_length_one_and_stand_in_order(
@@ -169,8 +173,10 @@ def test_texts_to_match_are_taken_without_templates(
     original: Path, pictures: list[LoadedImage]
 ) -> None:
     texts = ("a red square", "a green circle")
-    matched = [asked(at, [one], Choose(texts, match=True)) for at, one in enumerate(pictures)]
-    plain = [asked(at, [one], Choose(texts)) for at, one in enumerate(pictures)]
+    matched = [
+        asked(at, [picture], Choose(texts, match=True)) for at, picture in enumerate(pictures)
+    ]
+    plain = [asked(at, [picture], Choose(texts)) for at, picture in enumerate(pictures)]
     without = loaded(original, templates="{}")
     with_template = loaded(original)
     assert scores(with_template, matched).tolist() == scores(without, plain).tolist()
@@ -178,23 +184,23 @@ def test_texts_to_match_are_taken_without_templates(
 
 
 def test_the_question_is_not_read(original: Path, pictures: list[LoadedImage]) -> None:
-    one = asked(0, pictures[:1], Choose(OPTIONS))
-    other = replace(one, turns=(Turn("user", "something else", tuple(pictures[:1])),))
+    item = asked(0, pictures[:1], Choose(OPTIONS))
+    other = replace(item, turns=(Turn("user", "something else", tuple(pictures[:1])),))
     answerer = loaded(original)
-    assert (scores(answerer, [one]) == scores(answerer, [other])).all()
+    assert (scores(answerer, [item]) == scores(answerer, [other])).all()
 
 
 def test_deterministic_answers_are_equal_at_any_batch_size(
     original: Path, pictures: list[LoadedImage]
 ) -> None:
-    found = [
+    results = [
         scores(
             loaded(original, replace(CPU, deterministic=True, batch_size=size)), choices(pictures)
         )
         for size in (None, 1, 3)
     ]
-    assert (found[0] == found[1]).all()
-    assert (found[0] == found[2]).all()
+    assert (results[0] == results[1]).all()
+    assert (results[0] == results[2]).all()
 
 
 def test_vectors_of_images_are_kept_on_disk(
@@ -223,10 +229,10 @@ def test_what_cannot_be_answered_is_failed_and_costs_nothing_else(
         asked(7, pictures[:1], Embed(("very " * 60,))),
     ]
     answerer = loaded(original)
-    first, *rest = [response.result for response in answerer.answer(requests)]
+    first, *remainder = [response.result for response in answerer.answer(requests)]
     assert isinstance(first, Scores)
     assert first.values == tuple(scores(answerer, requests[:1])[0])
-    kinds = [one.kind for one in rest if isinstance(one, Failed)]
+    kinds = [item.kind for item in remainder if isinstance(item, Failed)]
     assert kinds == [
         "one_image",
         "one_image",
@@ -245,8 +251,8 @@ def test_an_option_that_the_tokenizer_drops_is_named(
     assert not answerer._encoder.drops("joy")
     assert answerer._encoder.drops(" ")
     monkeypatch.setattr(answerer._encoder, "drops", lambda text: text == "?!")
-    found = answerer.answer([asked(0, pictures[:1], Choose(("joy", "?!")))])
-    (result,) = (response.result for response in found)
+    actual = answerer.answer([asked(0, pictures[:1], Choose(("joy", "?!")))])
+    (result,) = (response.result for response in actual)
     assert isinstance(result, Failed)
     assert result.kind == "empty_option"
     assert "option 2 of 2, '?!', has no tokens" in result.message

@@ -20,15 +20,15 @@ CPU = Runtime(device="cpu")
 
 
 def identity(path: Path | str, dtype: str = "auto", **options: Any) -> str:
-    given = {"path": str(path), "templates": "a photo of {}", **options}
-    found = DualEncoder(given).identity(Runtime(dtype=dtype))
-    return json.dumps(found, sort_keys=True)
+    arguments = {"path": str(path), "templates": "a photo of {}", **options}
+    result = DualEncoder(arguments).identity(Runtime(dtype=dtype))
+    return json.dumps(result, sort_keys=True)
 
 
 def test_every_option_that_changes_numbers_changes_the_identity(
     original: Path, converted: Callable[[str], Path]
 ) -> None:
-    told = [
+    messages = [
         identity(original),
         identity(original, templates="{}"),
         identity(original, templates="a photo of {}|{}"),
@@ -38,7 +38,7 @@ def test_every_option_that_changes_numbers_changes_the_identity(
         identity("ViT-B-32:openai"),
         identity("ViT-B-32:laion2b_e16"),
     ]
-    assert len(set(told)) == len(told)
+    assert len(set(messages)) == len(messages)
 
 
 def test_the_identity_follows_the_weights_not_the_place(original: Path, copy: Path) -> None:
@@ -107,8 +107,8 @@ def test_an_encoder_without_a_text_side_is_refused(tmp_path: Path, kind: str) ->
 
 def test_damaged_folders_are_told(copy: Path) -> None:
     weights = copy / "open_clip_model.safetensors"
-    whole = weights.read_bytes()
-    weights.write_bytes(whole[:-8])
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-8])
     with pytest.raises(UserError, match="not a whole safetensors file"):
         identity(copy)
     weights.unlink()
@@ -123,10 +123,10 @@ def test_missing_and_foreign_tensors_are_listed(copy: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     path = copy / "open_clip_model.safetensors"
-    held = load_file(path)
-    gone = next(name for name in held if name.startswith("visual.transformer.resblocks.1."))
-    held["visual.extra.weight"] = held.pop(gone)
-    save_file(held, path)
+    tensors = load_file(path)
+    gone = next(name for name in tensors if name.startswith("visual.transformer.resblocks.1."))
+    tensors["visual.extra.weight"] = tensors.pop(gone)
+    save_file(tensors, path)
     model = DualEncoder({"path": str(copy), "templates": "{}"})
     with pytest.raises(UserError, match="1 tensor is missing") as caught:
         model.load(CPU)

@@ -74,7 +74,7 @@ def own_scores(kind: str, parts: tuple[Any, Any, Any], image: LoadedImage) -> li
     import torch
 
     model, words, processor = parts
-    found = []
+    collected = []
     for text in TEXTS:
         inputs = {
             **words(text, return_tensors="pt"),
@@ -83,13 +83,13 @@ def own_scores(kind: str, parts: tuple[Any, Any, Any], image: LoadedImage) -> li
         inputs.pop("token_type_ids", None)
         with torch.no_grad():
             if kind == "vilt":
-                found.append(float(model(**inputs).logits[0, 0]))
+                collected.append(float(model(**inputs).logits[0, 0]))
             elif kind == "blip":
-                found.append(float(model(**inputs).itm_score.softmax(-1)[0, 1]))
+                collected.append(float(model(**inputs).itm_score.softmax(-1)[0, 1]))
             else:
                 logits = model(**inputs, use_image_text_matching_head=True).logits_per_image
-                found.append(float(logits.softmax(-1)[0, 1]))
-    return found
+                collected.append(float(logits.softmax(-1)[0, 1]))
+    return collected
 
 
 def asked(image: LoadedImage, want: Any, images: int = 1) -> Request:
@@ -154,6 +154,6 @@ def test_what_is_no_matching_head_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(
         json.dumps({"model_type": "blip", "architectures": ["BlipForConditionalGeneration"]})
     )
-    with pytest.raises(UserError, match="BlipForConditionalGeneration") as told:
+    with pytest.raises(UserError, match="BlipForConditionalGeneration") as messages:
         MatchingModel({"path": str(tmp_path)}).identity(CPU)
-    assert ARCHITECTURES[0] in str(told.value.fix)
+    assert ARCHITECTURES[0] in str(messages.value.fix)

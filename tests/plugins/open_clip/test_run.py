@@ -27,17 +27,17 @@ def run(option: str, tasks: str) -> int:
 
 
 def lines(folder: Path) -> list[dict[str, object]]:
-    found = sorted(folder.rglob("samples.jsonl"))
-    return [json.loads(line) for path in found for line in path.read_text().splitlines()]
+    ordered = sorted(folder.rglob("samples.jsonl"))
+    return [json.loads(line) for path in ordered for line in path.read_text().splitlines()]
 
 
 def test_a_tiny_checkpoint_chooses_and_ranks_on_the_demo_world(
     converted: Callable[[str], Path], tmp_path: Path
 ) -> None:
     assert run(f"path={converted('clip')}", "raf_db,scounter_retrieval") == 0
-    held = lines(tmp_path)
-    assert len(held) == 8
-    assert all(one["error"] is None and one["score_kind"] == "similarity" for one in held)
+    content = lines(tmp_path)
+    assert len(content) == 8
+    assert all(item["error"] is None and item["score_kind"] == "similarity" for item in content)
 
 
 def test_the_demo_preset_marks_its_records(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ pytestmark = pytest.mark.torch
 def tower_of(name: str) -> Tower:
     settings = load_settings()
     task = Task(load_catalog(plugins().spec_folders()).task("raf_db", {}), settings)
-    found = find_encoder(f"model:open_clip,{name}", settings, Runtime(device="cpu"), task)
-    tower: Tower = found.load()
+    result = find_encoder(f"model:open_clip,{name}", settings, Runtime(device="cpu"), task)
+    tower: Tower = result.load()
     return tower
 
 
@@ -50,21 +50,21 @@ def test_a_layer_is_a_hidden_state_of_the_library(  # noqa: PLR0917
     model: Any = getattr(transformers, name).from_pretrained(folder).eval()
     model = getattr(model, "flava", model)
     processor: Any = AutoImageProcessor
-    shown = processor.from_pretrained(folder, backend="pil")(
-        images=[one.pixels for one in pictures], return_tensors="pt"
+    displayed = processor.from_pretrained(folder, backend="pil")(
+        images=[picture.pixels for picture in pictures], return_tensors="pt"
     )
     with torch.inference_mode():
         states = getattr(model, side)(
-            pixel_values=shown["pixel_values"], output_hidden_states=True
+            pixel_values=displayed["pixel_values"], output_hidden_states=True
         ).hidden_states
     before = 0 if kind == "siglip" else 1  # SigLIP has no class token
     tower = tower_of(f"path={folder}")
     assert tower.layers == (0, 1)
     for layer in tower.layers:
         column = Column(layer, "mean")
-        found = np.stack([one[column] for one in tower.features(pictures, [column])])
+        stacked = np.stack([picture[column] for picture in tower.features(pictures, [column])])
         expected = states[layer + 1][:, before:].mean(1).numpy()
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        np.testing.assert_allclose(stacked, expected, atol=1e-5)
 
 
 def test_the_tower_of_a_training_is_the_trained_one(
@@ -76,7 +76,7 @@ def test_the_tower_of_a_training_is_the_trained_one(
     assert invoke(main, [*command, "--learning-rate", "0.001", "--device", "cpu"]) == 0
     column = Column(0, "mean")
     before, after = (
-        np.stack([one[column] for one in tower_of(name).features(pictures, [column])])
+        np.stack([item[column] for item in tower_of(name).features(pictures, [column])])
         for name in ("preset=demo", "preset=demo,checkpoint=trained")
     )
     assert np.abs(after - before).max() > 1e-4

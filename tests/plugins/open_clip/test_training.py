@@ -112,8 +112,8 @@ def test_the_contrast_is_clip_s_own_where_all_texts_differ(
     from open_clip.loss import ClipLoss
 
     batch = loaded(original).pairs(pairs(pictures, "a chef", "a nurse", "a doctor"))
-    own = recipe("contrastive").pairs_loss(batch)
-    assert own.item() == pytest.approx(
+    expected = recipe("contrastive").pairs_loss(batch)
+    assert expected.item() == pytest.approx(
         ClipLoss()(batch.images, batch.texts, batch.scale).item(), abs=1e-6
     )
     images = torch.eye(3)
@@ -122,7 +122,7 @@ def test_the_contrast_is_clip_s_own_where_all_texts_differ(
     equal = Pairs(torch.ones(3), images, texts, same, torch.tensor(1.0))
     turned = Pairs(torch.ones(3), images[[1, 0, 2]], texts, same, torch.tensor(1.0))
     # Two images of one text have equal shares of it: which is which changes nothing.
-    losses = [recipe("contrastive").pairs_loss(one).item() for one in (equal, turned)]
+    losses = [recipe("contrastive").pairs_loss(item).item() for item in (equal, turned)]
     assert losses[0] == pytest.approx(losses[1])
 
 
@@ -135,8 +135,10 @@ def test_the_adversary_learns_and_the_array_unlearns(
     model.add({**ARRAY, "adversary": ADVERSARY})
     trained = trained_weights.Trained(("prompt", "adversary"), added=ARRAY)
     trained_weights.prepare(model, trained)
-    own = [name for part, name, _ in trained_weights.weights(model, trained) if part == "prompt"]
-    assert own == ["tokens"]
+    expected = [
+        name for part, name, _ in trained_weights.weights(model, trained) if part == "prompt"
+    ]
+    assert expected == ["tokens"]
     gradients = {}
     for strength in (0.0, 1.0):
         model.parts()["adversary"].strength = strength
@@ -192,9 +194,9 @@ def test_sets_stay_together_and_wrong_data_are_refused() -> None:
         for at, text in enumerate(("a chef", "a nurse") * 6)
     ]
     order = recipe("contrastive").epoch(0, pool, dict, random.Random(0)).order
-    clusters = [pool[place].cluster for place in order]
+    clusters = [pool[position].cluster for position in order]
     assert sorted(order) == list(range(12))
-    assert sum(one != other for one, other in pairwise(clusters)) == 3
+    assert sum(first != other for first, other in pairwise(clusters)) == 3
     with pytest.raises(UserError, match="every image has gender 'male'"):
         recipe("prompt_array").check(pool)
     with pytest.raises(UserError, match="race"):

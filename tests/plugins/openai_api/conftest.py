@@ -31,8 +31,8 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def model() -> Callable[..., Endpoint]:
     def make(url: str = "http://127.0.0.1:9/v1", **options: Any) -> Endpoint:
         (descriptor,) = harness_models()
-        given = {"model": "tiny", "base_url": url, "retries": 1, **options}
-        return Endpoint(parse_options(descriptor.options, given, owner="openai_api"))
+        arguments = {"model": "tiny", "base_url": url, "retries": 1, **options}
+        return Endpoint(parse_options(descriptor.options, arguments, owner="openai_api"))
 
     return make
 
@@ -52,8 +52,8 @@ def endpoint(model: Callable[..., Endpoint]) -> Iterator[Callable[..., Any]]:
         return fake, answerer
 
     yield start
-    for one in reversed(opened):
-        one.close()
+    for item in reversed(opened):
+        item.close()
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def ask() -> Callable[..., list[Any]]:
         turns: tuple[Turn, ...] | None = None,
         reasoning: Reasoning = AUTO,
     ) -> list[Any]:
-        shown = turns or (Turn("user", "who is it?", (picture(),)),)
+        displayed = turns or (Turn("user", "who is it?", (picture(),)),)
         requests = [
-            Request(str(n), str(n), "task", shown, want, reasoning=reasoning)
+            Request(str(n), str(n), "task", displayed, want, reasoning=reasoning)
             for n, want in enumerate(wants)
         ]
         return [response.result for response in answerer.answer(requests)]

@@ -25,7 +25,7 @@ class Language:
     def ids(self, text: str) -> list[int]:
         ids = []
         while text:
-            piece = max((one for one in PIECES if text.startswith(one)), key=len)
+            piece = max((item for item in PIECES if text.startswith(item)), key=len)
             ids.append(PIECES.index(piece))
             text = text[len(piece) :]
         return ids
@@ -62,7 +62,7 @@ def render(messages: Sequence[Body], *, generate: bool, unfinished: bool) -> str
 
 
 def images_of(messages: Sequence[Body]) -> list[str]:
-    contents = [one["content"] for one in messages if isinstance(one["content"], list)]
+    contents = [message["content"] for message in messages if isinstance(message["content"], list)]
     return [
         part["image_url"]["url"] for parts in contents for part in parts if part["type"] != "text"
     ]
@@ -135,10 +135,10 @@ class VLLM(FakeEndpoint):
         if body.get("logprobs"):
             entries = [
                 {
-                    "token": f"token_id:{one}" if body.get("return_tokens_as_token_ids") else "?",
-                    "logprob": 0.0 if self.masked and len(list(allowed)) == 1 else logprob(one),
+                    "token": f"token_id:{item}" if body.get("return_tokens_as_token_ids") else "?",
+                    "logprob": 0.0 if self.masked and len(list(allowed)) == 1 else logprob(item),
                 }
-                for one in (token, *wanted)
+                for item in (token, *wanted)
             ]
             choice["logprobs"] = {"content": [{**entries[0], "top_logprobs": entries[1:]}]}
         # The image's placeholder is unfolded in the prompt that the model reads.
@@ -150,9 +150,9 @@ class VLLM(FakeEndpoint):
         }
         if body.get("prompt_logprobs") is not None:
             reply["prompt_logprobs"] = [
-                {str(one): {"logprob": self.language.logprob(ids[:place], images, one)}}
-                if place else None
-                for place, one in enumerate(ids)
+                {str(item): {"logprob": self.language.logprob(ids[:index], images, item)}}
+                if index else None
+                for index, item in enumerate(ids)
             ]  # fmt: skip
         return Reply(reply)
 
@@ -181,17 +181,17 @@ class SGLang(VLLM):
             return refused("another number of images")
         ids = self.language.ids(body["text"])
         at, unfolded, places = PIECES.index("<image>"), [], []
-        for place, one in enumerate(ids):
-            unfolded += [one] * (UNFOLDED if one == at else 1)
-            places += [place] * (UNFOLDED if one == at else 1)
+        for index, item in enumerate(ids):
+            unfolded += [item] * (UNFOLDED if item == at else 1)
+            places += [index] * (UNFOLDED if item == at else 1)
         start = body["logprob_start_len"]
         entries = [
             # Documented: the first has none, wherever it stands.
             [
-                self.language.logprob(ids[: places[number]], images, one)
-                if number > start else None, one, None,
+                self.language.logprob(ids[: places[number]], images, item)
+                if number > start else None, item, None,
             ]
-            for number, one in enumerate(unfolded)
+            for number, item in enumerate(unfolded)
             if number >= start
         ]  # fmt: skip
         meta = {"prompt_tokens": len(unfolded), "completion_tokens": 0}

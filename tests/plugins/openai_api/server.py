@@ -55,8 +55,8 @@ class FakeEndpoint:
 
             def send(self, reply: Reply) -> None:
                 time.sleep(reply.slow)
-                said = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
-                data = said.encode()
+                message = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
+                data = message.encode()
                 try:
                     self.send_response(reply.status)
                     self.send_header("Content-Length", str(len(data) + 100 * reply.cut))

@@ -45,16 +45,16 @@ def by_words(body: Body) -> Reply:
         if not isinstance(part, dict) or part["type"] == "text"
     )
     words = text.split()
-    found = [None, *({word: {"logprob": -float(len(word))}} for word in words)]
-    return Reply({**chat("y").body, "prompt_logprobs": found})
+    results = [None, *({word: {"logprob": -float(len(word))}} for word in words)]
+    return Reply({**chat("y").body, "prompt_logprobs": results})
 
 
 @pytest.mark.parametrize("form", ["png", "jpeg"])
 def test_a_chat_is_sent_with_its_pictures(form: str, endpoint: Start, ask: Ask) -> None:
     fake, answerer = endpoint(lambda _: chat("two people"), image_format=form)
     turns = (Turn("system", "be brief"), Turn("user", "who?", (picture(),)))
-    (found,) = ask(answerer, Generate(7, ("a", "b", "c", "d", "e")), turns=turns)
-    assert found == Text("two p", "stop")  # the fifth stop string is heeded here
+    (result,) = ask(answerer, Generate(7, ("a", "b", "c", "d", "e")), turns=turns)
+    assert result == Text("two p", "stop")  # the fifth stop string is heeded here
     (body,) = fake.bodies
     assert (body["model"], body["max_tokens"], body["temperature"]) == ("tiny", 7, 0.0)
     assert body["stop"] == ["a", "b", "c", "d"]
@@ -77,8 +77,8 @@ def test_why_an_answer_ended_is_told(endpoint: Start, ask: Ask) -> None:
 
 def test_options_are_scored_by_log_probabilities_of_the_chat(endpoint: Start, ask: Ask) -> None:
     fake, answerer = endpoint(by_words)
-    (found,) = ask(answerer, Choose(("very happy", "sad")))
-    assert found == Scores("logprob", (-9.0, -3.0), (2, 1), (10, 3))
+    (result,) = ask(answerer, Choose(("very happy", "sad")))
+    assert result == Scores("logprob", (-9.0, -3.0), (2, 1), (10, 3))
     first, *others = fake.bodies
     assert (first["add_generation_prompt"], first["continue_final_message"]) == (True, False)
     assert [body["messages"][-1]["content"] for body in others] == ["very happy", "sad"]
@@ -99,9 +99,9 @@ def test_options_are_scored_by_their_first_token(endpoint: Start, ask: Ask) -> N
         lambda _: top(**{" happy": -1.0, "Ha": -2.0, "sad": -3.0, "other": -0.5}),
         scores="first_token",
     )
-    (found,) = ask(answerer, OPTIONS)
-    assert np.allclose(found.values, (math.log(math.exp(-1) + math.exp(-2)), -3.0))
-    assert (found.kind, found.tokens, found.bytes) == ("logprob", (), ())
+    (result,) = ask(answerer, OPTIONS)
+    assert np.allclose(result.values, (math.log(math.exp(-1) + math.exp(-2)), -3.0))
+    assert (result.kind, result.tokens, result.bytes) == ("logprob", (), ())
 
 
 @pytest.mark.parametrize(
@@ -118,18 +118,18 @@ def test_first_tokens_that_do_not_tell_are_failed(
     reply: Reply, options: Choose, kind: str, endpoint: Start, ask: Ask
 ) -> None:
     _, answerer = endpoint(lambda _: reply, scores="first_token")
-    (found,) = ask(answerer, options)
-    assert isinstance(found, Failed)
-    assert found.kind == kind
+    (result,) = ask(answerer, options)
+    assert isinstance(result, Failed)
+    assert result.kind == kind
 
 
 def test_a_server_without_log_probabilities_is_told_with_the_way_out(
     endpoint: Start, ask: Ask
 ) -> None:
     fake, answerer = endpoint(lambda _: chat("happy"))
-    (found,) = ask(answerer, OPTIONS)
-    assert found.kind == "no_logprobs"
-    assert "scores=label" in found.message
+    (result,) = ask(answerer, OPTIONS)
+    assert result.kind == "no_logprobs"
+    assert "scores=label" in result.message
     assert len(fake.bodies) == 1
 
 
@@ -148,7 +148,7 @@ def message(**fields: Any) -> Reply:
 
 
 @pytest.mark.parametrize(
-    ("reply", "found"),
+    ("reply", "result"),
     [
         (chat("<think>A? no.</think>\n\nB"), Text("B", "stop", "A? no.")),
         (chat("<think>A? no", "length"), Text("", "length", "A? no", unfinished=True)),
@@ -162,19 +162,19 @@ def message(**fields: Any) -> Reply:
     ],
 )  # fmt: skip
 def test_reasoning_is_kept_apart_from_the_answer(
-    reply: Reply, found: Text, endpoint: Start, ask: Ask
+    reply: Reply, result: Text, endpoint: Start, ask: Ask
 ) -> None:
     fake, answerer = endpoint(lambda _: reply, scores="label")
-    assert ask(answerer, Generate(7, ("no", "x")), reasoning=THINK) == [found]
+    assert ask(answerer, Generate(7, ("no", "x")), reasoning=THINK) == [result]
     assert fake.bodies[0]["max_tokens"] == 107
     assert "stop" not in fake.bodies[0]  # the server would heed it in the reasoning too
-    assert ask(answerer, OPTIONS, reasoning=THINK) == [found]
+    assert ask(answerer, OPTIONS, reasoning=THINK) == [result]
     assert fake.bodies[1]["max_tokens"] == 132
 
 
 def test_reasoning_that_took_all_tokens_leaves_no_answer(endpoint: Start, ask: Ask) -> None:
-    held = message(content=None, reasoning_content="let me see")
-    reply = Reply({"choices": [{**held.body["choices"][0], "finish_reason": "length"}]})
+    content = message(content=None, reasoning_content="let me see")
+    reply = Reply({"choices": [{**content.body["choices"][0], "finish_reason": "length"}]})
     _, answerer = endpoint(lambda _: reply)
     assert ask(answerer, Generate(4)) == [Text("", "length", "let me see", unfinished=True)]
 
@@ -195,10 +195,10 @@ JSON = st.recursive(
 @given(JSON)
 def test_no_log_probabilities_crash_the_reader(held: Any) -> None:
     try:
-        found = read_prompt({"prompt_logprobs": held})
+        result = read_prompt({"prompt_logprobs": held})
     except BadReplyError:
         return
-    assert all(math.isfinite(value) and value <= 0 for _, value in found)
+    assert all(math.isfinite(value) and value <= 0 for _, value in result)
 
 
 @pytest.mark.parametrize(
@@ -217,15 +217,15 @@ def test_an_answer_of_another_form_is_failed(
     body: Any, kind: str, endpoint: Start, ask: Ask
 ) -> None:
     _, answerer = endpoint(lambda _: Reply(body))
-    (found,) = ask(answerer, Generate(3))
-    assert isinstance(found, Failed)
-    assert found.kind == kind
+    (result,) = ask(answerer, Generate(3))
+    assert isinstance(result, Failed)
+    assert result.kind == kind
 
 
 def test_what_it_does_not_answer_is_failed(endpoint: Start, ask: Ask) -> None:
     fake, answerer = endpoint(lambda _: chat("x"))
-    found = ask(answerer, Embed(("x",)), Choose(("sad", " ")))
-    assert [one.kind for one in found] == ["unsupported", "empty_option"]
+    result = ask(answerer, Embed(("x",)), Choose(("sad", " ")))
+    assert [item.kind for item in result] == ["unsupported", "empty_option"]
     assert not fake.bodies
 
 
@@ -234,9 +234,9 @@ def test_texts_that_the_prompt_does_not_show_are_not_asked_for(
     scores: str, endpoint: Start, ask: Ask
 ) -> None:
     fake, answerer = endpoint(lambda _: chat("x"), scores=scores)
-    (found,) = ask(answerer, Choose(("a man rides", "a man walks"), match=True))
-    assert isinstance(found, Failed)
-    assert "whole texts that the prompt does not show" in found.message
+    (result,) = ask(answerer, Choose(("a man rides", "a man walks"), match=True))
+    assert isinstance(result, Failed)
+    assert "whole texts that the prompt does not show" in result.message
     assert not fake.bodies
 
 
@@ -326,5 +326,5 @@ def test_a_model_that_answers_under_another_name_is_told(endpoint: Start, ask: A
         assert answerer.notes() == []
     _, answerer = endpoint(named("tiny-2024-08-06"))
     ask(answerer, Generate(3), Generate(3))
-    said = "asked for 'tiny', the endpoint says that 'tiny-2024-08-06' answered"
-    assert answerer.notes() == [said]
+    message = "asked for 'tiny', the endpoint says that 'tiny-2024-08-06' answered"
+    assert answerer.notes() == [message]

@@ -15,16 +15,16 @@ from tests.plugins.openai_api.server import Body, FakeEndpoint, Reply, chat
 def reply(body: Body) -> Reply:
     """Find every word as likely as it is short, a little more or less by picture."""
     words: list[str] = []
-    shown = 0.0
+    displayed = 0.0
     for message in body["messages"]:
         content = message["content"]
         for part in content if isinstance(content, list) else [{"text": content}]:
             if "image_url" in part:
-                shown += zlib.crc32(part["image_url"]["url"].encode()) / (1 << 33)
+                displayed += zlib.crc32(part["image_url"]["url"].encode()) / (1 << 33)
             else:
                 words += part["text"].split()
-    found = [None, *({word: {"logprob": -len(word) - shown}} for word in words)]
-    return Reply({**chat(" ".join(words[:2])).body, "prompt_logprobs": found})
+    results = [None, *({word: {"logprob": -len(word) - displayed}} for word in words)]
+    return Reply({**chat(" ".join(words[:2])).body, "prompt_logprobs": results})
 
 
 class TestEndpoint(ModelConformance):

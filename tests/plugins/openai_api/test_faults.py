@@ -72,9 +72,9 @@ def test_what_does_not_pass_is_failed(
     fault: Reply, kind: str, tries: int, endpoint: Start, ask: Ask
 ) -> None:
     fake, answerer = endpoint(lambda _: fault, retries=2, timeout=0.2)
-    (found,) = ask(answerer, Generate(3))
-    assert isinstance(found, Failed)
-    assert found.kind == kind
+    (result,) = ask(answerer, Generate(3))
+    assert isinstance(result, Failed)
+    assert result.kind == kind
     assert len(fake.bodies) == tries
 
 
@@ -91,22 +91,22 @@ def test_the_reason_of_an_error_with_status_200_is_told(
     body: dict[str, Any], endpoint: Start, ask: Ask
 ) -> None:
     _, answerer = endpoint(lambda _: Reply(body), retries=0)
-    (found,) = ask(answerer, Generate(3))
-    assert isinstance(found, Failed)
-    assert found.message == "the endpoint answers 200: no credit left"
+    (result,) = ask(answerer, Generate(3))
+    assert isinstance(result, Failed)
+    assert result.message == "the endpoint answers 200: no credit left"
 
 
 def test_a_mark_of_byte_order_before_an_answer_is_no_part_of_it(endpoint: Start, ask: Ask) -> None:
     _, answerer = endpoint(lambda _: Reply("\ufeff" + json.dumps(chat("yes").body)))
-    (found,) = ask(answerer, Generate(3))
-    assert isinstance(found, Text), found
-    assert found.text == "yes"
+    (result,) = ask(answerer, Generate(3))
+    assert isinstance(result, Text), result
+    assert result.text == "yes"
 
 
 def test_the_servers_own_reason_is_told(endpoint: Start, ask: Ask) -> None:
     _, answerer = endpoint(lambda _: Reply({"error": {"message": "prompt is too long"}}, 400))
-    (found,) = ask(answerer, Generate(3))
-    assert "400: prompt is too long" in found.message
+    (result,) = ask(answerer, Generate(3))
+    assert "400: prompt is too long" in result.message
 
 
 def test_retry_after_is_heeded(endpoint: Start, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,8 +127,8 @@ def test_retry_after_is_heeded(endpoint: Start, ask: Ask, monkeypatch: pytest.Mo
 
 def test_a_server_that_wants_hours_is_not_waited_for(endpoint: Start, ask: Ask) -> None:
     fake, answerer = endpoint(Then(Reply("quota", 503, {"Retry-After": "86400"})))
-    (found,) = ask(answerer, Generate(3))
-    assert found.kind == "server_error"
+    (result,) = ask(answerer, Generate(3))
+    assert result.kind == "server_error"
     assert len(fake.bodies) == 1
 
 
@@ -161,8 +161,8 @@ def test_no_more_than_asked_for_are_under_way_at_once(endpoint: Start, ask: Ask)
 
 def test_answers_come_in_the_order_of_requests(endpoint: Start, ask: Ask) -> None:
     _, answerer = endpoint(lambda body: chat(str(body["max_tokens"])))
-    found = ask(answerer, *[Generate(n + 1) for n in range(9)])
-    assert [one.text for one in found] == [str(n + 1) for n in range(9)]
+    result = ask(answerer, *[Generate(n + 1) for n in range(9)])
+    assert [item.text for item in result] == [str(n + 1) for n in range(9)]
 
 
 @pytest.mark.parametrize(
@@ -236,8 +236,8 @@ def test_the_key_is_in_no_identity_error_or_log(
     caplog.set_level(logging.DEBUG)
     echo = Reply({"error": {"message": f"bad key {KEY}"}}, 400)
     _, answerer = endpoint(lambda _: echo)
-    (found,) = ask(answerer, Generate(1))
-    assert "bad key ***" in found.message
+    (result,) = ask(answerer, Generate(1))
+    assert "bad key ***" in result.message
     assert KEY not in json.dumps(model().identity(Runtime()))
     assert KEY not in caplog.text
     fake, answerer = endpoint(lambda _: Reply({"error": f"no {KEY}"}, 403))
@@ -308,9 +308,9 @@ def test_the_identity_has_the_reader_of_options_in_words_where_answers_are_words
     ],
 )
 def test_a_wrong_option_is_told(options: dict[str, Any], message: str, model: Any) -> None:
-    given = {"url": options.pop("base_url")} if "base_url" in options else {}
+    arguments = {"url": options.pop("base_url")} if "base_url" in options else {}
     with pytest.raises(UserError, match=message) as caught:
-        model(**given, **options)
+        model(**arguments, **options)
     assert "word" not in str(caught.value).replace("password", "")
 
 
@@ -340,9 +340,9 @@ def test_a_key_that_was_named_must_be_there(model: Any, monkeypatch: pytest.Monk
     ],
 )
 def test_any_number_or_date_to_wait_until_is_seconds(header: str, low: float, high: float) -> None:
-    found = retry_after(header)
-    assert found is None or low <= found <= high
-    assert found is not None or "9999" in header  # past what a date can be
+    result = retry_after(header)
+    assert result is None or low <= result <= high
+    assert result is not None or "9999" in header  # past what a date can be
 
 
 @pytest.mark.parametrize(
@@ -355,8 +355,8 @@ def test_what_is_no_time_to_wait_is_none(header: str) -> None:
 
 def test_a_wait_of_400_digits_is_no_traceback(endpoint: Start, ask: Ask) -> None:
     fake, answerer = endpoint(Then(Reply("quota", 503, {"Retry-After": "9" * 400})))
-    (found,) = ask(answerer, Generate(3))
-    assert found.kind == "server_error"
+    (result,) = ask(answerer, Generate(3))
+    assert result.kind == "server_error"
     assert len(fake.bodies) == 1
 
 
@@ -368,11 +368,11 @@ def test_a_long_wait_is_told_once(
     busy = Reply({"error": f"later, {KEY}"}, 503, {"Retry-After": "100"})
     _, answerer = endpoint(Then(*[busy] * 4, chat("here")), retries=9)
     assert ask(answerer, *[Generate(3)] * 4) == [Text("here")] * 4
-    told = capfd.readouterr().err.splitlines()
-    assert len(told) == 1
+    printed = capfd.readouterr().err.splitlines()
+    assert len(printed) == 1
     assert re.fullmatch(
         r"openai_api: waits until \d\d:\d\d:\d\d \(the endpoint answers 503: later, \*\*\*\)",
-        told[0],
+        printed[0],
     )
 
 
@@ -391,7 +391,7 @@ def test_an_endpoint_that_only_errors_is_gone_after_two_blocks(
     fault: Reply, endpoint: Start, ask: Ask
 ) -> None:
     _, answerer = endpoint(lambda _: fault, retries=0)
-    assert all(isinstance(one, Failed) for one in ask(answerer, *[Generate(1)] * 3))
+    assert all(isinstance(item, Failed) for item in ask(answerer, *[Generate(1)] * 3))
     with pytest.raises(HarnessError, match="only errors for 2 blocks, 5 requests") as caught:
         ask(answerer, *[Generate(1)] * 2)
     assert caught.value.exit_code == 1
@@ -488,9 +488,9 @@ def test_no_part_of_a_key_is_written_wherever_a_text_is_cut(
         chat(text, "length"),
     ]
     fake, answerer = endpoint(Then(*faults), scores="label")
-    found = ask(answerer, *[Choose(("a", "b"))] * 4)
+    result = ask(answerer, *[Choose(("a", "b"))] * 4)
     fake.reply = Then(chat(text))
-    written = json.dumps([str(one) for one in (*found, *ask(answerer, Generate(9)))])
+    written = json.dumps([str(item) for item in (*result, *ask(answerer, Generate(9)))])
     assert not [at for at in range(36) if LONG_KEY[at : at + 8] in written]
 
 
@@ -500,8 +500,8 @@ def test_a_part_of_a_key_in_an_error_is_hidden(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", LONG_KEY)
     _, answerer = endpoint(lambda _: Reply({"error": f"wrong: {part}!"}, 400))
-    (found,) = ask(answerer, Generate(1))
-    assert found.message == "the endpoint answers 400: wrong: ***!"
+    (result,) = ask(answerer, Generate(1))
+    assert result.message == "the endpoint answers 400: wrong: ***!"
 
 
 @pytest.mark.parametrize("part", [LONG_KEY[:20], LONG_KEY[5:30], LONG_KEY[-16:], LONG_KEY])
@@ -515,8 +515,8 @@ def test_a_part_of_a_key_in_an_answer_is_hidden_where_it_can_be_no_word(
 
 def test_users_of_addresses_are_hidden(endpoint: Start, ask: Ask) -> None:
     _, answerer = endpoint(lambda _: Reply({"error": "via http://me:word@proxy.test/x"}, 400))
-    (found,) = ask(answerer, Generate(1))
-    assert found.message.endswith("via http://***@proxy.test/x")
+    (result,) = ask(answerer, Generate(1))
+    assert result.message.endswith("via http://***@proxy.test/x")
 
 
 def test_a_word_in_the_place_of_a_key_changes_no_answer(

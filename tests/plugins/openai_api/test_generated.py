@@ -62,9 +62,9 @@ def test_the_trie_gives_what_the_prompts_tokens_give(
     assert starts == {"happy", "very", "x"}
     assert [body for body in walked if "prompt_logprobs" in body] == walked[-1:]
     assert len(walked) == (4 if IDS in fields else 7)
-    told = capsys.readouterr().err
-    assert "scored with the whole prompt: 'x' (" in told
-    assert f"with {fields[0]}" in told
+    errors = capsys.readouterr().err
+    assert "scored with the whole prompt: 'x' (" in errors
+    assert f"with {fields[0]}" in errors
 
 
 def test_questions_asked_again_are_not_tokenised_again(
@@ -89,11 +89,11 @@ def test_sglangs_own_route_gives_what_the_prompts_tokens_give(
     with closing(VLLM(IDS)) as reference:
         by_prompt = score(reference.url, options)
     with closing(SGLang()) as server:
-        found = score(server.url, options, scores="generated")
+        scored = score(server.url, options, scores="generated")
         chats = [body for body in server.bodies if "messages" in body]
         starts = {body["logprob_start_len"] for body in server.bodies if "text" in body}
-    assert found.values == pytest.approx(by_prompt.values, abs=1e-4)
-    assert (found.tokens, found.bytes) == (by_prompt.tokens, by_prompt.bytes)
+    assert scored.values == pytest.approx(by_prompt.values, abs=1e-4)
+    assert (scored.tokens, scored.bytes) == (by_prompt.tokens, by_prompt.bytes)
     assert len(chats) == 1  # the rest reads the cache: nothing before the chat's end is wanted
     assert len(starts) == 1
     assert min(starts) > 10
@@ -103,10 +103,10 @@ def test_sglangs_own_route_gives_what_the_prompts_tokens_give(
 @pytest.mark.usefixtures("template")
 def test_another_template_than_the_servers_is_seen(score: Callable[..., Any]) -> None:
     with closing(SGLang(lead="be brief")) as server:
-        found = score(server.url, scores="generated")
-    assert isinstance(found, Failed)
-    assert found.kind == "template_differs"
-    assert "-o template" in found.message
+        scored = score(server.url, scores="generated")
+    assert isinstance(scored, Failed)
+    assert scored.kind == "template_differs"
+    assert "-o template" in scored.message
 
 
 def test_sglang_without_a_template_is_refused(
@@ -138,9 +138,9 @@ def test_servers_of_two_kinds_are_refused(model: Callable[..., Endpoint]) -> Non
 
 def test_log_probabilities_after_the_mask_are_refused(score: Callable[..., Any]) -> None:
     with closing(VLLM(MASK, masked=True)) as server:
-        found = score(server.url, scores="generated")
-    assert found.kind == "bad_answer"
-    assert "raw_logprobs" in found.message
+        scored = score(server.url, scores="generated")
+    assert scored.kind == "bad_answer"
+    assert "raw_logprobs" in scored.message
 
 
 def test_options_that_change_the_chats_last_token_score_as_by_the_prompt(

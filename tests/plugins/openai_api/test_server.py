@@ -90,8 +90,8 @@ def ask_all(
     from harness_openai_api.factory import Endpoint
 
     (descriptor,) = harness_models()
-    given = {"model": str(checkpoint), "base_url": url, **options}
-    answerer = Endpoint(parse_options(descriptor.options, given, owner="")).load(Runtime())
+    arguments = {"model": str(checkpoint), "base_url": url, **options}
+    answerer = Endpoint(parse_options(descriptor.options, arguments, owner="")).load(Runtime())
     images = (picture(),) if shown else ()
     try:
         turns = (Turn("user", "what is the person doing?", images),)
@@ -108,11 +108,11 @@ def test_its_greedy_text_is_the_engines(url: str, checkpoint: Path) -> None:
 
     answerer = QwenVL({"path": str(checkpoint)}).load(Runtime(device="cpu", dtype="float32"))
     turns = (Turn("user", "what is the person doing?"),)
-    (own,) = answerer.answer([Request("1", "1", "task", turns, Generate(8))])
-    assert isinstance(own.result, Text)
-    found = ask(url, checkpoint, Generate(8), shown=False)
-    assert isinstance(found, Text)
-    assert found.text == own.result.text.strip()
+    (expected,) = answerer.answer([Request("1", "1", "task", turns, Generate(8))])
+    assert isinstance(expected.result, Text)
+    result = ask(url, checkpoint, Generate(8), shown=False)
+    assert isinstance(result, Text)
+    assert result.text == expected.result.text.strip()
 
 
 def test_two_servers_of_it_are_one_model(
@@ -140,11 +140,11 @@ def test_a_question_about_a_picture_is_answered(url: str, checkpoint: Path) -> N
 def test_it_gives_no_log_probabilities_and_that_is_told(url: str, checkpoint: Path) -> None:
     options = Choose(("happy", "sad"))
     for scores in ("prompt_logprobs", "first_token"):
-        found = ask(url, checkpoint, options, shown=True, scores=scores)
-        assert isinstance(found, Failed)
-        assert found.kind in {"no_logprobs", "refused"}
-    found = ask(url, checkpoint, options, shown=True, scores="label")
-    assert isinstance(found, Text)
+        result = ask(url, checkpoint, options, shown=True, scores=scores)
+        assert isinstance(result, Failed)
+        assert result.kind in {"no_logprobs", "refused"}
+    result = ask(url, checkpoint, options, shown=True, scores="label")
+    assert isinstance(result, Text)
 
 
 def test_scores_with_its_prefix_cache_are_refused(url: str, checkpoint: Path) -> None:

@@ -35,8 +35,8 @@ def asked(body: Body) -> str:
 
 def answers(ask: Ask, answerer: Any, number: int = 12) -> list[str]:
     results = ask(answerer, *(Generate(at + 1) for at in range(number)))
-    assert all(isinstance(one, Text) for one in results), results
-    return [one.text for one in results]
+    assert all(isinstance(result, Text) for result in results), results
+    return [result.text for result in results]
 
 
 def test_requests_go_to_the_one_with_the_fewest_under_way(
@@ -155,7 +155,7 @@ def test_one_without_log_probabilities_costs_no_sample(
             mostly, also=[without.url], scores=scores, retries=1, concurrency=2
         )
         results = ask(answerer, *[Choose(("yes", "no"))] * 20)
-        assert all(isinstance(one, Scores) for one in results), results
+        assert all(isinstance(result, Scores) for result in results), results
         assert without.bodies
         assert len(fake.bodies) >= 20
         assert capsys.readouterr().err.count(f"{without.url} failed 3 times in a row") <= 1
@@ -185,7 +185,7 @@ def test_an_error_of_all_is_that_of_the_first_one(endpoint: Start, ask: Ask) -> 
             lambda _: Reply({"error": {"message": "too long"}}, status=400), also=[second.url]
         )
         results = ask(answerer, *[Generate(1)] * 9, Generate(2))
-        assert {(one.kind, one.message) for one in results} == {
+        assert {(result.kind, result.message) for result in results} == {
             ("refused", "the endpoint answers 400: too long")
         }
         assert len(fake.bodies) == len(second.bodies) == 10
@@ -248,12 +248,12 @@ def test_a_record_names_a_server_the_same_however_it_is_spelt(
     model: Any, url: str, another: str, recorded: str
 ) -> None:
     """A run with another spelling continues; it does not begin anew."""
-    endpoints = [model(one).identity(Runtime())["endpoint"] for one in (url, another)]
+    endpoints = [model(item).identity(Runtime())["endpoint"] for item in (url, another)]
     assert endpoints == [recorded] * 2
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"url": "http://a/v1,"}, "not an address"),
         ({"url": "http://a/v1,http://a/v1"}, "http://a/v1 occurs twice"),
@@ -265,8 +265,8 @@ def test_a_record_names_a_server_the_same_however_it_is_spelt(
         ({"max_concurrency": 4}, "4 is less than concurrency 8"),
     ],
 )
-def test_wrong_words_are_one_message(model: Any, options: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_wrong_words_are_one_message(model: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         model(**options)
 
 

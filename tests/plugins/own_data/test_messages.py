@@ -30,14 +30,14 @@ def test_rows_of_a_list_are_no_lines(tmp_path: Path) -> None:
     objects: list[Any] = [{"label": "a"}, {"label": "b"}, {"label": 3}]
     (tmp_path / "rows.json").write_text(json.dumps(objects))
     options = {"file": "rows.json", "target": "label"}
-    said = refused(tmp_path, **options)
-    assert "rows.json: row 3: the column 'label' holds a number" in said
-    assert "text in " in said
-    assert "rows.json: row 1" in said
+    message = refused(tmp_path, **options)
+    assert "rows.json: row 3: the column 'label' holds a number" in message
+    assert "text in " in message
+    assert "rows.json: row 1" in message
     (tmp_path / "rows.json").write_text(json.dumps(objects[:2], indent=4))
-    said = refused(tmp_path, labels=["a"], **options)
-    assert "rows.json: row 2: 1 row has a label" in said
-    assert ": row 2 'b'" in said
+    message = refused(tmp_path, labels=["a"], **options)
+    assert "rows.json: row 2: 1 row has a label" in message
+    assert ": row 2 'b'" in message
 
 
 @pytest.mark.parametrize(
@@ -55,25 +55,25 @@ def test_nobody_is_sent_to_a_release_for_data_of_their_own(
     tmp_path: Path, name: str, text: str, fix: str
 ) -> None:
     (tmp_path / name).write_text(text)
-    said = refused(tmp_path, file=name, target="label")
-    assert f"fix: {fix}" in said
+    message = refused(tmp_path, file=name, target="label")
+    assert f"fix: {fix}" in message
 
 
 def test_a_cell_of_the_wrong_kind_is_mended_in_its_row(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"label": ["a"]}\n')
-    said = refused(tmp_path, labels=["a"], file="rows.jsonl", target="label")
-    assert "holds ['a'], not a text" in said
-    assert "fix: mend the row there" in said
+    message = refused(tmp_path, labels=["a"], file="rows.jsonl", target="label")
+    assert "holds ['a'], not a text" in message
+    assert "fix: mend the row there" in message
 
 
 def test_a_file_that_is_misspelt_has_its_nearest(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("label\na\n")
-    said = refused(tmp_path, file="label.csv", target="label")
-    assert "there is no file 'label.csv' (data.options.file)" in said
-    assert "did you mean 'labels.csv'?" in said
+    message = refused(tmp_path, file="label.csv", target="label")
+    assert "there is no file 'label.csv' (data.options.file)" in message
+    assert "did you mean 'labels.csv'?" in message
     for name in ("a.csv", "csv", "l.csv"):  # near by their ending alone
-        said = refused(tmp_path, file=name, target="label")
-        assert "did you mean" not in said
+        message = refused(tmp_path, file=name, target="label")
+        assert "did you mean" not in message
     # A split that is yet to be fetched is no misspelt one.
     options: dict[str, Any] = {
         "file": {"test": "labels.csv", "train": "label.csv"},
@@ -101,8 +101,8 @@ def test_a_row_of_a_list_that_is_too_long_is_not_read_to_its_end(
     monkeypatch.setattr("harness_own_data.table.jsonrows.MAX_ROW", 1 << 20)
     rows = [{"label": "a"}, {"label": "x" * (8 << 20)}]
     (tmp_path / "rows.json").write_text(json.dumps(rows))
-    said = refused(tmp_path, file="rows.json", target="label")
-    assert "rows.json: row 2: a row of over 1 MiB" in said
+    message = refused(tmp_path, file="rows.json", target="label")
+    assert "rows.json: row 2: a row of over 1 MiB" in message
     (tmp_path / "rows.json").write_text(json.dumps([{"label": "a" * 1000}] * 5000))
     read = make_reader("table", {"file": "rows.json", "target": "label"}, "sample", ())
     assert sum(1 for _ in read.samples(data_root(tmp_path), "test")) == 5000
@@ -116,7 +116,7 @@ def test_a_cell_of_parquet_that_is_too_long_is_refused_by_its_row(
     for kind in (pa.string(), pa.large_string()):
         cells = pa.array(["a", "x" * (2 << 20)], kind)
         pq.write_table(pa.table({"label": cells, "fine": ["a", "b"]}), tmp_path / "rows.parquet")
-        said = refused(tmp_path, file="rows.parquet", target="label")
-        assert "rows.parquet: row 2: a cell of over 1 MiB in the column 'label'" in said
+        message = refused(tmp_path, file="rows.parquet", target="label")
+        assert "rows.parquet: row 2: a cell of over 1 MiB in the column 'label'" in message
         read = make_reader("table", {"file": "rows.parquet", "target": "fine"}, "sample", ())
         assert sum(1 for _ in read.samples(data_root(tmp_path), "test")) == 2

@@ -47,8 +47,8 @@ def faces(tmp_path: Path) -> Path:
 
 
 def written(path: Path) -> dict[str, object]:
-    found: dict[str, object] = yaml.safe_load(path.read_text())
-    return found
+    content: dict[str, object] = yaml.safe_load(path.read_text())
+    return content
 
 
 def options_of(path: Path) -> dict[str, object]:
@@ -65,16 +65,16 @@ def test_questions_are_numbered_and_groups_may_be_declined(
     table = (faces / "labels.csv").read_text().replace(",sex,", ",gender,race,")
     people = table.replace("happy,F,", "happy,F,A,").replace("sad,F,", "sad,M,B,")
     (faces / "labels.csv").write_text(people)
-    asked: list[str] = []
+    requested: list[str] = []
 
     def prompt(text: str, default: str, **_: object) -> str:
-        asked.append(text)
+        requested.append(text)
         return groups or default if "Groups" in text else default
 
     monkeypatch.setattr("click.prompt", prompt)
     flags = dict.fromkeys(("name", "image", "target", "question", "labels", "cluster"))
     write_task(str(faces), None, {**flags, "groups": ()}, force=False, ask=True)
-    assert [text.partition(".")[0] for text in asked] == list("1234567")
+    assert [text.partition(".")[0] for text in requested] == list("1234567")
     assert written(faces / "faces.yaml").get("slices", []) == slices
 
 
@@ -82,9 +82,9 @@ def test_a_folder_with_a_table_is_a_task_at_once(
     faces: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert invoke(main, ["new", "task", str(faces), "--yes"]) == 0
-    said = capsys.readouterr()
-    assert "12 rows; columns name, file, label, sex, subject" in said.err
-    assert "choose among happy, sad" in said.out
+    printed = capsys.readouterr()
+    assert "12 rows; columns name, file, label, sex, subject" in printed.err
+    assert "choose among happy, sad" in printed.out
     path = faces / "faces.yaml"
     assert options_of(path) == {
         "file": "labels.csv",
@@ -162,7 +162,7 @@ def test_splits_are_told_by_names_of_files_or_a_column(faces: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--target", "lable"], "did you mean 'label'"),
         (["--labels", "happy"], "unknown label 'sad'"),
@@ -174,10 +174,10 @@ def test_splits_are_told_by_names_of_files_or_a_column(faces: Path) -> None:
     ],
 )
 def test_what_does_not_fit_is_said_and_nothing_is_written(
-    faces: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    faces: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert invoke(main, ["new", "task", str(faces), "--yes", *arguments]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(faces.glob("*.yaml"))
 
 
@@ -468,8 +468,8 @@ def test_what_may_be_amiss_with_the_data_is_said_and_stands_in_the_spec(
 def test_sound_data_get_no_remark(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(main, ["new", "task", str(faces), "--yes"]) == 0
     assert "Seen in the data" not in (faces / "faces.yaml").read_text()
-    said = capsys.readouterr().out.splitlines()
-    assert [line.partition(":")[0] for line in said] == [
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in printed] == [
         f"wrote {faces}/faces.yaml", "first prompt (f0)", "check it", "first run",
     ]  # fmt: skip
 
@@ -541,10 +541,10 @@ def test_rows_that_a_quote_joins_are_said(
     text = "\n".join(["id\tpath\tquestion\tlabel", *rows])
     folder = faces_in(tmp_path, text, "labels.tsv")
     assert invoke(main, ["new", "task", str(folder), "--yes", "--id", "quoted"]) == 0
-    said = capsys.readouterr()
-    assert "labels.tsv: 5 rows" in said.err
-    assert "1 row of labels.tsv may be several" in said.out
-    assert "the first is line 5" in said.out
+    printed = capsys.readouterr()
+    assert "labels.tsv: 5 rows" in printed.err
+    assert "1 row of labels.tsv may be several" in printed.out
+    assert "the first is line 5" in printed.out
 
 
 def test_a_table_without_a_header_is_told_by_its_images(
@@ -566,26 +566,26 @@ def test_numbers_are_no_written_answers(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("form", [repr, json.dumps], ids=["python", "json"])
-@pytest.mark.parametrize("held", ["paths", "base64"])
+@pytest.mark.parametrize("actual", ["paths", "base64"])
 def test_lists_of_images_in_a_cell_are_all_of_a_row_s_images(
-    tmp_path: Path, form: Callable[[object], str], held: str
+    tmp_path: Path, form: Callable[[object], str], actual: str
 ) -> None:
     contents = [drawn(number) for number in range(4)]
     for number, content in enumerate(contents):
         (tmp_path / f"{number}.png").write_bytes(content)
     encoded = [base64.b64encode(content).decode() for content in contents]
-    images = encoded if held == "base64" else [f"{number}.png" for number in range(4)]
+    images = encoded if actual == "base64" else [f"{number}.png" for number in range(4)]
     lines = ["index\tquestion\tA\tB\tanswer\timage"]
     for row in range(2):
         cell = form(images[row : row + 2 + row]).replace('"', '""')
         lines.append(f'{row}\tWhich {row}?\thappy\tsad\t{"AB"[row]}\t"{cell}"')
     (tmp_path / "V.tsv").write_text("\n".join(lines) + "\n")
-    assert invoke(main, ["new", "task", str(tmp_path), "--yes", "--id", f"vlm_{held}"]) == 0
+    assert invoke(main, ["new", "task", str(tmp_path), "--yes", "--id", f"vlm_{actual}"]) == 0
     [spec] = tmp_path.glob("*.yaml")
     assert options_of(spec)["image"] == "image"
     task = harness.load_task(spec)
-    shown = [
+    displayed = [
         [open_image(image).pixels.tobytes() for image in sample.images] for sample in task.samples()
     ]
     want = [Image.open(io.BytesIO(content)).tobytes() for content in contents]
-    assert shown == [want[0:2], want[1:4]]
+    assert displayed == [want[0:2], want[1:4]]

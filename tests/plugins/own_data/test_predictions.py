@@ -116,7 +116,7 @@ def test_whole_numbers_are_ids_by_their_digits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ({"id": 3.0, "answer": "sad"}, "'id' should be a text or a whole number, not 3.0"),
         ({"id": True, "answer": "sad"}, "'id' should be a text or a whole number"),
@@ -124,10 +124,10 @@ def test_whole_numbers_are_ids_by_their_digits(tmp_path: Path) -> None:
         ({"id": "face_1", "answer": 3}, "'answer' should be a text, not 3"),
     ],
 )
-def test_what_is_no_text_is_told_how_to_be_one(faces: Path, line: object, said: str) -> None:
+def test_what_is_no_text_is_told_how_to_be_one(faces: Path, line: object, message: str) -> None:
     path = faces / "answers.jsonl"
     path.write_text(json.dumps(line), encoding="utf-8")
-    with pytest.raises(UserError, match=re.escape(said)) as caught:
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
         harness.plan("predictions", faces / "faces.yaml", options={"path": str(path)})
     assert caught.value.fix.startswith('"')
     assert str(path) in str(caught.value.where)

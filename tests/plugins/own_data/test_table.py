@@ -140,16 +140,16 @@ def test_json_and_json_lines(folder: Path) -> None:
     (folder / "rows.json").write_text(json.dumps(objects))
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, objects)))
     for name in ("rows.json", "rows.jsonl"):
-        found = read(folder, file=name, id="name", image="path", target="label")
-        assert [sample.target for sample in found] == [3, None]
+        samples = read(folder, file=name, id="name", image="path", target="label")
+        assert [sample.target for sample in samples] == [3, None]
 
 
 def test_a_folder_of_images_has_its_labels_in_folders(tmp_path: Path) -> None:
     for label in ("happy", "sad"):
         (tmp_path / label).mkdir()
         (tmp_path / label / "a.png").write_bytes(picture())
-    found = read(tmp_path, file=".", target="label")
-    assert [(sample.id, sample.target) for sample in found] == [
+    samples = read(tmp_path, file=".", target="label")
+    assert [(sample.id, sample.target) for sample in samples] == [
         ("happy/a.png", "happy"), ("sad/a.png", "sad"),
     ]  # fmt: skip
 
@@ -209,8 +209,8 @@ def test_an_archive_is_read_in_place(folder: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(packed, "w") as archive:
         for path in [folder / "labels.csv", *(folder / "images").iterdir()]:
             archive.write(path, path.relative_to(folder).as_posix())
-    found = read(packed, **FULL)
-    assert open_image(found[2].images[0]).pixels.size == (8, 6)
+    samples = read(packed, **FULL)
+    assert open_image(samples[2].images[0]).pixels.size == (8, 6)
 
 
 def test_parquet_with_images_in_it(folder: Path) -> None:
@@ -222,9 +222,9 @@ def test_parquet_with_images_in_it(folder: Path) -> None:
         "label": ["a", "b", "a"],
     })  # fmt: skip
     pq.write_table(table, folder / "rows.parquet")
-    found = read(folder, file="*.parquet", image="image", target="label")
-    assert [sample.target for sample in found] == ["a", "b", "a"]
-    assert open_image(found[1].images[0]).pixels.getpixel((0, 0)) == (1, 0, 0)
+    samples = read(folder, file="*.parquet", image="image", target="label")
+    assert [sample.target for sample in samples] == ["a", "b", "a"]
+    assert open_image(samples[1].images[0]).pixels.getpixel((0, 0)) == (1, 0, 0)
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -232,25 +232,25 @@ def test_parquet_with_images_in_it(folder: Path) -> None:
 
 def test_a_column_that_is_not_there_has_its_nearest(folder: Path) -> None:
     write(folder, *rows())
-    said = refused(folder, **{**FULL, "target": "lable"})
-    assert "no column 'lable' (data.options.target)" in said
-    assert "did you mean 'label'" in said
+    message = refused(folder, **{**FULL, "target": "lable"})
+    assert "no column 'lable' (data.options.target)" in message
+    assert "did you mean 'label'" in message
 
 
 def test_two_rows_with_one_id_are_named_with_their_lines(folder: Path) -> None:
     write(folder, *rows(), rows()[1])
-    said = refused(folder, **FULL)
-    assert "labels.csv:5" in said
-    assert "'f1' occurs twice; first in" in said
-    assert "labels.csv:3" in said
+    message = refused(folder, **FULL)
+    assert "labels.csv:5" in message
+    assert "'f1' occurs twice; first in" in message
+    assert "labels.csv:3" in message
 
 
 @pytest.mark.parametrize("path", ["../x.png", "/etc/passwd", "C:\\x.png", "..\\x.png", "a/../../b"])
 def test_an_image_path_out_of_the_folder(folder: Path, path: str) -> None:
     write(folder, rows()[0], f"f1,{path},sad,F,s1,x")
-    said = refused(folder, **FULL)
-    assert "labels.csv:3: the image path" in said
-    assert "leads out of the data folder" in said
+    message = refused(folder, **FULL)
+    assert "labels.csv:3: the image path" in message
+    assert "leads out of the data folder" in message
 
 
 def test_an_address_is_not_fetched(folder: Path) -> None:
@@ -260,26 +260,26 @@ def test_an_address_is_not_fetched(folder: Path) -> None:
 
 def test_labels_outside_the_options_are_counted(folder: Path) -> None:
     write(folder, *(f"f{n},images/0.png,{'hapy' if n else 'happy'},F,s{n},x" for n in range(9)))
-    said = refused(folder, labels=["happy", "sad"], **FULL)
-    assert "8 rows have labels that are none of the task's" in said
-    assert "line 3 'hapy', line 4 'hapy'" in said
-    assert "line 8" not in said
-    assert "did you mean 'happy'" in said
+    message = refused(folder, labels=["happy", "sad"], **FULL)
+    assert "8 rows have labels that are none of the task's" in message
+    assert "line 3 'hapy', line 4 'hapy'" in message
+    assert "line 8" not in message
+    assert "did you mean 'happy'" in message
 
 
 def test_mixed_types_are_named_with_both_lines(folder: Path) -> None:
     objects = [{"path": "images/0.png", "label": 1}, {"path": "images/1.png", "label": "1"}]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, objects)))
-    said = refused(folder, file="rows.jsonl", image="path", target="label")
-    assert "rows.jsonl:2: the column 'label' holds text ('1'), and a number in" in said
-    assert "rows.jsonl:1" in said
+    message = refused(folder, file="rows.jsonl", image="path", target="label")
+    assert "rows.jsonl:2: the column 'label' holds text ('1'), and a number in" in message
+    assert "rows.jsonl:1" in message
 
 
 def test_a_delimiter_that_does_not_fit(folder: Path) -> None:
     write(folder, *rows())
-    said = refused(folder, **{**FULL, "delimiter": ";"})
-    assert "the delimiter ';' does not fit" in said
-    assert "fix: delimiter: ','" in said
+    message = refused(folder, **{**FULL, "delimiter": ";"})
+    assert "the delimiter ';' does not fit" in message
+    assert "fix: delimiter: ','" in message
 
 
 def test_rows_of_another_width(folder: Path) -> None:
@@ -292,13 +292,13 @@ def test_a_quote_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "labels.csv:5: not valid CSV" in refused(folder, **FULL)
     monkeypatch.setattr("harness_own_data.table.delimited.MAX_ROW", 2000)
     write(folder, 'f3,"images/0.png,sad,F,s3,x', *rows() * 100)
-    said = refused(folder, **FULL)
-    assert "labels.csv:2: a row of over" in said
-    assert "is a quote never closed?" in said
+    message = refused(folder, **FULL)
+    assert "labels.csv:2: a row of over" in message
+    assert "is a quote never closed?" in message
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "the file is empty"),
         (b"PK\x03\x04rest", "an Excel sheet"),
@@ -316,29 +316,29 @@ def test_a_quote_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) 
         (b"a,b\n\x81\x8d,2\n", "neither UTF-8 nor Windows-1252"),
     ],
 )
-def test_what_is_no_table(folder: Path, content: bytes, said: str) -> None:
+def test_what_is_no_table(folder: Path, content: bytes, message: str) -> None:
     (folder / "labels.csv").write_bytes(content)
-    assert said in refused(folder, file="labels.csv")
+    assert message in refused(folder, file="labels.csv")
 
 
 def test_missing_images_of_all_first_rows_stop_at_once(folder: Path) -> None:
     write(folder, "0.png,sad", header="path,label")
-    said = refused(folder, file="labels.csv", image="path")
-    assert "none of the images of its first rows is there, such as '0.png'" in said
-    assert "it lies in images" in said
+    message = refused(folder, file="labels.csv", image="path")
+    assert "none of the images of its first rows is there, such as '0.png'" in message
+    assert "it lies in images" in message
     elsewhere = folder.with_name("elsewhere")
     elsewhere.mkdir()
     (folder / "linked").symlink_to(elsewhere)
     write(folder, "linked/0.png,sad", header="path,label")
-    said = refused(folder, file="labels.csv", image="path")
-    assert "linked/0.png: a link leads out of the data folder" in said
+    message = refused(folder, file="labels.csv", image="path")
+    assert "linked/0.png: a link leads out of the data folder" in message
 
 
 def test_a_split_that_is_not_there(folder: Path) -> None:
     write(folder, *rows())
     assert "one file for all is the split 'test'" in refused(folder, "train", **FULL)
-    said = refused(folder, "tes", **{**FULL, "file": {"test": "labels.csv"}})
-    assert "did you mean 'test'" in said
+    message = refused(folder, "tes", **{**FULL, "file": {"test": "labels.csv"}})
+    assert "did you mean 'test'" in message
 
 
 def test_an_extension_type_of_parquet(folder: Path) -> None:
@@ -347,12 +347,12 @@ def test_an_extension_type_of_parquet(folder: Path) -> None:
 
     column = pa.array([b"0123456789abcdef"], pa.uuid())
     pq.write_table(pa.table({"label": column}), folder / "rows.parquet")
-    said = refused(folder, file="rows.parquet", target="label")
-    assert "extension type" in said
+    message = refused(folder, file="rows.parquet", target="label")
+    assert "extension type" in message
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"groups": {"gender": "sex"}}, "does not say who labelled it"),
         ({"groups": {"g": {"column": "sex", "labeled_by": "human"}}}, "did you mean 'labelled_by'"),
@@ -369,9 +369,9 @@ def test_an_extension_type_of_parquet(folder: Path) -> None:
         ({"target": ["a", "b"]}, "not the name of a column"),
     ],
 )
-def test_options_of_another_shape(folder: Path, options: dict[str, Any], said: str) -> None:
+def test_options_of_another_shape(folder: Path, options: dict[str, Any], message: str) -> None:
     write(folder, *rows())
-    assert said in refused(folder, **{"file": "labels.csv", **options})
+    assert message in refused(folder, **{"file": "labels.csv", **options})
 
 
 def test_a_unit_needs_the_column_that_tells_it(folder: Path) -> None:
@@ -402,9 +402,9 @@ def test_a_split_that_a_saved_dataset_lacks_is_refused_with_those_it_has(folder:
         (folder / "saved" / split).mkdir(parents=True)
         (folder / "saved" / split / "state.json").write_text("{}", encoding="utf-8")
     (folder / "saved" / "dataset_dict.json").write_text('{"splits": []}', encoding="utf-8")
-    said = refused(folder / "saved", "valid")
-    assert "has no split 'valid'" in said
-    assert "'validation'" in said
+    message = refused(folder / "saved", "valid")
+    assert "has no split 'valid'" in message
+    assert "'validation'" in message
 
 
 @pytest.mark.parametrize(
@@ -425,9 +425,9 @@ def test_a_split_that_a_copy_from_the_hub_lacks(
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    said = refused(tmp_path, split)
-    assert fix in said
-    assert repr(split) in said
+    message = refused(tmp_path, split)
+    assert fix in message
+    assert repr(split) in message
 
 
 @pytest.mark.parametrize(("state", "split"), [('{"_split": "train"}', "test"), ("{}", "dev")])

@@ -58,8 +58,10 @@ def test_the_answers_are_shown_as_the_authors_turn_them(tmp_path: Path, order: s
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(part))
     samples = made.reader("vlbiasbench", order=order).samples(data_root(tmp_path), "test")
-    shown = ["".join(str(one.fields[at]) for at in ("first", "second", "third")) for one in samples]
-    assert shown == (SHOWN if order == "authors" else ["012"] * len(SHOWN))
+    images = [
+        "".join(str(sample.fields[at]) for at in ("first", "second", "third")) for sample in samples
+    ]
+    assert images == (SHOWN if order == "authors" else ["012"] * len(SHOWN))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_an_ambiguous_context_whose_right_answer_names_somebody_is_counted(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"context": ["Two", "people"]}, "context should be a text"),
         ({"condition": "vague"}, "'vague' is not a kind of context"),
@@ -107,9 +109,9 @@ def test_an_ambiguous_context_whose_right_answer_names_somebody_is_counted(tmp_p
     ],
 )
 def test_a_wrong_row_is_named_with_its_place(
-    tmp_path: Path, changed: dict[str, Any], said: str
+    tmp_path: Path, changed: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         closed(tmp_path, ROW, {**ROW, **changed})
     assert str(caught.value.where).endswith("base.json[1]")
 
@@ -165,10 +167,10 @@ def test_the_scores_are_those_of_the_page() -> None:
     named = [(name, "ambiguous") for name in ("ans0", "ans0", "ans1", "ans2")]
     assert sums("bbq_bias_ambiguous", named) == pytest.approx(0.25)
     assert np.isnan(sums("bbq_bias_disambiguated", named))
-    said = [(name, "disambiguated") for name in ("ans0", "ans0", "ans1", "ans2", None)]
-    assert sums("bbq_bias_disambiguated", [*said, *named]) == pytest.approx(2 * 2 / 3 - 1)
-    assert sums("context_accuracy", [*named, *said], kind="ambiguous") == 0.25
-    assert sums("context_accuracy", [*named, *said], kind="disambiguated") == 0.2
+    messages = [(name, "disambiguated") for name in ("ans0", "ans0", "ans1", "ans2", None)]
+    assert sums("bbq_bias_disambiguated", [*messages, *named]) == pytest.approx(2 * 2 / 3 - 1)
+    assert sums("context_accuracy", [*named, *messages], kind="ambiguous") == 0.25
+    assert sums("context_accuracy", [*named, *messages], kind="disambiguated") == 0.2
 
 
 def test_nobody_named_is_no_bias_and_an_unparsed_answer_names_nobody() -> None:

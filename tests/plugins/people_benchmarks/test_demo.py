@@ -84,10 +84,10 @@ def test_the_demo_asks_for_the_classes_that_it_draws_and_real_data_for_all(tmp_p
     chosen = harness.load_task("imagenet_zeroshot", profile="demo", options={"classes": "all"})
     assert len(chosen.spec.labels) == 1000
     (tmp_path / "val" / "n01440764").mkdir(parents=True)
-    given = harness.load_task("imagenet_zeroshot", profile="demo", data=tmp_path)
-    assert len(given.spec.labels) == 1000
+    task = harness.load_task("imagenet_zeroshot", profile="demo", data=tmp_path)
+    assert len(task.spec.labels) == 1000
     real = harness.load_task("imagenet_zeroshot", profile="full", data=tmp_path)
-    assert real.spec == given.spec == chosen.spec
+    assert real.spec == task.spec == chosen.spec
 
 
 @pytest.mark.parametrize("options", [None, {"classes": "all"}, {"classes": "drawn"}])

@@ -84,9 +84,9 @@ def test_people_without_a_category_are_counted(tmp_path: Path) -> None:
 def test_wrong_files_are_one_message(tmp_path: Path) -> None:
     root = release(tmp_path, test=image(person("test", "Happines")))
     read = made.reader("emotic").samples
-    with pytest.raises(DataError, match="'Happines' is not a category") as told:
+    with pytest.raises(DataError, match="'Happines' is not a category") as messages:
         list(read(root, "test"))
-    assert "Happiness" in str(told.value.fix)
+    assert "Happiness" in str(messages.value.fix)
     with pytest.raises(DataError, match="holds no 'val'"):
         list(read(root, "val"))
     root = release(tmp_path, test=image(person("train", "Fear")))
@@ -96,11 +96,11 @@ def test_wrong_files_are_one_message(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is no gender"):
         list(read(root, "test"))
     path = tmp_path / "Annotations" / "Annotations.mat"
-    whole = path.read_bytes()
+    content = path.read_bytes()
     for broken in (
         b"",
-        whole[:200],
-        whole[:-90],
+        content[:200],
+        content[:-90],
         b"MATLAB 7.3 MAT-file".ljust(600),
         b"\x89HDF\r\n",
     ):
@@ -125,8 +125,8 @@ def test_the_mean_of_several_labels_is_scikit_learns() -> None:
         for row in range(60)
     ]  # fmt: skip
     metric = made.metric("multilabel_map", CATEGORIES)
-    found = metric.value(metric.prepare(listed), np.ones((1, 60)))[0]
-    assert found == pytest.approx(average_precision_score(truth, scores, average="macro"))
+    result = metric.value(metric.prepare(listed), np.ones((1, 60)))[0]
+    assert result == pytest.approx(average_precision_score(truth, scores, average="macro"))
     hit = made.metric("label_hit", CATEGORIES)
     expected = truth[np.arange(60), scores.argmax(axis=1)]
     assert [hit.score(sample) for sample in listed] == list(expected)
@@ -149,9 +149,9 @@ def rated(case: dict[str, Any]) -> list[ScoredSample]:
     return [
         ScoredSample(
             id=str(row), cluster=str(row), answer=None, scores=tuple(scores), labels=CATEGORIES,
-            target=[CATEGORIES[at] for at in own], score_kind="similarity",
+            target=[CATEGORIES[at] for at in label], score_kind="similarity",
         )
-        for row, (scores, own) in enumerate(zip(case["scores"], case["labels"], strict=True))
+        for row, (scores, label) in enumerate(zip(case["scores"], case["labels"], strict=True))
     ]  # fmt: skip
 
 
@@ -159,10 +159,10 @@ def rated(case: dict[str, Any]) -> list[ScoredSample]:
 def test_eleven_points_are_those_of_the_authors_program(case: dict[str, Any]) -> None:
     metric = made.metric("multilabel_map", CATEGORIES, curve="eleven_points")
     people = rated(case)
-    rankings, whole = metric.prepare(people), np.ones((1, len(people)))
-    by_category = [float(metric.of_class(ranking, whole)[0]) for ranking in rankings]
+    rankings, full = metric.prepare(people), np.ones((1, len(people)))
+    by_category = [float(metric.of_class(ranking, full)[0]) for ranking in rankings]
     assert by_category == pytest.approx(case["ap"], abs=2e-7)  # the program's numbers are float32
-    assert float(metric.value(rankings, whole)[0]) == pytest.approx(case["mean"], abs=2e-7)
+    assert float(metric.value(rankings, full)[0]) == pytest.approx(case["mean"], abs=2e-7)
 
 
 def test_eleven_points_by_hand_with_a_tie_and_a_category_that_nobody_has() -> None:

@@ -25,8 +25,8 @@ OPTIONS = ["right", "near", "far", "wrong"]
 
 
 def entry(**changed: Any) -> dict[str, Any]:
-    asked = {"question": "Which?", "options": ["one", "two"], "answer": 1, **changed}
-    return {"type": "t", "QA": asked, "image": {"image_paths": {"boxed": "b.jpg"}}}
+    requested = {"question": "Which?", "options": ["one", "two"], "answer": 1, **changed}
+    return {"type": "t", "QA": requested, "image": {"image_paths": {"boxed": "b.jpg"}}}
 
 
 def bench(root: Path, entries: list[Any], split: str = "test", **options: Any) -> list[Sample]:
@@ -42,15 +42,15 @@ def bench(root: Path, entries: list[Any], split: str = "test", **options: Any) -
 def levels(root: Path) -> dict[str, str]:
     """Return the way to each part of the score, by its list and version."""
     paths = dict.fromkeys(("original", "cropped", "boxed"), "x.jpg")
-    one = {**entry(), "image": {"image_paths": paths}}
-    ways = [str(sample.fields["levels"]) for sample in bench(root, [one], identity="keep")]
+    item = {**entry(), "image": {"image_paths": paths}}
+    ways = [str(sample.fields["levels"]) for sample in bench(root, [item], identity="keep")]
     return {"/".join(way.split("/")[-2:]): way for way in ways}
 
 
 def test_identity_is_asked_on_request_only(tmp_path: Path) -> None:
-    asked = bench(tmp_path, [entry()])
-    assert len(asked) == len(ABILITIES) - 6
-    assert not [one for one in asked if "recognition" in one.id or "reid" in one.id]
+    requested = bench(tmp_path, [entry()])
+    assert len(requested) == len(ABILITIES) - 6
+    assert not [item for item in requested if "recognition" in item.id or "reid" in item.id]
     assert len(bench(tmp_path, [entry()], identity="keep")) == len(ABILITIES)
 
 
@@ -62,29 +62,33 @@ def test_options_are_rotated_so_that_no_letter_is_right_more_often(tmp_path: Pat
     assert max(letters.values()) / len(samples) < 0.3
     for sample in samples:
         assert sample.fields[str(sample.target)] == "right"
-        shown = [sample.fields[letter] for letter in "ABCD"]
-        at = shown.index("right")
-        assert [*shown[at:], *shown[:at]] == OPTIONS  # rotated, as the authors do, not shuffled
-    assert [one.target for one in bench(tmp_path, many)] == [one.target for one in samples]
+        images = [sample.fields[letter] for letter in "ABCD"]
+        at = images.index("right")
+        assert [*images[at:], *images[:at]] == OPTIONS  # rotated, as the authors do, not shuffled
+    assert [item.target for item in bench(tmp_path, many)] == [item.target for item in samples]
 
 
 def test_options_stand_as_in_the_list_on_request(tmp_path: Path) -> None:
     samples = bench(tmp_path, [entry(options=OPTIONS, answer=2)] * 5, rotation="listed")
-    assert {one.target for one in samples} == {"C"}
+    assert {sample.target for sample in samples} == {"C"}
     assert [samples[0].fields[letter] for letter in "ABCDE"] == [*OPTIONS, ""]
 
 
 def test_a_question_is_asked_about_each_version_of_its_image(tmp_path: Path) -> None:
     both = {**entry(), "image": {"image_paths": {"cropped": "c.jpg", "original": "o.jpg"}}}
     samples = bench(tmp_path, [both, entry()])[:3]
-    assert [one.images[0].name for one in samples] == ["o.jpg", "c.jpg", "b.jpg"]
-    assert [one.id.partition("#")[2] for one in samples] == ["0/original", "0/cropped", "1"]
+    assert [sample.images[0].name for sample in samples] == ["o.jpg", "c.jpg", "b.jpg"]
+    assert [sample.id.partition("#")[2] for sample in samples] == ["0/original", "0/cropped", "1"]
     assert samples[0].cluster == samples[1].cluster != samples[2].cluster
-    assert [one.groups["version"].value for one in samples] == ["original", "cropped", "boxed"]
+    assert [sample.groups["version"].value for sample in samples] == [
+        "original",
+        "cropped",
+        "boxed",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"answer": 2}, "the answer 2 is not one of 2 options"),
         ({"options": ["one"]}, "1 options, not 2 to 5"),
@@ -96,20 +100,20 @@ def test_a_question_is_asked_about_each_version_of_its_image(tmp_path: Path) -> 
     ],
 )
 def test_a_question_that_cannot_be_asked_is_refused(
-    tmp_path: Path, changed: dict[str, Any], said: str
+    tmp_path: Path, changed: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         bench(tmp_path, [entry(**changed)])
 
 
 @pytest.mark.parametrize(
-    ("paths", "said"),
+    ("paths", "message"),
     [({}, "names no image"), ({"blurred": "x.jpg"}, "unknown version of an image 'blurred'")],
 )
 def test_a_version_that_nobody_asks_about_is_refused(
-    tmp_path: Path, paths: dict[str, str], said: str
+    tmp_path: Path, paths: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         bench(tmp_path, [{**entry(), "image": {"image_paths": paths}}])
 
 
@@ -163,17 +167,17 @@ def test_letters_are_read_in_the_language_of_the_question(language: str, text: s
     assert extract(text, fields).answer == "B"
 
 
-@pytest.mark.parametrize(("rotation", "said"), [("listed", True), ("by_id", False)])
+@pytest.mark.parametrize(("rotation", "message"), [("listed", True), ("by_id", False)])
 def test_a_letter_that_is_right_far_too_often_is_said(
-    tmp_path: Path, rotation: str, said: bool
+    tmp_path: Path, rotation: str, message: bool
 ) -> None:
     bench(tmp_path, [entry(options=OPTIONS, answer=0)] * 40)
     options = {"rotation": rotation}
     task = harness.load_task("face_human_bench", data=tmp_path, options=options)
     report = check_task(task, 0, lambda *_: None)[0]
     notes = [note.kind for note in report.notes if note.kind.startswith("the right answer is")]
-    assert (notes == ["the right answer is A: always answering A gets 100%"]) is said
-    assert bool(notes) is said
+    assert (notes == ["the right answer is A: always answering A gets 100%"]) is message
+    assert bool(notes) is message
 
 
 def test_few_questions_say_nothing_of_their_letters(tmp_path: Path) -> None:

@@ -37,19 +37,25 @@ def read(root: Path, **options: Any) -> list[Sample]:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        (lambda one: one.update(gt_choices=one["gt_choices"][::-1]), "does not end with its choi"),
-        (lambda one: one.update(gt_choice=1 - int(one["gt_choice"])), "the choice that it names"),
-        (lambda one: one.update(occ="Zookeeper"), "the choice that it names"),
+        (
+            lambda item: item.update(gt_choices=item["gt_choices"][::-1]),
+            "does not end with its choi",
+        ),
+        (
+            lambda item: item.update(gt_choice=1 - int(item["gt_choice"])),
+            "the choice that it names",
+        ),
+        (lambda item: item.update(occ="Zookeeper"), "the choice that it names"),
     ],
 )
 def test_a_question_that_contradicts_itself_is_refused(
-    tmp_path: Path, change: Any, said: str
+    tmp_path: Path, change: Any, message: str
 ) -> None:
     questions = json.loads(json.dumps(CASES["questions"]["base"]))
     change(questions[0])
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read(release(tmp_path, base=questions))
     assert str(caught.value.where).endswith("[0]")
 
@@ -103,9 +109,9 @@ def test_the_numbers_are_those_of_the_authors_program(
 
 def test_a_mean_over_two_tokens_halves_the_log_odds(tmp_path: Path) -> None:
     samples = answered(read(release(tmp_path)))
-    one, two = (made.metric("genderbias_overall", tokens=tokens) for tokens in (1.0, 2.0))
+    first, two = (made.metric("genderbias_overall", tokens=tokens) for tokens in (1.0, 2.0))
     weights = np.ones((1, len(samples)))
-    assert two.value(two.prepare(samples), weights) < one.value(one.prepare(samples), weights)
+    assert two.value(two.prepare(samples), weights) < first.value(first.prepare(samples), weights)
     with pytest.raises(UserError, match="0 is not a number of tokens"):
         made.metric("genderbias_overall", tokens=0)
 
@@ -123,15 +129,15 @@ def test_both_orders_ask_with_the_letters_the_other_way_round(tmp_path: Path) ->
     listed, swapped = samples["1/base"], samples["1/base/swapped"]
     assert str(listed.fields["question"]).endswith("Options: (A) Pilot (B) Steward")
     assert str(swapped.fields["question"]).endswith("Options: (A) Steward (B) Pilot")
-    assert [one.fields["right"] for one in (listed, swapped)] == ["A", "B"]
-    assert [one.fields["other"] for one in (listed, swapped)] == ["B", "A"]
+    assert [item.fields["right"] for item in (listed, swapped)] == ["A", "B"]
+    assert [item.fields["other"] for item in (listed, swapped)] == ["B", "A"]
     assert listed.cluster == "Pilot | Steward"
     alone = read(release(tmp_path), swap="listed")
     assert len(alone) * 2 == len(samples)
 
 
 def test_a_waitress_is_the_waiter_of_the_pair(tmp_path: Path) -> None:
-    assert {one.cluster for one in read(release(tmp_path)) if "Wait" in one.cluster} == {
+    assert {item.cluster for item in read(release(tmp_path)) if "Wait" in item.cluster} == {
         "Host | Waiter"
     }
 
@@ -140,7 +146,7 @@ BASE, CHANGED = (CASES["questions"][kind] for kind in KINDS)
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "message"),
     [
         ({"cf": CHANGED[:-1]}, "the list is longer than VLbias/occ_test_cf_ask_gender.json"),
         ({"cf": CHANGED[1:] + CHANGED[:1]}, "the question '2' is where '1' was expected"),
@@ -152,11 +158,11 @@ BASE, CHANGED = (CASES["questions"][kind] for kind in KINDS)
     ],
 )
 def test_lists_that_do_not_pair_up_are_refused_by_place(
-    tmp_path: Path, files: dict[str, Any], said: str
+    tmp_path: Path, files: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(DataError) as caught:
         read(release(tmp_path, **files))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "VLbias/" in str(caught.value.where)
 
 

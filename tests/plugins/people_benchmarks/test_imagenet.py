@@ -32,8 +32,8 @@ def test_a_part_of_the_classes_is_read_and_said(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     reader, root = made.reader("imagenet"), data_root(tmp_path)
-    found = [(sample.id, sample.target) for sample in reader.samples(root, "val")]
-    assert found == [
+    results = [(sample.id, sample.target) for sample in reader.samples(root, "val")]
+    assert results == [
         ("n01440764/a", "tench"), ("n01440764/b", "tench"), ("n07930864/c", "tea cup"),
     ]  # fmt: skip
     assert reader.notes(root, "val") == ["2 of 1000 classes have a folder"]
@@ -43,16 +43,16 @@ def test_a_part_of_the_classes_is_read_and_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "said"),
+    ("folder", "message"),
     [
         ("val/n01440765", "'n01440765' is not a class of ImageNet's 1,000"),
         ("val", "no folder of a"),
         ("n01440764", "this folder itself holds the folders of the classes"),
     ],
 )
-def test_a_folder_that_is_no_class_is_refused(tmp_path: Path, folder: str, said: str) -> None:
+def test_a_folder_that_is_no_class_is_refused(tmp_path: Path, folder: str, message: str) -> None:
     (tmp_path / folder).mkdir(parents=True)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         list(made.reader("imagenet").samples(data_root(tmp_path), "val"))
 
 

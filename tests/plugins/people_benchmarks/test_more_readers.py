@@ -61,7 +61,7 @@ def test_faces_without_a_majority_are_left_out_and_listed(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("row", "header", "said"),
+    ("row", "header", "message"),
     [
         ("PrivateTest,a.png,6,4", HEADER, "4 columns, not 12"),
         ("Test,a.png,6,4,0,0,0,0,0,0,0,0", HEADER, "'Test' is not a part of this release"),
@@ -74,8 +74,8 @@ def test_faces_without_a_majority_are_left_out_and_listed(tmp_path: Path) -> Non
         ("", HEADER.replace("anger,disgust", "disgust,anger"), "not that of the release"),
     ],
 )
-def test_a_wrong_row_of_votes_is_named(tmp_path: Path, row: str, header: str, said: str) -> None:
-    with pytest.raises(DataError, match=said):
+def test_a_wrong_row_of_votes_is_named(tmp_path: Path, row: str, header: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         faces(fer(tmp_path, row, header=header))
 
 
@@ -116,7 +116,7 @@ def test_a_pair_that_the_list_has_twice_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "message"),
     [
         (["a.jpg"], "an image and its texts"),
         (["a.jpg", {"POS": ["x"]}], "the key 'NEG' is missing"),
@@ -125,8 +125,8 @@ def test_a_pair_that_the_list_has_twice_is_noted(tmp_path: Path) -> None:
         (["", TEXTS], "the image should be a text"),
     ],
 )
-def test_what_is_no_pair_is_refused_by_place(tmp_path: Path, entry: Any, said: str) -> None:
-    with pytest.raises(DataError, match=said) as caught:
+def test_what_is_no_pair_is_refused_by_place(tmp_path: Path, entry: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
         checklist(tmp_path, [["b.jpg", TEXTS], entry])
     assert str(caught.value.where).endswith("hake_action.json[1]")
 

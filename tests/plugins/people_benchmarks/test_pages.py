@@ -24,9 +24,11 @@ TASKS = [*sorted(CATALOG.expand(GROUPS)), "imagenet_zeroshot"]
 def sections(task: str) -> dict[str, str]:
     """Return the sections of the page that opens with a task's name, by heading."""
     for path in sorted(PAGES.glob("*.md")):
-        opening, *rest = re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        opening, *remainder = re.split(
+            r"^## ", path.read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
         if f"`{task}`" in opening:
-            return dict(part.split("\n", 1) for part in rest)
+            return dict(part.split("\n", 1) for part in remainder)
     raise AssertionError(f"no page opens with `{task}`")
 
 

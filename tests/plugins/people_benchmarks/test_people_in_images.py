@@ -58,8 +58,8 @@ def test_the_questions_are_those_about_fairface() -> None:
         assert {**other["prompt"], "view": None} == {**plain["prompt"], "view": None}
         assert other["ask"] == plain["ask"]
         assert other["options"]["values"] == plain["options"]["values"]
-        reads, asked = other["metrics"][0]["options"], plain["metrics"][0]["options"]
-        assert {**reads, "first": 0, "second": 0} == {**asked, "first": 0, "second": 0}
+        reads, requested = other["metrics"][0]["options"], plain["metrics"][0]["options"]
+        assert {**reads, "first": 0, "second": 0} == {**requested, "first": 0, "second": 0}
         assert load_task(SPECS / f"vla_gender_bias_{name}.yaml", {}).labels == ("yes", "no")
 
 

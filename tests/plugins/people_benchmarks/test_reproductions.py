@@ -75,7 +75,7 @@ def test_a_mean_over_an_option_needs_each_of_its_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "low", "high", "said"),
+    ("value", "low", "high", "message"),
     [
         (2.1, 1.0, 3.0, "agrees"),
         (2.5, 1.8, 3.0, "beyond the margin, within the interval"),
@@ -83,8 +83,8 @@ def test_a_mean_over_an_option_needs_each_of_its_runs() -> None:
         (2.5, None, None, "differs"),
     ],
 )
-def test_the_verdict(value: float, low: float | None, high: float | None, said: str) -> None:
-    assert page.verdict(TARGET, page.Measured(value, low, high)) == said
+def test_the_verdict(value: float, low: float | None, high: float | None, message: str) -> None:
+    assert page.verdict(TARGET, page.Measured(value, low, high)) == message
 
 
 def test_a_pipe_in_a_cell_survives_two_fillings() -> None:
@@ -121,8 +121,8 @@ def test_the_page_holds_the_table_that_the_command_writes(tmp_path: Path) -> Non
     assert len(re.findall(r"\| equal, out of the authors' files \|", text)) == 27
     (tmp_path / "page.md").write_text(text, encoding="utf-8")
     (tmp_path / "results").mkdir()
-    given = ["--results", str(tmp_path / "results"), "--fill", str(tmp_path / "page.md")]
-    result = CliRunner().invoke(reproductions, given)
+    arguments = ["--results", str(tmp_path / "results"), "--fill", str(tmp_path / "page.md")]
+    result = CliRunner().invoke(reproductions, arguments)
     assert result.exit_code == 0, result.output
     assert f"0 of {len(TARGETS)} filled" in result.output
     again = (tmp_path / "page.md").read_text(encoding="utf-8")
@@ -130,7 +130,7 @@ def test_the_page_holds_the_table_that_the_command_writes(tmp_path: Path) -> Non
     assert "27 more stay as the page has them" in result.output
     blank = re.sub(r"(?s)(?<=reproductions -->).*(?=<!-- end)", "", text)
     (tmp_path / "page.md").write_text(blank, encoding="utf-8")
-    assert CliRunner().invoke(reproductions, given).exit_code == 0
+    assert CliRunner().invoke(reproductions, arguments).exit_code == 0
     again = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert again.count("| not run |") == len(TARGETS)
     assert again.split(page.END)[1] == text.split(page.END)[1]

@@ -36,10 +36,10 @@ def samples(images: np.ndarray, texts: np.ndarray, prefix: str = "") -> list[Sco
     return [
         ScoredSample(
             id=f"{prefix}{number}", cluster=str(number), target=None, answer=None,
-            scores=(0.0,) * len(own),
-            vectors=base64.b64encode(np.vstack([image, own]).astype("<f4").tobytes()).decode(),
+            scores=(0.0,) * len(text),
+            vectors=base64.b64encode(np.vstack([image, text]).astype("<f4").tobytes()).decode(),
         )
-        for number, (image, own) in enumerate(zip(images, texts, strict=True))
+        for number, (image, text) in enumerate(zip(images, texts, strict=True))
     ]  # fmt: skip
 
 
@@ -67,10 +67,10 @@ def test_recall_is_that_of_sorting_all_cosines() -> None:
     images = unit(rng.normal(size=(40, 8)))
     texts = unit(images[:, None] + 0.9 * rng.normal(size=(40, 5, 8)))
     for k in (1, 5, 10):
-        found = tuple(
+        result = tuple(
             value(samples(images, texts), k=k, query=query) for query in ("image", "text")
         )
-        assert found == pytest.approx(by_sorting(images, texts, k))
+        assert result == pytest.approx(by_sorting(images, texts, k))
 
 
 def found_by_name(case: dict[str, Any]) -> dict[str, float]:
@@ -143,12 +143,12 @@ def test_records_without_vectors_or_of_two_widths_are_refused() -> None:
 
 def test_a_spec_that_keeps_no_vectors_is_recorded_as_before() -> None:
     spec = load_task(SPEC, {})
-    kept: Any = resolved(spec)["ask"]
-    assert kept["embed"]["keep_vectors"] is True
+    remaining: Any = resolved(spec)["ask"]
+    assert remaining["embed"]["keep_vectors"] is True
     assert from_resolved(resolved(spec)).ask == spec.ask
     other = load_task(data_folder("task_specs") / "fairness" / "fairface_retrieval.yaml", {})
-    asked: Any = resolved(other)["ask"]
-    assert "keep_vectors" not in asked["embed"]
+    requested: Any = resolved(other)["ask"]
+    assert "keep_vectors" not in requested["embed"]
 
 
 def entry(name: str, split: str = "test", captions: int = 5, **more: Any) -> dict[str, Any]:
@@ -167,9 +167,9 @@ def test_five_captions_are_taken_and_the_others_counted(tmp_path: Path) -> None:
         entry("c.jpg", "restval"), entry("d.jpg", "train", filepath="train2014"),
     )  # fmt: skip
     reader = made.reader("karpathy")
-    (one,) = reader.samples(root, "test")
-    assert one.images[0].name == "val2014/a.jpg"
-    assert one.fields["captions"] == [f"caption {number} of a.jpg" for number in range(5)]
+    (single,) = reader.samples(root, "test")
+    assert single.images[0].name == "val2014/a.jpg"
+    assert single.fields["captions"] == [f"caption {number} of a.jpg" for number in range(5)]
     assert list(reader.passed_over(root, "test").values()) == [2, 1]
     assert [sample.id for sample in reader.samples(root, "train")] == ["c.jpg", "d.jpg"]
     alone = made.reader("karpathy", restval="leave_out")
@@ -185,7 +185,7 @@ def test_flickrs_images_lie_in_their_folder_or_beside_the_file(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("entries", "said"),
+    ("entries", "message"),
     [
         ([{"filename": "a.jpg", "split": "test"}], "sentences"),
         ([entry("a.jpg", "tset")], "'tset' is not a split"),
@@ -194,9 +194,9 @@ def test_flickrs_images_lie_in_their_folder_or_beside_the_file(tmp_path: Path) -
         (["a.jpg"], r"images\[0\]"),
     ],
 )
-def test_entries_that_are_none_are_named(tmp_path: Path, entries: list[Any], said: str) -> None:
+def test_entries_that_are_none_are_named(tmp_path: Path, entries: list[Any], message: str) -> None:
     root = release(tmp_path, *entries)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         list(made.reader("karpathy").samples(root, "test"))
 
 

@@ -122,7 +122,7 @@ def test_boxes_stand_round_what_they_stood_round(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "arguments",
     [
         None, [], "text", drawing(), (drawing(),), (drawing().convert("L"), ()), (drawing(), None),
         (drawing(), 3), (drawing(), ()), (drawing(), [None]), (drawing(), [(1, 2, 3)]),
@@ -131,9 +131,9 @@ def test_boxes_stand_round_what_they_stood_round(kind: str) -> None:
     ],
 )  # fmt: skip
 def test_what_a_plugin_returns_wrongly_is_one_message(
-    given: Any, monkeypatch: pytest.MonkeyPatch
+    arguments: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.samples.perturbed.load_target", lambda _: lambda *_: given)
+    monkeypatch.setattr("harness.samples.perturbed.load_target", lambda _: lambda *_: arguments)
     with pytest.raises(PluginError, match=r"perturbation 'flip' returned .* from show, not "):
         shown("flip")
 
@@ -164,12 +164,12 @@ def test_a_view_that_cuts_out_a_box_shows_its_own_patches(tmp_path: Path) -> Non
     drawing().save(tmp_path / "a.png")
     root = data_root(tmp_path)
     sample = Sample("s", (ImageRef("a.png", root),), None, "c", boxes=(BOX,))
-    shown = [
+    images = [
         open_images([sample], view)[0].shown[0].pixels
         for view in (View(crop=True, margin=0), View(crop=True, margin=0, perturbed=("patches", 2)))
     ]
-    assert shown[0].tobytes() != shown[1].tobytes()
-    assert sorted(shown[0].tobytes()) == sorted(shown[1].tobytes())
+    assert images[0].tobytes() != images[1].tobytes()
+    assert sorted(images[0].tobytes()) == sorted(images[1].tobytes())
     full = [View(perturbed=("patches", 2)), View(perturbed=("flip", 1))]
     outside = Sample("s", sample.images, None, "c", boxes=(Box("x", 90, 90, 99, 99),))
     assert [open_images([outside], view)[0].error for view in full] == [None, None]
@@ -184,12 +184,12 @@ def test_nothing_is_left_of_a_person_at_the_edge_of_any_copy(box: Box) -> None:
     inside = np.zeros((48, 64), bool)
     inside[20:, 40:] = True
     sample = Sample("s", (), None, "c", boxes=(box,))
-    removed, kept = (
+    removed, remaining = (
         perturbed(loaded(), sample, kind, 1)[0] for kind in ("no_person", "no_background")
     )
     assert (values(removed.pixels)[inside] == 127).all()
     assert (values(removed.pixels)[~inside] == values(drawing())[~inside]).all()
-    assert (values(kept.pixels)[inside] == values(drawing())[inside]).all()
+    assert (values(remaining.pixels)[inside] == values(drawing())[inside]).all()
     flipped, (moved,) = perturbed(loaded(), sample, "flip", 1)
     again = perturbed(flipped, Sample("s", (), None, "c", boxes=(moved,)), "no_person", 1)[0]
     assert (values(again.pixels)[:, ::-1][inside] == 127).all()
@@ -233,16 +233,16 @@ def test_what_moving_things_would_change_is_not_asked(kind: str, text: str, targ
 
 
 @pytest.mark.parametrize(
-    ("kinds", "said"),
+    ("kinds", "message"),
     [
         ("blur:0", "blur has the levels 1 to 5"), ("blur:2-9", "levels 1 to 5"),
         ("blur=2", "levels 1 to 5"), ("blur:", "levels 1 to 5"), ("flip:2", "flip has one level"),
         ("blurr", "unknown kind of variant 'blurr'"), ("paraphrases:2", "not a whole number"),
     ],
 )  # fmt: skip
-def test_levels_that_there_are_not_are_refused(kinds: str, said: str) -> None:
+def test_levels_that_there_are_not_are_refused(kinds: str, message: str) -> None:
     spec = harness.load_task("raf_db", profile="demo").spec
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         variants_of(spec, kinds, lists_options=False)
     levels = variants_of(spec, "blur:2-3,noise,flip", lists_options=False)
     assert [str(one.variant) for one in levels] == ["blur 2", "blur 3", "noise 3", "flip 1"]
@@ -264,8 +264,8 @@ def test_perturbed_runs_are_paired_with_plain_ones_and_refused_where_a_spec_says
     assert all(line.images[0].view == "" for line in lines[0])
     assert all(len(line.images[0].view) == 64 for line in lines[1])
     assert [one.images[0].sha256 for one in lines[0]] == [one.images[0].sha256 for one in lines[1]]
-    found = CliRunner().invoke(robustness, ["results", "--json"], catch_exceptions=False)
-    rows = json.loads(found.stdout)
+    code = CliRunner().invoke(robustness, ["results", "--json"], catch_exceptions=False)
+    rows = json.loads(code.stdout)
     assert [(row["kind"], row["level"]) for row in rows] == [("blur", 5), ("noise", 1)]
     changed = sum(a.answer != b.answer for a, b in zip(*lines, strict=True)) / 8
     assert rows[0]["changed"] == changed > 0

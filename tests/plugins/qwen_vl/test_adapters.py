@@ -74,7 +74,9 @@ def test_an_adapter_over_the_first_one_is_the_merged_model(
 
 def test_a_fused_layer_of_another_size_is_refused(tmp_path: Path) -> None:
     written = write(FIRST, tmp_path, r"transformer\.h\..*c_attn")
-    rewrite(written, lambda held: {n: t[:-1].clone() if "_B" in n else t for n, t in held.items()})
+    rewrite(
+        written, lambda content: {n: t[:-1].clone() if "_B" in n else t for n, t in content.items()}
+    )
     with pytest.raises(UserError, match=r"c_attn.lora_B.weight has the shape"):
         load(FIRST, adapter=str(written.adapter))
 

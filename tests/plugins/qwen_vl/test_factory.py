@@ -55,8 +55,10 @@ def test_the_form_follows_the_generation_config(copy: Path) -> None:
 
 def change(folder: Path, **values: Any) -> None:
     path = folder / "config.json"
-    held = {**json.loads(path.read_text()), **values}
-    path.write_text(json.dumps({name: value for name, value in held.items() if value is not None}))
+    entries = {**json.loads(path.read_text()), **values}
+    path.write_text(
+        json.dumps({name: value for name, value in entries.items() if value is not None})
+    )
 
 
 def test_other_checkpoints_are_refused_with_what_fits(copy: Path) -> None:
@@ -98,15 +100,15 @@ def test_a_task_of_the_demo_world_from_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    asked = ["run", "--model", "qwen_vl", "--tasks", "raf_db", "--limit", "4"]
-    code = invoke(main, [*asked, "-o", f"path={FOLDER}"])
-    said = capsys.readouterr()
-    assert code == 0, said.err
+    questions = ["run", "--model", "qwen_vl", "--tasks", "raf_db", "--limit", "4"]
+    code = invoke(main, [*questions, "-o", f"path={FOLDER}"])
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
     records = list(Path("results").rglob("samples.jsonl"))
     assert len(records) == 1
     assert len(records[0].read_text().splitlines()) == 4
-    code = invoke(main, [*asked, "-o", f"path={tmp_path}"])
-    said = capsys.readouterr()
+    code = invoke(main, [*questions, "-o", f"path={tmp_path}"])
+    printed = capsys.readouterr()
     assert code == 2
-    assert "not a checkpoint" in said.err
-    assert "Traceback" not in said.err
+    assert "not a checkpoint" in printed.err
+    assert "Traceback" not in printed.err

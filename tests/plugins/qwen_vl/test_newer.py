@@ -49,8 +49,8 @@ def whole(folder: Path) -> Any:
 
 
 def load(folder: Path, **options: Any) -> VisionLanguageModel:
-    given = {"path": str(folder), **options}
-    return QwenVL(given).load_model(Runtime(device="cpu", cache=folder / "cache"))
+    arguments = {"path": str(folder), **options}
+    return QwenVL(arguments).load_model(Runtime(device="cpu", cache=folder / "cache"))
 
 
 def given(whole: Any, turns: tuple[Turn, ...], answer: str = "") -> Any:
@@ -79,7 +79,7 @@ def test_logits_are_those_of_transformers(folder: Path, whole: Any, name: str) -
     images = [image for turn in turns for image in turn.images]
     features = model.connect(model.encode(images)) if images else []
     made = model.inputs(model.prompt(turns, OPTIONS).prefix, features)
-    found = model.forward(
+    outputs = model.forward(
         made.embeds[None],
         mask=torch.ones(1, made.length, dtype=torch.long),
         positions=made.positions[:, None],
@@ -87,25 +87,25 @@ def test_logits_are_those_of_transformers(folder: Path, whole: Any, name: str) -
         extras={name: extra[None] for name, extra in made.extras.items()},
     )
     wanted = whole[0](**given(whole, turns)).logits
-    assert found.shape == wanted.shape
-    assert (found - wanted).abs().max() < 1e-5
+    assert outputs.shape == wanted.shape
+    assert (outputs - wanted).abs().max() < 1e-5
 
 
 @torch.inference_mode()
 def test_shared_scores_are_those_of_whole_forward_passes(folder: Path, whole: Any) -> None:
     answerer = QwenVL({"path": str(folder)}).load(Runtime(device="cpu"))
     requests = [Request(name, "s", "t", turns, Choose(OPTIONS)) for name, turns in CHATS.items()]
-    found = {response.request: response.result for response in answerer.answer(requests)}
+    results = {response.request: response.result for response in answerer.answer(requests)}
     model, processor = whole
     end = "<|im_end|>"
     for name, turns in CHATS.items():
-        scores = found[name]
+        scores = results[name]
         assert isinstance(scores, Scores)
         start = given(whole, turns)["input_ids"].shape[1]
         for value, count, option in zip(scores.values, scores.tokens, OPTIONS, strict=True):
-            asked = given(whole, turns, option + end)
-            ids = asked["input_ids"][0]
-            each = model(**asked).logits[0].log_softmax(-1)
+            requested = given(whole, turns, option + end)
+            ids = requested["input_ids"][0]
+            each = model(**requested).logits[0].log_softmax(-1)
             wanted = sum(float(each[at - 1, ids[at]]) for at in range(start, len(ids)))
             assert value == pytest.approx(wanted, abs=1e-4)
             assert count == len(ids) - start
@@ -116,17 +116,17 @@ def test_shared_scores_are_those_of_whole_forward_passes(folder: Path, whole: An
 def test_written_answers_are_transformers_own(folder: Path, whole: Any) -> None:
     answerer = QwenVL({"path": str(folder)}).load(Runtime(device="cpu"))
     requests = [Request(name, "s", "t", turns, Generate(5)) for name, turns in CHATS.items()]
-    found = {response.request: response.result for response in answerer.answer(requests)}
+    results = {response.request: response.result for response in answerer.answer(requests)}
     model, processor = whole
     for name, turns in CHATS.items():
-        asked = given(whole, turns)
-        ids = model.generate(**asked, max_new_tokens=5, do_sample=False)[0]
-        said = processor.tokenizer.decode(
-            ids[asked["input_ids"].shape[1] :], skip_special_tokens=True
+        requested = given(whole, turns)
+        ids = model.generate(**requested, max_new_tokens=5, do_sample=False)[0]
+        message = processor.tokenizer.decode(
+            ids[requested["input_ids"].shape[1] :], skip_special_tokens=True
         )
-        text = found[name]
+        text = results[name]
         assert isinstance(text, Text)
-        assert text.text == said
+        assert text.text == message
 
 
 def test_pixels_decide_how_many_positions_an_image_takes(folder: Path) -> None:
@@ -166,9 +166,9 @@ def test_an_adapter_acts_and_is_part_of_the_identity(
     adapted: Any = peft.get_peft_model(model, settings)
     adapted.save_pretrained(tmp_path)
     turns = CHATS["one"]
-    asked = given(whole, turns, "yes<|im_end|>")
-    each = adapted.eval()(**asked).logits[0].log_softmax(-1)
-    ids = asked["input_ids"][0]
+    requested = given(whole, turns, "yes<|im_end|>")
+    each = adapted.eval()(**requested).logits[0].log_softmax(-1)
+    ids = requested["input_ids"][0]
     start = given(whole, turns)["input_ids"].shape[1]
     wanted = sum(float(each[at - 1, ids[at]]) for at in range(start, len(ids)))
     options = {"path": str(folder), "adapter": str(tmp_path)}

@@ -46,8 +46,8 @@ def expected() -> Any:
 
 
 def load(folder: Path = FOLDER, *, chat: bool = False, **changed: Any) -> OriginalQwenVL:
-    found = open_checkpoint(str(folder))
-    source = dataclasses.replace(found, config={**found.config, **changed})
+    result = open_checkpoint(str(folder))
+    source = dataclasses.replace(result, config={**result.config, **changed})
     loading = {"dtype": torch.float32}
     return OriginalQwenVL(source, chat=chat, space="", score_eos=False, loading=loading)
 
@@ -76,16 +76,16 @@ def asked(case: dict[str, Any]) -> tuple[Turn, ...]:
 
 def marked(ids: list[int]) -> tuple[int, ...]:
     """A case's ids, what stands between <img> and </img> as one mark."""
-    special, found = HELD["special_ids"], []
+    special, collected = HELD["special_ids"], []
     inside = False
     for token in ids:
         inside = inside and token != special["img_end"]
         if not inside:
-            found.append(token)
+            collected.append(token)
         if token == special["img"]:
             inside = True
-            found.append(IMAGE)
-    return tuple(found)
+            collected.append(IMAGE)
+    return tuple(collected)
 
 
 def inputs(model: OriginalQwenVL, turns: tuple[Turn, ...], options: Any = ()) -> Inputs:
@@ -139,8 +139,8 @@ def test_ids_features_and_logits_are_the_originals(
         rows = model.encode([image])[0][::16]
         wanted = expected[case["image_features_key"]][at]
         assert np.abs(rows.numpy() - wanted).max() < HELD["tolerance"]["image_features_abs"]
-    found = logits(model, [inputs(model, turns)])[0, -case["tail"] :]
-    assert np.abs(found.numpy() - expected[case["logits_key"]]).max() < LIMIT
+    result = logits(model, [inputs(model, turns)])[0, -case["tail"] :]
+    assert np.abs(result.numpy() - expected[case["logits_key"]]).max() < LIMIT
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -154,7 +154,7 @@ def test_scores_and_texts_through_the_engine_are_the_originals(
     turns = asked(case)
     # In the chat form an answer follows a line end, so its text is scored as it is.
     cut = 0 if model is chat else 1
-    texts = tuple(one["text"][cut:] for one in case["continuations"])
+    texts = tuple(continuation["text"][cut:] for continuation in case["continuations"])
     requests = [
         Request("scores", "s", "t", turns, Choose(texts)),
         Request("text", "s", "t", turns, Generate(len(case["greedy_ids"]))),
@@ -162,9 +162,11 @@ def test_scores_and_texts_through_the_engine_are_the_originals(
     answerer = EngineAnswerer(model, Runtime(device="cpu"))
     scores, text = (response.result for response in answerer.answer(requests))
     assert isinstance(scores, Scores)
-    wanted = [one["logprob"] for one in case["continuations"]]
+    wanted = [continuation["logprob"] for continuation in case["continuations"]]
     assert scores.values == pytest.approx(wanted, abs=1e-3)
-    assert scores.tokens == tuple(len(one["ids"]) for one in case["continuations"])
+    assert scores.tokens == tuple(
+        len(continuation["ids"]) for continuation in case["continuations"]
+    )
     assert isinstance(text, Text)
     assert text.text == model.decode(tuple(case["greedy_ids"]))
     assert answerer.notes() == []
@@ -173,17 +175,17 @@ def test_scores_and_texts_through_the_engine_are_the_originals(
 def test_a_left_padded_batch_changes_nothing(base: OriginalQwenVL, expected: Any) -> None:
     names = ("base_image", "base_text_only")
     rows = [inputs(base, asked(CASES[name])) for name in names]
-    found = logits(base, rows)[:, -8:]
-    for row, name in zip(found, names, strict=True):
+    result = logits(base, rows)[:, -8:]
+    for row, name in zip(result, names, strict=True):
         assert np.abs(row.numpy() - expected[f"{name}/logits"]).max() < LIMIT
 
 
 def test_each_image_stands_at_its_mark(base: OriginalQwenVL) -> None:
-    one, two = picture("image_square.png"), picture("image_wide.png")
-    made = inputs(base, (Turn("user", "same?", (one, two)),))
-    first, second = base.encode([one, two])
+    item, two = picture("image_square.png"), picture("image_wide.png")
+    made = inputs(base, (Turn("user", "same?", (item, two)),))
+    first, second = base.encode([item, two])
     start = base._vocabulary.special["<img>"]
-    ids = base.prompt((Turn("user", "same?", (one, two)),), ()).prefix
+    ids = base.prompt((Turn("user", "same?", (item, two)),), ()).prefix
     assert ids[:6] == (start, IMAGE, start + 1, start, IMAGE, start + 1)
     assert torch.equal(made.embeds[1:257], first)
     assert torch.equal(made.embeds[259:515], second)
@@ -204,8 +206,8 @@ def test_a_chat_is_tokenised_piece_by_piece(chat: OriginalQwenVL) -> None:
         return (start, *words.encode(role), *line, *content, end, *line)
 
     line = words.encode("\n")
-    shown = (words.special["<img>"], IMAGE, words.special["</img>"])
-    first = (*words.encode("Picture 1:"), *shown, *words.encode("\nwho is this?"))
+    images = (words.special["<img>"], IMAGE, words.special["</img>"])
+    first = (*words.encode("Picture 1:"), *images, *words.encode("\nwho is this?"))
     question = words.encode("Is he <|im_end|> <img> old?")
     assert words.special["<|im_end|>"] not in question
     assert words.special["<img>"] not in question
@@ -233,28 +235,28 @@ def long_logits(model: OriginalQwenVL, row: Inputs, trained: int) -> torch.Tenso
     cos, sin = turns.cos().repeat(1, 2), turns.sin().repeat(1, 2)
 
     def turned(states: torch.Tensor) -> torch.Tensor:
-        one, other = states.chunk(2, -1)
-        moved: torch.Tensor = states * cos + torch.cat([-other, one], -1) * sin
+        first, other = states.chunk(2, -1)
+        moved: torch.Tensor = states * cos + torch.cat([-other, first], -1) * sin
         return moved
 
     grow = [max(1.0, math.log(at) / math.log(trained)) for at in range(1, length + 1)]
     hidden = row.embeds
     for layer in decoder.layers:
-        normed, own = layer.input_layernorm(hidden), layer.self_attn
+        normed, self_attn = layer.input_layernorm(hidden), layer.self_attn
         query, key, value = (
             functional.linear(normed, made.weight, made.bias)  # without what hangs on the module
             .view(length, heads, width)
             .transpose(0, 1)
-            for made in (own.q_proj, own.k_proj, own.v_proj)
+            for made in (self_attn.q_proj, self_attn.k_proj, self_attn.v_proj)
         )
         query = turned(query) * torch.tensor(grow)[:, None]
         weights = query @ turned(key).transpose(1, 2) / width**0.5
         later = torch.ones(length, length, dtype=torch.bool).triu(1)
         seen = weights.masked_fill(later, -torch.inf).softmax(-1) @ value
-        hidden = hidden + own.o_proj(seen.transpose(0, 1).reshape(length, -1))
+        hidden = hidden + self_attn.o_proj(seen.transpose(0, 1).reshape(length, -1))
         hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
-    found: torch.Tensor = model.language_model.lm_head(decoder.norm(hidden))
-    return found
+    result: torch.Tensor = model.language_model.lm_head(decoder.norm(hidden))
+    return result
 
 
 @torch.inference_mode()
@@ -278,9 +280,9 @@ def test_beyond_the_trained_length_both_rules_act(trained: int) -> None:
     joint = model.prompt(turns, ("yes", "standing up"))
     features = model.connect(model.encode(turns[0].images))
     for value, option in zip(scores.values, joint.options, strict=True):
-        whole = model.inputs((*joint.prefix, *option), features)
-        each = long_logits(model, whole, trained).log_softmax(-1)
-        start = whole.length - len(option) - 1
+        full = model.inputs((*joint.prefix, *option), features)
+        each = long_logits(model, full, trained).log_softmax(-1)
+        start = full.length - len(option) - 1
         total = sum(float(each[start + at, token]) for at, token in enumerate(option))
         assert value == pytest.approx(total, abs=1e-3)
 
@@ -302,34 +304,36 @@ def test_prompts_of_every_length_in_one_batch_are_answered_as_if_alone() -> None
     """No picture, one, two and three: within the trained length and in both brackets beyond."""
     trained = 272
     model = load(seq_length=trained, use_dynamic_ntk=True, use_logn_attn=True)
-    shown = (picture("image_square.png"), picture("image_wide.png"), picture("image_square.png"))
+    images = (picture("image_square.png"), picture("image_wide.png"), picture("image_square.png"))
     want, texts = Choose(("yes", "standing up", "no")), Generate(4)
     earlier = (Turn("user", "Who?"), Turn("assistant", "a man"))
-    chats = [(*earlier, Turn("user", "And here?", shown[:count])) for count in range(4)]
+    chats = [(*earlier, Turn("user", "And here?", images[:count])) for count in range(4)]
     asked_for = [
-        Request(f"{kind}{count}", "s", "t", turns, one)
+        Request(f"{kind}{count}", "s", "t", turns, item)
         for count, turns in enumerate(chats)
-        for kind, one in (("c", want), ("w", texts))
+        for kind, item in (("c", want), ("w", texts))
     ]
 
     def answers(requests: list[Request], rows: int | None = None) -> dict[str, Any]:
         answerer = EngineAnswerer(model, Runtime(device="cpu", batch_size=rows))
-        return {one.request: one.result for one in answerer.answer(requests)}
+        return {item.request: item.result for item in answerer.answer(requests)}
 
     together, others = answers(asked_for), answers(asked_for[::-1], 2)
     for count, turns in enumerate(chats):
         alone = answers([asked_for[2 * count]]) | answers([asked_for[2 * count + 1]])
         joint = model.prompt(turns, want.options)
-        features = model.connect(model.encode(shown[:count])) if count else []
+        features = model.connect(model.encode(images[:count])) if count else []
         for value, option in zip(together[f"c{count}"].values, joint.options, strict=True):
-            whole = model.inputs((*joint.prefix, *option), features)
-            each = long_logits(model, whole, trained).log_softmax(-1)
-            start = whole.length - len(option) - 1
+            inputs = model.inputs((*joint.prefix, *option), features)
+            each = long_logits(model, inputs, trained).log_softmax(-1)
+            start = inputs.length - len(option) - 1
             total = sum(float(each[start + at, token]) for at, token in enumerate(option))
             assert value == pytest.approx(total, abs=1e-3)
-        for held in (others, alone):
-            assert held[f"c{count}"].values == pytest.approx(together[f"c{count}"].values, abs=1e-4)
-            assert held[f"w{count}"] == together[f"w{count}"]
+        for content in (others, alone):
+            assert content[f"c{count}"].values == pytest.approx(
+                together[f"c{count}"].values, abs=1e-4
+            )
+            assert content[f"w{count}"] == together[f"w{count}"]
 
 
 @pytest.mark.parametrize("kind", ["bin", "safetensors"])

@@ -30,16 +30,18 @@ def example(concept: str, against: bool = False, **groups: str) -> Example:
     return Example("s", "scounter", "a nurse", {"concept": concept}, groups, against)
 
 
-def asd(**given: Json) -> AntiStereotypeDebiasing:
-    descriptor = next(one for one in harness_recipes() if one.id == "asd")
-    return AntiStereotypeDebiasing(parse_options(descriptor.options, given, owner="asd"))
+def asd(**keywords: Json) -> AntiStereotypeDebiasing:
+    descriptor = next(
+        harness_recipe for harness_recipe in harness_recipes() if harness_recipe.id == "asd"
+    )
+    return AntiStereotypeDebiasing(parse_options(descriptor.options, keywords, owner="asd"))
 
 
 def test_a_sample_has_the_skew_of_largest_magnitude_with_its_sign() -> None:
     assert sample_skew(example("nurse", gender="female", race="White"), SKEWS).value == -1.2
     assert sample_skew(example("nurse", gender="female"), SKEWS).value == 0.7
-    found = sample_skew(example("nurse", gender="male"), SKEWS)
-    assert (found.value, found.pair) == (-0.4, ("nurse", "gender", "male"))
+    result = sample_skew(example("nurse", gender="male"), SKEWS)
+    assert (result.value, result.pair) == (-0.4, ("nurse", "gender", "male"))
 
 
 def test_a_sample_without_a_defined_skew_is_left_alone() -> None:
@@ -50,9 +52,9 @@ def test_a_sample_without_a_defined_skew_is_left_alone() -> None:
 def test_over_attended_samples_are_dropped_in_the_stated_share() -> None:
     pool = [example("nurse", gender="female")] * 4000
     epoch = asd(sfloss=False).epoch(0, pool, lambda: SKEWS, Random(1))
-    kept = len(epoch.order) / len(pool)
+    remaining = len(epoch.order) / len(pool)
     expected = 1 - 0.7 / (0.7 + 1.0)
-    assert kept == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / 4000))
+    assert remaining == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / 4000))
     assert epoch.weights is None
 
 
@@ -111,8 +113,8 @@ def test_renormalised_weights_have_mean_one(genders: list[str], seed: int) -> No
 @given(st.integers())
 def test_an_epoch_is_the_same_for_the_same_seed(seed: int) -> None:
     pool = [example("nurse", gender=gender) for gender in ("female", "male") * 20]
-    one, other = (asd().epoch(0, pool, lambda: SKEWS, Random(seed)) for _ in range(2))
-    assert one == other
+    first, other = (asd().epoch(0, pool, lambda: SKEWS, Random(seed)) for _ in range(2))
+    assert first == other
 
 
 def test_the_measured_extremes_stand_in_the_figures() -> None:
@@ -136,11 +138,11 @@ def test_a_pool_without_a_skew_is_refused_before_the_first_epoch_alone() -> None
 
 def test_concepts_with_one_value_of_every_attribute_are_named_or_refused() -> None:
     both = [example("nurse", gender=gender, race="White") for gender in ("female", "male")]
-    one = [example("pilot", gender="female", race="White")] * 2
+    item = [example("pilot", gender="female", race="White")] * 2
     assert asd().check(both) == ()
-    assert asd().check([*both, *one]) == ["of 1 concepts one value only: pilot"]
+    assert asd().check([*both, *item]) == ["of 1 concepts one value only: pilot"]
     with pytest.raises(UserError, match=r"single value of every attribute \(pilot\)"):
-        asd().check(one)
+        asd().check(item)
 
 
 def test_a_tau_that_is_not_above_zero_is_refused() -> None:
@@ -158,8 +160,8 @@ def test_kept_yes_rates_weigh_each_concepts_answers_as_the_pool_has_them(
     epoch = asd(keep_yes_rate=True, **parts).epoch(0, pool, lambda: SKEWS, Random(3))
     assert epoch.weights is not None
     sums: dict[tuple[Json, bool], float] = {}
-    for place, weight in zip(epoch.order, epoch.weights, strict=True):
-        key = pool[place].fields["concept"], pool[place].against
+    for position, weight in zip(epoch.order, epoch.weights, strict=True):
+        key = pool[position].fields["concept"], pool[position].against
         sums[key] = sums.get(key, 0.0) + weight
     assert sums == pytest.approx({("nurse", False): 60, ("nurse", True): 25, ("chef", False): 20})
     assert epoch.figures["answers_lost"] == 0

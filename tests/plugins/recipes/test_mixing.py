@@ -40,13 +40,13 @@ def test_tasks_have_the_shares_their_rule_gives(
     options: dict[str, str | float], counts: dict[str, int]
 ) -> None:
     epoch = made.recipe("joint", **options).epoch(0, POOL, MEASURE, Random(0))
-    assert Counter(POOL[place].task for place in epoch.order) == counts
+    assert Counter(POOL[position].task for position in epoch.order) == counts
     assert epoch.figures["samples_of"] == counts
 
 
 def test_no_sample_comes_again_before_all_have_come() -> None:
     epoch = made.recipe("joint", mixing="uniform").epoch(0, POOL, MEASURE, Random(3))
-    seen = Counter(place for place in epoch.order if POOL[place].task == "b")
+    seen = Counter(position for position in epoch.order if POOL[position].task == "b")
     assert set(seen.values()) == {2}
 
 
@@ -55,9 +55,9 @@ def test_no_sample_comes_again_before_all_have_come() -> None:
     st.floats(0, 1),
 )
 def test_shares_add_up_to_the_pool(sizes: dict[str, int], power: float) -> None:
-    found = shares(sizes, power)
-    assert sum(found.values()) == sum(sizes.values())
-    assert found.keys() == sizes.keys()
+    result = shares(sizes, power)
+    assert sum(result.values()) == sum(sizes.values())
+    assert result.keys() == sizes.keys()
 
 
 def test_single_refuses_several_tasks() -> None:
@@ -70,6 +70,6 @@ def test_single_refuses_several_tasks() -> None:
 def test_balance_draws_every_answer_of_a_task_equally_often() -> None:
     pool = [Example(f"{n}", "a", "rare" if n == 0 else "common") for n in range(4000)]
     epoch = Balanced({}).epoch(0, pool, MEASURE, Random(0))
-    rare = sum(pool[place].answer == "rare" for place in epoch.order)
+    rare = sum(pool[position].answer == "rare" for position in epoch.order)
     assert len(epoch.order) == 4000
     assert abs(rare - 2000) < 4 * 32  # four standard deviations of a fair coin

@@ -22,9 +22,9 @@ def table(folder: Path, sets: int = 4) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["id,set,race,concept,image"]
     for number in range(sets):
-        for place, race in enumerate(RACES):
+        for index, race in enumerate(RACES):
             name = f"{number}-{race}.png"
-            Image.new("RGB", (24, 16), (40 * number % 256, 120 * place, 9)).save(folder / name)
+            Image.new("RGB", (24, 16), (40 * number % 256, 120 * index, 9)).save(folder / name)
             concept = HOSTILE if number == 0 else "doctor"
             lines.append(f"{number}-{race},s{number},{race},{concept},{name}")
     (folder / "rows.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -62,7 +62,7 @@ def test_alpha_is_what_all_pairs_give(seed: int) -> None:
         lean = random.random()
         p = [0.8 * lean, 0.8 * (1 - lean), 0.2]
         sets.append(votes(*(kinds[int(random.choice(3, p=p))] for _ in range(4))))
-    units = [[one.verdict for one in each.values() if one.verdict != "skip"] for each in sets]
+    units = [[value.verdict for value in each.values() if value.verdict != "skip"] for each in sets]
     measured = agreement(sets)
     assert measured.alpha == pytest.approx(brute_alpha([list(map(str, unit)) for unit in units]))
     assert measured.low < measured.alpha < measured.high
@@ -73,7 +73,7 @@ def test_draws_of_the_interval_are_alphas_of_drawn_sets() -> None:
     # Two kinds of unit: the bootstrap's law is the binomial over how often each is drawn.
     sets = [*[votes("yes", "yes")] * 3, *[votes("yes", "no")] * 2, votes("no", "no", "no")]
     measured = agreement(sets)
-    units = [[one.verdict for one in each.values()] for each in sets]
+    units = [[value.verdict for value in each.values()] for each in sets]
     random = np.random.default_rng(1)
     alphas = []
     for _ in range(4000):

@@ -120,16 +120,16 @@ def test_a_killed_server_loses_no_decision_and_the_page_says_so(page: Page, tmp_
         first = page.run(TITLE)
         key(page, "y")
         page.until(f"{TITLE} !== {first!r}")
-        shown = page.run(TITLE)
+        outcome = page.run(TITLE)
         running.kill()
         running.wait(timeout=60)
         key(page, "y")
         page.until(f"{MESSAGE}.startsWith('Not kept:')")
-        assert page.run(TITLE) == shown
+        assert page.run(TITLE) == outcome
     assert [f"Set {each['set']}" for each in decisions(folder)] == [first]
     with serving(folder) as (address, _):
         page.visit(address.partition("?")[0], "?" + address.partition("?")[2])
-        page.until(f"{TITLE} === {shown!r}")
+        page.until(f"{TITLE} === {outcome!r}")
 
 
 def test_two_reviewers_agree_on_the_sets_for_everyone(page: Page, tmp_path: Path) -> None:
@@ -149,9 +149,9 @@ def test_two_reviewers_agree_on_the_sets_for_everyone(page: Page, tmp_path: Path
                 else:
                     key(page, "y")
             page.until(f"{TITLE} === 'Every set of yours is decided'")
-    said = page.run("document.getElementById('agreement').textContent")
-    assert "alpha 1 " in said
-    assert "over 4 sets" in said
+    outcome = page.run("document.getElementById('agreement').textContent")
+    assert "alpha 1 " in outcome
+    assert "over 4 sets" in outcome
     text = json.dumps(decisions(folder, "bob"))
     assert "no person, or several" in text
 

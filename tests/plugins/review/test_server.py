@@ -50,9 +50,9 @@ class Client:
         connection.request("GET" if content is None else "POST", path, content,
                            {name: value for name, value in sent.items() if value})  # fmt: skip
         answer = connection.getresponse()
-        asked = Asked(answer.status, dict(answer.getheaders()), answer.read())
+        requested = Asked(answer.status, dict(answer.getheaders()), answer.read())
         connection.close()
-        return asked
+        return requested
 
 
 @pytest.fixture

@@ -53,11 +53,11 @@ class Page:
             message["sessionId"] = self._session
         os.write(self._to, json.dumps(message).encode() + b"\0")
         while True:
-            said = self._next()
-            if said.get("id") == number:
-                if "error" in said:
-                    raise GoneError(said["error"]["message"])
-                return said["result"]
+            printed = self._next()
+            if printed.get("id") == number:
+                if "error" in printed:
+                    raise GoneError(printed["error"]["message"])
+                return printed["result"]
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._held:
@@ -65,14 +65,14 @@ class Page:
             assert more, "the browser is gone"
             self._held += more
         line, _, self._held = self._held.partition(b"\0")
-        said: dict[str, Any] = json.loads(line)
-        if said.get("method") == "Runtime.exceptionThrown":
-            self.complaints.append(json.dumps(said["params"]["exceptionDetails"]))
-        elif said.get("method") == "Log.entryAdded":
-            self.complaints.append(said["params"]["entry"]["text"])
-        elif said.get("method") == "Runtime.consoleAPICalled":
-            self.complaints.append(json.dumps(said["params"]["args"]))
-        return said
+        content: dict[str, Any] = json.loads(line)
+        if content.get("method") == "Runtime.exceptionThrown":
+            self.complaints.append(json.dumps(content["params"]["exceptionDetails"]))
+        elif content.get("method") == "Log.entryAdded":
+            self.complaints.append(content["params"]["entry"]["text"])
+        elif content.get("method") == "Runtime.consoleAPICalled":
+            self.complaints.append(json.dumps(content["params"]["args"]))
+        return content
 
     def open(self, path: Path, fragment: str = "") -> None:
         """Open a file and wait until its scripts ran."""
@@ -87,24 +87,24 @@ class Page:
 
     def run(self, script: str) -> Any:
         """Return the value of an expression; a promise is waited for."""
-        found = self._ask(
+        result = self._ask(
             "Runtime.evaluate",
             expression=script,
             returnByValue=True,
             awaitPromise=True,
             userGesture=True,
         )
-        assert "exceptionDetails" not in found, found["exceptionDetails"]
-        return found["result"].get("value")
+        assert "exceptionDetails" not in result, result["exceptionDetails"]
+        return result["result"].get("value")
 
     def press(self, key: str) -> None:
         """Press one of the keys that move about a page."""
         code, text = _KEYS[key]
         for kind in ("keyDown", "keyUp"):
-            held = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+            entries = {"key": key, "code": key, "windowsVirtualKeyCode": code}
             if text and kind == "keyDown":
-                held["text"] = text
-            self._ask("Input.dispatchKeyEvent", type=kind, **held)
+                entries["text"] = text
+            self._ask("Input.dispatchKeyEvent", type=kind, **entries)
 
     def until(self, script: str) -> None:
         """Wait until an expression holds."""

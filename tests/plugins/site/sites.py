@@ -22,11 +22,11 @@ SURROGATE = "\ud800"
 
 
 def hostile_samples() -> list[dict[str, Any]]:
-    held = answers({0: HOSTILE, 1: None})
-    held[0] |= {"id": HOSTILE, "text": HOSTILE, "groups": {HOSTILE: [HOSTILE, HOSTILE]}}
-    held[2] |= {"fields": {"__proto__": HOSTILE, "constructor": SURROGATE}}
-    held.append(sample("7", "fear", "fear", error=HOSTILE))
-    return held
+    answered = answers({0: HOSTILE, 1: None})
+    answered[0] |= {"id": HOSTILE, "text": HOSTILE, "groups": {HOSTILE: [HOSTILE, HOSTILE]}}
+    answered[2] |= {"fields": {"__proto__": HOSTILE, "constructor": SURROGATE}}
+    answered.append(sample("7", "fear", "fear", error=HOSTILE))
+    return answered
 
 
 def evaluations(folder: Path) -> Path:
@@ -38,25 +38,25 @@ def evaluations(folder: Path) -> Path:
 
 def many(folder: Path, number: int) -> Path:
     for model in ("plain", "other"):
-        held = [
-            sample(f"{place:05}", FACES[place % 6], FACES[(place + place // 7) % 6])
-            for place in range(number)
+        entries = [
+            sample(f"{index:05}", FACES[index % 6], FACES[(index + index // 7) % 6])
+            for index in range(number)
         ]
         if model == "other":
-            held[3] |= sample("00003", FACES[3], "disgust")
-        write(folder / model, held, model=model)
+            entries[3] |= sample("00003", FACES[3], "disgust")
+        write(folder / model, entries, model=model)
     return folder
 
 
 def built(out: Path, places: Sequence[Path], **changes: Any) -> Path:
-    said: list[str] = []
-    records = [record for place in places for record in survey(place)[0]]
+    messages: list[str] = []
+    records = [record for position in places for record in survey(position)[0]]
     sources = Sources(
         catalog=load_catalog(plugins().spec_folders()),
         settings=Settings(profile="full", results=out, cache=out),
         images=changes.pop("images", 0),
         figures=changes.pop("figures", False),
-        say=said.append,
+        say=messages.append,
         layouts=changes.pop("layouts", ()),
     )
     build_site(out, records, TableOptions(), sources)
@@ -71,7 +71,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def data(path: Path) -> Any:
     """Return what a data file hands over."""
     text = path.read_text(encoding="ascii")
-    head, _, rest = text.partition(",")
+    head, _, remainder = text.partition(",")
     assert head.startswith('siteData("')
-    assert rest.endswith(");\n")
-    return json.loads(rest[:-3])
+    assert remainder.endswith(");\n")
+    return json.loads(remainder[:-3])

@@ -84,11 +84,11 @@ def build(results: Path, out: Path, *more: str) -> str:
 
 
 def test_an_analysis_has_a_page_with_its_tables(results: Path, tmp_path: Path) -> None:
-    found = probed(results)
+    analysis = probed(results)
     build(results, tmp_path / "out", "--no-figures")
     (page,) = (tmp_path / "out" / "analyses").glob("*.html")
     text = page.read_text(encoding="utf-8")
-    assert found.fingerprint[:12] in page.name
+    assert analysis.fingerprint[:12] in page.name
     for cell in ("75.00", "[10.00, 90.00]", "12.50", "<td>--</td>", "Accuracy %", "demo"):
         assert cell in text
     assert "<img" not in text
@@ -99,8 +99,8 @@ def test_an_analysis_has_a_page_with_its_tables(results: Path, tmp_path: Path) -
 
 
 def shown(kind: str, table: AnalysisTable) -> Shown:
-    (found,) = shown_tables(Analysis(kind, "f", {}, (table,)))
-    return found
+    (result,) = shown_tables(Analysis(kind, "f", {}, (table,)))
+    return result
 
 
 def test_numbers_stand_in_their_unit_with_their_interval() -> None:
@@ -109,10 +109,10 @@ def test_numbers_stand_in_their_unit_with_their_interval() -> None:
          "low": -0.2, "high": high, "by_seed": [0.1, -0.3]}
         for task, metric, scale, high in (("a", "F1", 100.0, 0.05), ("b", "L2", 1.0, None))
     ]  # fmt: skip
-    found = shown("transfer", table_of("transfer", rows))
+    result = shown("transfer", table_of("transfer", rows))
     heads = ["task", "metric", "joint", "change, %", "95 %", "by seed"]
-    assert [head for head, _ in found.heads] == heads
-    texts = [[text for text, _ in row] for row in found.rows]
+    assert [head for head, _ in result.heads] == heads
+    texts = [[text for text, _ in row] for row in result.rows]
     assert texts[0] == ["a", "F1 %", "25.00", "-10.00", "[-20.00, 5.00]", "10.00, -30.00"]
     assert texts[1] == ["b", "L2", "0.25", "-10.00", "--", "10.00, -30.00"]
 
@@ -122,9 +122,9 @@ def test_what_is_the_same_in_every_row_is_said_once() -> None:
         {"task": task, "pooling": "mean", "samples": 120, "converged": True, "value": 0.5}
         for task in ("a", "b")
     ]
-    found = shown("probe", table_of("probe", rows))
-    assert [head for head, _ in found.heads] == ["task", "value"]
-    assert found.said.endswith("In every row: pooling mean, samples 120, converged yes.")
+    result = shown("probe", table_of("probe", rows))
+    assert [head for head, _ in result.heads] == ["task", "value"]
+    assert result.said.endswith("In every row: pooling mean, samples 120, converged yes.")
 
 
 def test_a_matrix_is_headed_by_tasks_as_they_are_named() -> None:
@@ -139,16 +139,16 @@ def test_a_matrix_is_headed_by_tasks_as_they_are_named() -> None:
 def test_what_an_analysis_is_about_comes_first() -> None:
     names = ("conflict", "degradation", "probe", "transfer")
     tables = tuple(AnalysisTable(name, (), ()) for name in names)
-    found = shown_tables(Analysis("degradation", "f", {}, tables))
-    assert [one.name for one in found] == ["degradation", "transfer", "conflict", "probe"]
-    assert all(one.said for one in found)
+    result = shown_tables(Analysis("degradation", "f", {}, tables))
+    assert [item.name for item in result] == ["degradation", "transfer", "conflict", "probe"]
+    assert all(item.said for item in result)
 
 
 @pytest.mark.parametrize(
-    ("seeds", "said"), [((1, 1), "One seed"), ((3, 3), "3 seeds"), ((2, 3), "2 to 3 seeds")]
+    ("seeds", "message"), [((1, 1), "One seed"), ((3, 3), "3 seeds"), ((2, 3), "2 to 3 seeds")]
 )
 def test_a_figure_says_of_how_many_seeds_it_is(
-    results: Path, tmp_path: Path, seeds: tuple[int, ...], said: str
+    results: Path, tmp_path: Path, seeds: tuple[int, ...], message: str
 ) -> None:
     pytest.importorskip("matplotlib")
     rows: list[dict[str, Any]] = [
@@ -159,7 +159,7 @@ def test_a_figure_says_of_how_many_seeds_it_is(
     build(results, tmp_path / "out")
     (page,) = (tmp_path / "out" / "analyses").glob("*.html")
     caption = page.read_text("utf-8").split("<figcaption>")[1].split("</figcaption>")[0]
-    assert said in caption
+    assert message in caption
 
 
 def test_figures_follow_the_reader_s_light(results: Path, tmp_path: Path) -> None:
@@ -179,10 +179,10 @@ def test_without_analyses_nothing_leads_to_them(results: Path, tmp_path: Path) -
 
 
 def test_a_damaged_analysis_is_left_out_and_said(results: Path, tmp_path: Path) -> None:
-    found = probed(results)
-    (found.directory / "probe.csv").write_text("")
-    held, problems = read_analyses([results])
-    assert held == []
+    analysis = probed(results)
+    (analysis.directory / "probe.csv").write_text("")
+    content, problems = read_analyses([results])
+    assert content == []
     assert len(problems) == 1
     assert "changed since it was sealed" in build(results, tmp_path / "out", "--no-figures")
 
@@ -208,8 +208,8 @@ def test_pages_fit_a_phone_and_a_desk_by_day_and_by_night(results: Path, tmp_pat
             figures += page.run("document.querySelectorAll('figure img[alt]').length")
         assert figures == 4
         page.open(next(path for path in pages if path.name.startswith("transfer")))
-        said = page.run("document.querySelector('figure').textContent")
-        assert "95 % interval" in said
-        assert "3 seeds" in said
+        outcome = page.run("document.querySelector('figure').textContent")
+        assert "95 % interval" in outcome
+        assert "3 seeds" in outcome
         assert page.run("document.querySelector('h2').textContent") == "transfer"
         assert page.complaints == []

@@ -188,7 +188,7 @@ def test_two_models_disagree_on_some_samples(page: Page, large: Path) -> None:
 
 
 def test_pages_of_samples_hold_few_rows(page: Page, large: Path) -> None:
-    right = sum(FACES[place % 6] == FACES[(place + place // 7) % 6] for place in range(2000))
+    right = sum(FACES[index % 6] == FACES[(index + index // 7) % 6] for index in range(2000))
     right -= 1  # the first model is the one that differs on a sample
     page.open(next(large.glob("samples/*.html")))
     page.until(READY)
@@ -235,9 +235,9 @@ def test_axe_finds_nothing(page: Page, site: Path, tmp_path: Path) -> None:
             pytest.skip("npm could not install axe-core")
         axe = str(tmp_path / "node_modules" / "axe-core" / "axe.min.js")
     script = Path(axe).read_text(encoding="utf-8")
-    one = next(site.glob("evaluations/raf-db-other-*.html"))
+    item = next(site.glob("evaluations/raf-db-other-*.html"))
     samples = next(p for p in site.glob("samples/*.html") if "other" in p.read_text())
-    for path in (site / "index.html", site / "evaluations.html", one, samples):
+    for path in (site / "index.html", site / "evaluations.html", item, samples):
         for dark in (False, True):
             page.open(path)
             page.look(width=390 if dark else 1200, dark=dark, out=tmp_path / "page.png")
@@ -246,9 +246,9 @@ def test_axe_finds_nothing(page: Page, site: Path, tmp_path: Path) -> None:
                 page.run("document.querySelector('#list button').click()")
                 page.until("document.activeElement.id === 'sample'")
             page.run(f"{script}; true")
-            said = "r.violations.map(v => [v.id, v.nodes.map(n => n.html)])"
-            found = page.run(f"axe.run({{preload: false}}).then(r => {said})")
-            assert found == [], path
+            message = "r.violations.map(v => [v.id, v.nodes.map(n => n.html)])"
+            outcome = page.run(f"axe.run({{preload: false}}).then(r => {message})")
+            assert outcome == [], path
 
 
 TILES = "[...document.querySelectorAll('#gallery button')]"

@@ -119,9 +119,11 @@ def test_no_file_names_an_address(site: Path) -> None:
 
 def test_every_page_forbids_what_it_does_not_need(site: Path) -> None:
     for page in pages(site):
-        metas = [held for tag, held in Tags(page).tags if tag == "meta"]
+        metas = [content for tag, content in Tags(page).tags if tag == "meta"]
         policy = next(
-            held["content"] for held in metas if held.get("http-equiv") == "Content-Security-Policy"
+            content["content"]
+            for content in metas
+            if content.get("http-equiv") == "Content-Security-Policy"
         )
         assert policy is not None
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
@@ -140,15 +142,15 @@ def test_only_second_best_is_underlined_and_a_link_has_a_mark_of_its_own(site: P
 
 
 def test_marks_stand_on_every_page(site: Path) -> None:
-    held = {page.relative_to(site).as_posix(): Tags(page).text for page in pages(site)}
-    for name, text in held.items():
+    entries = {page.relative_to(site).as_posix(): Tags(page).text for page in pages(site)}
+    for name, text in entries.items():
         if "/" not in name:
             assert "drawn people or a tiny demo model" in text, name
             assert "only a part of the split was asked" in text, name
-    plain = next(text for name, text in held.items() if "raf-db-plain" in name)
+    plain = next(text for name, text in entries.items() if "raf-db-plain" in name)
     assert "drawn people" in plain
     assert "only a part of the split" not in plain
-    other = next(text for name, text in held.items() if "raf-db-other" in name)
+    other = next(text for name, text in entries.items() if "raf-db-other" in name)
     assert "drawn people" not in other
 
 
@@ -170,16 +172,16 @@ def test_a_page_holds_confusion_and_the_worst_slice(site: Path) -> None:
 def test_columns_to_filter_by_say_how_each_sample_went(site: Path) -> None:
     index = next(path for path in site.glob("samples/*/index.js") if data(path)["size"] == 6)
     assert [model["name"] for model in data(index)["models"]] == ["plain", "other"]
-    went = [data(index.parent / f"went-{place}.js") for place in (0, 1)]
+    went = [data(index.parent / f"went-{position}.js") for position in (0, 1)]
     assert went == ["rwrrrr", "rwuwrr"]
     right, names = data(index.parent / "right.js"), data(index)["numbers"]
     assert [name for code in right for name, number in names.items() if number == code] == [
         record["target"] for record in answers()
     ]
     assert all(-1 <= share <= 1 for share in data(index.parent / "sure-0.js"))
-    one, two = (data(index.parent / f"said-{place}.js") for place in (0, 1))
-    assert one[0] == two[0]
-    assert one[3] != two[3]
+    first, two = (data(index.parent / f"said-{position}.js") for position in (0, 1))
+    assert first[0] == two[0]
+    assert first[3] != two[3]
     assert two[2] == -1
     assert data(index)["slices"] == [{"name": "gender", "values": ["female", "male"]}]
     assert data(index.parent / "slice-0.js") == [0, 0, 0, 1, 1, 1]
@@ -205,8 +207,8 @@ def test_outcomes(change: dict[str, object], letter: str) -> None:
 
 
 def test_a_score_that_is_better_when_lower_makes_nothing_right() -> None:
-    held = {**sample("1", "anger", "anger"), "target": [[0.1, 0.2]], "score": 1.5}
-    assert outcome(SampleRecord.from_json(held), graded=False) == "n"
+    entries = {**sample("1", "anger", "anger"), "target": [[0.1, 0.2]], "score": 1.5}
+    assert outcome(SampleRecord.from_json(entries), graded=False) == "n"
 
 
 def test_samples_come_in_chunks(tmp_path: Path) -> None:
@@ -243,10 +245,10 @@ def test_failures_are_looked_at_first_then_a_spread(went: list[str], number: int
     chosen = first_looks(went, number)
     assert len(chosen) == min(number, len(went[0]))
     assert chosen <= set(range(len(went[0])))
-    failed = {place for held in went for place, how in enumerate(held) if how in FAILED}
+    failed = {index for content in went for index, how in enumerate(content) if how in FAILED}
     assert len(chosen & failed) >= min(len(failed), 3 * number // 4)
-    for held in went:  # each evaluation has its first failure there, where there is room for all
-        first = next((place for place, how in enumerate(held) if how in FAILED), None)
+    for content in went:  # each evaluation has its first failure there, where there is room for all
+        first = next((index for index, how in enumerate(content) if how in FAILED), None)
         assert first is None or first in chosen or 3 * number // 4 < len(went)
 
 
@@ -273,14 +275,14 @@ def test_a_layout_comes_first_with_reported_rows_in_a_panel_of_their_own(tmp_pat
     assert "Source: Them 2025. Read in Table 2." in first.text
     assert "Layout: My faces" in first.text
     assert ("tbody", {"class": "reported"}) in first.tags
-    rows = [held for tag, held in first.tags if tag == "tr" and "data-row" in held]
-    assert "Theirs" not in {held["data-model"] for held in rows}  # neither sorted nor ranked
-    assert {held["data-group"] for held in rows} == {"Ours", "Others"}
+    rows = [content for tag, content in first.tags if tag == "tr" and "data-row" in content]
+    assert "Theirs" not in {content["data-model"] for content in rows}  # neither sorted nor ranked
+    assert {content["data-group"] for content in rows} == {"Ours", "Others"}
     assert "Theirs" not in second.text
 
 
 def test_other_samples_under_one_fingerprint_are_refused(tmp_path: Path) -> None:
-    one = write(tmp_path / "one", answers())
+    first = write(tmp_path / "one", answers())
     two = write(tmp_path / "two", answers(), model="other")
     lines = (two / "samples.jsonl").read_text().splitlines()
     (two / "samples.jsonl").write_text("\n".join([*lines[1:], lines[0]]) + "\n")
@@ -288,7 +290,7 @@ def test_other_samples_under_one_fingerprint_are_refused(tmp_path: Path) -> None
 
     seal(two)
     with pytest.raises(DataError, match="differ from those of other evaluations"):
-        built(tmp_path / "out", [one, two])
+        built(tmp_path / "out", [first, two])
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "out.part").exists()
 
@@ -318,11 +320,11 @@ def test_a_folder_that_another_build_takes_away_while_it_is_listed_is_listed_aga
         site.mkdir()
         (site / SIGN).write_text("{}")
         (site / "index.html").write_text("")
-    whole = os.listdir
+    listdir = os.listdir
 
     def half_removed(folder: int) -> list[str]:
-        monkeypatch.setattr(os, "listdir", whole)
-        names = whole(folder)
+        monkeypatch.setattr(os, "listdir", listdir)
+        names = listdir(folder)
         out.replace(tmp_path / "old")
         (tmp_path / "next").replace(out)
         return [name for name in names if name != SIGN]

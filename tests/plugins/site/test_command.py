@@ -19,22 +19,22 @@ def test_a_site_is_built_and_what_is_left_out_is_said(tmp_path: Path) -> None:
     broken = write(tmp_path / "results" / "two", answers(), model="other")
     (broken / "samples.jsonl").write_text("")
     out = tmp_path / "out"
-    given = ["build", str(out), str(tmp_path / "results"), "--no-figures", "--profile", "full"]
-    done = CliRunner().invoke(site, given)
+    arguments = ["build", str(out), str(tmp_path / "results"), "--no-figures", "--profile", "full"]
+    done = CliRunner().invoke(site, arguments)
     assert done.exit_code == 0, done.output
     assert f"{out / 'index.html'}\n" in done.stdout
     assert "left out: " in done.stderr
     assert "prompts and images of raf_db left out: no data path is set" in done.stderr
     page = next(out.glob("samples/*.html")).read_text()
     assert "Prompts and images are not shown: no data path is set" in page
-    strict = CliRunner().invoke(site, [*given, "--strict"])
+    strict = CliRunner().invoke(site, [*arguments, "--strict"])
     assert isinstance(strict.exception, CheckFailed)
 
 
 def test_images_that_are_wanted_and_not_wanted_contradict_each_other(tmp_path: Path) -> None:
     write(tmp_path / "results" / "one", answers())
-    given = ["build", str(tmp_path / "out"), str(tmp_path / "results"), "--with-images"]
-    done = CliRunner().invoke(site, [*given, "--images", "0"])
+    arguments = ["build", str(tmp_path / "out"), str(tmp_path / "results"), "--with-images"]
+    done = CliRunner().invoke(site, [*arguments, "--images", "0"])
     assert isinstance(done.exception, UserError)
     assert "--with-images shows images, and --images 0 shows none" in str(done.exception)
     assert not (tmp_path / "out").exists()
@@ -43,11 +43,11 @@ def test_images_that_are_wanted_and_not_wanted_contradict_each_other(tmp_path: P
 def test_two_evaluations_for_one_cell_need_a_rule(tmp_path: Path) -> None:
     write(tmp_path / "results" / "one", answers())
     write(tmp_path / "results" / "two", answers({1: "anger"}))
-    given = ["build", str(tmp_path / "out"), str(tmp_path / "results"), "--no-figures"]
-    done = CliRunner().invoke(site, given)
+    arguments = ["build", str(tmp_path / "out"), str(tmp_path / "results"), "--no-figures"]
+    done = CliRunner().invoke(site, arguments)
     assert isinstance(done.exception, UserError)
     assert not (tmp_path / "out").exists()
-    assert CliRunner().invoke(site, [*given, "--duplicates", "newest"]).exit_code == 0
+    assert CliRunner().invoke(site, [*arguments, "--duplicates", "newest"]).exit_code == 0
 
 
 def test_a_task_of_one_s_own_is_found_by_its_file(

@@ -60,8 +60,10 @@ def test_there_is_no_plane_without_two_models_a_bias_or_an_ability() -> None:
     every = records()
     assert planes_of(every[:2], TableOptions()) == []
     for task in ("vqav2", "scounter"):
-        assert planes_of([one for one in every if one.task == task], TableOptions()) == []
-    varied = [replace(one, variant="paraphrase 1") if one.model != "fair" else one for one in every]
+        assert planes_of([item for item in every if item.task == task], TableOptions()) == []
+    varied = [
+        replace(item, variant="paraphrase 1") if item.model != "fair" else item for item in every
+    ]
     assert planes_of(varied, TableOptions()) == []
 
 

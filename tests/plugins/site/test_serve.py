@@ -23,12 +23,12 @@ def port(served: Path) -> Iterator[int]:
     folder = served
     site = built(folder / "out", [write(folder / "results", answers())])
     (folder / "secret").write_text("secret")
-    with server(site, 0) as held:
-        assert held.server_address[0] == "127.0.0.1"
-        thread = threading.Thread(target=held.serve_forever)
+    with server(site, 0) as content:
+        assert content.server_address[0] == "127.0.0.1"
+        thread = threading.Thread(target=content.serve_forever)
         thread.start()
-        yield int(held.server_address[1])
-        held.shutdown()
+        yield int(content.server_address[1])
+        content.shutdown()
         thread.join()
 
 
@@ -36,9 +36,9 @@ def asked(port: int, path: str, host: str = "localhost") -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", path, headers={"Host": f"{host}:{port}"})
     answer = connection.getresponse()
-    found = answer.status, answer.read()
+    results = answer.status, answer.read()
     connection.close()
-    return found
+    return results
 
 
 def test_pages_are_served(port: int) -> None:

@@ -55,14 +55,14 @@ def probed(seed: int) -> Analysis:
     rows: list[dict[str, Any]] = []
     lost: list[dict[str, Any]] = []
     for task, value in BEFORE_VALUES.items():
-        place: dict[str, Any] = {"task": task, "layer": "-1", "pooling": "mean"}
+        position: dict[str, Any] = {"task": task, "layer": "-1", "pooling": "mean"}
         about: dict[str, Any] = {"metric": "Accuracy", "direction": "higher", "scale": 100.0}
         about |= {"block": 3, "low": 0.1, "high": 0.9}
-        rows.append({"encoder": BEFORE, **place, **about, "value": value})
+        rows.append({"encoder": BEFORE, **position, **about, "value": value})
         for label, drops in LOST.items():
             drop = drops[seed] * (0.1 if task == "hagridv2" else 1.0)
-            rows.append({"encoder": label, **place, **about, "value": value - drop})
-            lost.append({"second": label, **place, "scale": 100.0, "degradation": drop})
+            rows.append({"encoder": label, **position, **about, "value": value - drop})
+            lost.append({"second": label, **position, "scale": 100.0, "degradation": drop})
     tables = (table_of("probe", rows), table_of("degradation", lost))
     return Analysis("probe", f"probe{seed}", {}, tables)
 
@@ -76,13 +76,13 @@ def pulled(cosine: float) -> Analysis:
 
 def answered() -> list[Answered]:
     """Return evaluations in which joint training gains a tenth before, and nothing after."""
-    found = []
+    collected = []
     for seed in (0, 1, 2):
         for tower, gain in ((BEFORE, 0.05), ("generic", 0.0)):
             for recipe, value in (("single", 0.5), ("joint", 0.5 + gain)):
                 records = [record("m", task, metric(value)) for task in ("raf_db", "hagridv2")]
-                found.append(Answered(tower, recipe, seed, records))
-    return found
+                collected.append(Answered(tower, recipe, seed, records))
+    return collected
 
 
 def parts() -> Parts:
@@ -125,12 +125,12 @@ def test_two_trainings_are_held_against_each_other_seed_by_seed(tmp_path: Path) 
 
 
 def test_transfer_and_conflict_stand_by_tower(tmp_path: Path) -> None:
-    held = study(tmp_path)
-    rows = {(row["tower"], row["task"]): row for row in transfers(held, answered())}
+    content = study(tmp_path)
+    rows = {(row["tower"], row["task"]): row for row in transfers(content, answered())}
     assert rows[BEFORE, "raf_db"]["relative"] == pytest.approx(0.1)
     assert rows["generic", "raf_db"]["relative"] == 0
     assert rows["after - before", "raf_db"]["relative"] == pytest.approx(-0.1)
-    tables = {table.name: table.records() for table in tables_of(held, parts())}
+    tables = {table.name: table.records() for table in tables_of(content, parts())}
     cosines = {(row["tower"], row["first"], row["second"]): row for row in tables["conflict"]}
     assert cosines[BEFORE, "raf_db", "hagridv2"]["cosine"] == pytest.approx(0.1)
     assert cosines["generic", "raf_db", "hagridv2"]["cosine"] == pytest.approx(-0.2)
@@ -143,18 +143,18 @@ def test_a_missing_value_leaves_no_mean() -> None:
 
 
 def test_tables_are_written_where_people_look(tmp_path: Path) -> None:
-    found = write_degradation(study(tmp_path), parts(), tmp_path / "results")
+    result = write_degradation(study(tmp_path), parts(), tmp_path / "results")
     again = write_degradation(study(tmp_path), parts(), tmp_path / "results")
-    assert again.fingerprint == found.fingerprint
-    assert again.table("groups") == found.table("groups")
-    files = written(found, tmp_path / "out")
+    assert again.fingerprint == result.fingerprint
+    assert again.table("groups") == result.table("groups")
+    files = written(result, tmp_path / "out")
     assert json.loads(files[0].read_text())["tables"].keys() >= {"degradation", "transfer"}
     with (tmp_path / "out" / "groups.csv").open(newline="") as lines:
         assert {row["group"] for row in csv.DictReader(lines)} >= {"tasks", "controls"}
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("after: generic", "after: generik", "nearest: generic|generic"),
         ("label: social", "label: before", "'before' is repeated or reserved"),
@@ -165,19 +165,19 @@ def test_tables_are_written_where_people_look(tmp_path: Path) -> None:
         ("tasks: [raf_db, hagridv2]", "tasks: [raf_db]", "at least two tasks"),
     ],
 )
-def test_a_file_that_is_wrong_says_where(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_a_file_that_is_wrong_says_where(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in STUDY
     with pytest.raises(UserError) as raised:
         study(tmp_path, STUDY.replace(old, new, 1))
-    assert any(one in str(raised.value) for one in said.split("|"))
+    assert any(item in str(raised.value) for item in message.split("|"))
     assert "small.yaml:" in str(raised.value)
 
 
 def test_the_shipped_study_is_valid_and_plans(capsys: pytest.CaptureFixture[str]) -> None:
-    held = read_degradation(open_study("social_degradation"))
-    assert len(held.seeds) == 3
-    assert len(held.probe.tasks) == 5
-    assert len(held.probe.controls) == 3
+    content = read_degradation(open_study("social_degradation"))
+    assert len(content.seeds) == 3
+    assert len(content.probe.tasks) == 5
+    assert len(content.probe.controls) == 3
     with pytest.raises(SystemExit) as ended:
         entry(["study", "social_degradation", "--dry-run"])
     assert not ended.value.code
@@ -186,10 +186,10 @@ def test_the_shipped_study_is_valid_and_plans(capsys: pytest.CaptureFixture[str]
 
 def test_a_page_keeps_what_a_person_wrote(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    held = study(tmp_path)
-    found = write_degradation(held, parts(), tmp_path / "results")
+    content = study(tmp_path)
+    result = write_degradation(content, parts(), tmp_path / "results")
     page = tmp_path / "small.md"
-    files = write_page(held, found, page, {"generic": 10})
+    files = write_page(content, result, page, {"generic": 10})
     assert {path.name for path in files} >= {
         "small.md", "small.json", "small_degradation.svg", "small_transfer.svg",
         "small_conflict.svg",
@@ -199,15 +199,15 @@ def test_a_page_keeps_what_a_person_wrote(tmp_path: Path) -> None:
     assert "raf\\_db with itself" in text
     assert "kind: degradation" in text
     page.write_text("# Mine\n\nWhat I think.\n\n" + text.partition("\n\n")[2])
-    write_page(held, found, page, {"generic": 10})
+    write_page(content, result, page, {"generic": 10})
     assert page.read_text() == "# Mine\n\nWhat I think.\n\n" + text.partition("\n\n")[2]
     page.write_text("# Another page\n")
     with pytest.raises(UserError, match="no marker for the study's tables"):
-        write_page(held, found, page, {"generic": 10})
+        write_page(content, result, page, {"generic": 10})
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("{preset: demo}", "{preset: dmo}", "unknown preset of model 'socialfusion' 'dmo'"),
         ("{preset: demo}", "{pres: demo}", "unknown option of model 'socialfusion' 'pres'"),
@@ -215,8 +215,8 @@ def test_a_page_keeps_what_a_person_wrote(tmp_path: Path) -> None:
     ],
 )
 def test_a_name_that_means_nothing_is_refused_at_its_line(
-    tmp_path: Path, old: str, new: str, said: str
+    tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     with pytest.raises(UserError, match=r"small\.yaml:[0-9]+:[0-9]+") as raised:
         study(tmp_path, STUDY.replace(old, new))
-    assert said in str(raised.value)
+    assert message in str(raised.value)

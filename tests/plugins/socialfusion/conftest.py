@@ -107,8 +107,8 @@ def model(built: Path) -> Any:
 @pytest.fixture(scope="session")
 def pictures() -> list[LoadedImage]:
     chance = np.random.default_rng(0)
-    found = []
+    collected = []
     for number in range(6):
         pixels = Image.fromarray(chance.integers(0, 255, (20, 24, 3), dtype=np.uint8))
-        found.append(LoadedImage(pixels, str(number), f"key{number}", 24, 20))
-    return found
+        collected.append(LoadedImage(pixels, str(number), f"key{number}", 24, 20))
+    return collected

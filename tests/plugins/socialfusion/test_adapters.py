@@ -58,19 +58,19 @@ def test_an_adapter_of_the_whole_model_acts_beside_its_own(
 
     turns = (Turn("user", "what is this?", (pictures[0],)),)
     plain = logits(load(root, "float32"), turns)
-    whole = load(root, "float32")._model
-    adapter = save(whole, tmp_path / "adapter", targets)
-    wanted = logits(_spoken(whole), turns)
+    model = load(root, "float32")._model
+    adapter = save(model, tmp_path / "adapter", targets)
+    wanted = logits(_spoken(model), turns)
     if not merged:  # as in half precision, but with all digits
         monkeypatch.setattr(checkpoint, "load", _unmerged(checkpoint.load))
-    found = logits(load(root, "float32", adapter=str(adapter)), turns)
+    computed = logits(load(root, "float32", adapter=str(adapter)), turns)
     assert np.abs(wanted - plain).max() > 1e-2
-    assert np.allclose(found, wanted, atol=1e-4)
+    assert np.allclose(computed, wanted, atol=1e-4)
 
 
 def _unmerged(load_saved: Any) -> Any:
-    def unmerged(*given: Any, **more: Any) -> Any:
-        return load_saved(*given, **{**more, "merge": False})
+    def unmerged(*positional: Any, **more: Any) -> Any:
+        return load_saved(*positional, **{**more, "merge": False})
 
     return unmerged
 

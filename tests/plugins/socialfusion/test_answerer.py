@@ -46,24 +46,24 @@ def requests(pictures: list[LoadedImage], want: Any = None) -> list[Request]:
     ]
 
 
-def answers(root: Path, given: list[Request], **runtime: Any) -> dict[str, Any]:
+def answers(root: Path, arguments: list[Request], **runtime: Any) -> dict[str, Any]:
     answerer = SocialFusion({"path": str(root / "saved")}).load(Runtime(device="cpu", **runtime))
-    found: list[Response] = list(answerer.answer(given))
+    result: list[Response] = list(answerer.answer(arguments))
     answerer.close()
-    return {response.request: response.result for response in found}
+    return {response.request: response.result for response in result}
 
 
-def values(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: pytest.approx(result.values, abs=1e-4) for name, result in found.items()}
+def values(results: dict[str, Any]) -> dict[str, Any]:
+    return {name: pytest.approx(result.values, abs=1e-4) for name, result in results.items()}
 
 
 def test_scores_are_those_of_one_pass_per_option(
     built: Path, model: Any, pictures: list[LoadedImage]
 ) -> None:
-    given = requests(pictures)
-    found = answers(built, given)
+    batch = requests(pictures)
+    answered = answers(built, batch)
     form = FORMATS["answer_line"]
-    for request in given:
+    for request in batch:
         assert isinstance(request.want, Choose)
         text = render(form, request.turns, model.tokenizer)
         joint = encode_prompt(form, model.tokenizer, text, request.want.options, end=True)
@@ -73,7 +73,7 @@ def test_scores_are_those_of_one_pass_per_option(
                 float(model.log_likelihood(features, [joint.prefix], [option])[0])
                 for option in joint.options
             ]
-        result = found[request.id]
+        result = answered[request.id]
         assert isinstance(result, Scores)
         assert result.kind == "logprob"
         assert result.values == pytest.approx(wanted, abs=1e-4)
@@ -85,70 +85,70 @@ def test_scores_are_those_of_one_pass_per_option(
 def test_neither_batch_nor_order_changes_answers(
     built: Path, pictures: list[LoadedImage], deterministic: bool
 ) -> None:
-    given = requests(pictures)
-    whole = answers(built, given, deterministic=deterministic)
-    small = answers(built, given, batch_size=1, deterministic=deterministic)
-    assert small == whole if deterministic else values(small) == whole_values(whole)
-    assert values(answers(built, given[::-1])) == whole_values(whole)
+    batch = requests(pictures)
+    answered = answers(built, batch, deterministic=deterministic)
+    small = answers(built, batch, batch_size=1, deterministic=deterministic)
+    assert small == answered if deterministic else values(small) == whole_values(answered)
+    assert values(answers(built, batch[::-1])) == whole_values(answered)
     single: dict[str, Any] = {}
-    for request in given[:3]:
+    for request in batch[:3]:
         single |= answers(built, [request])
-    assert all(values(single)[name] == whole[name].values for name in single)
+    assert all(values(single)[name] == answered[name].values for name in single)
 
 
-def whole_values(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: result.values for name, result in found.items()}
+def whole_values(results: dict[str, Any]) -> dict[str, Any]:
+    return {name: result.values for name, result in results.items()}
 
 
 def test_cached_features_give_the_same_bytes(
     built: Path, tmp_path: Path, pictures: list[LoadedImage]
 ) -> None:
-    given = requests(pictures)
-    miss = answers(built, given, cache=tmp_path)
+    batch = requests(pictures)
+    miss = answers(built, batch, cache=tmp_path)
     files = list((tmp_path / "features").rglob("*.safetensors"))
     assert len(files) == 1
-    hit = answers(built, given, cache=tmp_path)
-    assert hit == miss == answers(built, given)
+    hit = answers(built, batch, cache=tmp_path)
+    assert hit == miss == answers(built, batch)
     for path in files[:2]:
         path.write_bytes(b"damaged")
-    assert answers(built, given, cache=tmp_path) == miss
+    assert answers(built, batch, cache=tmp_path) == miss
 
 
 def test_written_answers_are_transformers_own(
     built: Path, model: Any, pictures: list[LoadedImage]
 ) -> None:
-    given = requests(pictures, Generate(10))
-    found = answers(built, given, batch_size=4)
+    batch = requests(pictures, Generate(10))
+    answered = answers(built, batch, batch_size=4)
     form = FORMATS["answer_line"]
-    for request in given:
+    for request in batch:
         text = render(form, request.turns, model.tokenizer)
         ids = encode_prompt(form, model.tokenizer, text, (), end=False).prefix
-        shown = list(model.connect(model.encode([request.images[0].pixels])))
+        displayed = list(model.connect(model.encode([request.images[0].pixels])))
         with torch.no_grad():
-            whole = model.embed(ids, shown)[None]
+            full = model.embed(ids, displayed)[None]
             wanted = model.language_model.generate(
-                inputs_embeds=whole,
-                attention_mask=torch.ones(whole.shape[:2], dtype=torch.long),
+                inputs_embeds=full,
+                attention_mask=torch.ones(full.shape[:2], dtype=torch.long),
                 max_new_tokens=10,
                 do_sample=False,
             )[0]
-        said = model.tokenizer.decode(wanted, skip_special_tokens=True).removeprefix(" ")
-        assert isinstance(found[request.id], Text)
-        assert found[request.id].text == said
+        message = model.tokenizer.decode(wanted, skip_special_tokens=True).removeprefix(" ")
+        assert isinstance(answered[request.id], Text)
+        assert answered[request.id].text == message
 
 
 def test_what_cannot_be_answered_fails_alone(built: Path, pictures: list[LoadedImage]) -> None:
     good = requests(pictures)[0]
-    given = [
+    arguments = [
         good,
         replace(good, id="long", turns=(Turn("user", "a cat! " * 200),)),
         replace(good, id="vectors", want=Embed()),
     ]
-    found = answers(built, given)
-    assert isinstance(found[good.id], Scores)
-    assert isinstance(found["long"], Failed)
-    assert found["long"].kind == "prompt_too_long"
-    assert found["vectors"].kind == "unsupported"
+    answered = answers(built, arguments)
+    assert isinstance(answered[good.id], Scores)
+    assert isinstance(answered["long"], Failed)
+    assert answered["long"].kind == "prompt_too_long"
+    assert answered["vectors"].kind == "unsupported"
 
 
 def test_an_empty_option_without_end_fails(built: Path, pictures: list[LoadedImage]) -> None:
@@ -158,8 +158,8 @@ def test_an_empty_option_without_end_fails(built: Path, pictures: list[LoadedIma
         "prompt_format": "plain",
     }
     answerer = SocialFusion(options).load(Runtime(device="cpu"))
-    given = [replace(requests(pictures)[0], want=Choose(("", "a")))]
-    (response,) = answerer.answer(given)
+    arguments = [replace(requests(pictures)[0], want=Choose(("", "a")))]
+    (response,) = answerer.answer(arguments)
     assert isinstance(response.result, Failed)
     assert response.result.kind == "empty_option"
 
@@ -173,12 +173,12 @@ def test_chats_with_examples_and_no_image_are_answered(
         Turn("assistant", "a cat"),
         Turn("user", "two {image}", (pictures[1], pictures[2])),
     )
-    given = [
+    arguments = [
         Request("shots", "s", "t", shots, Choose(OPTIONS)),
         Request("text", "s", "t", (Turn("user", "yes or no?"),), Choose(OPTIONS)),
     ]
-    found = answers(built, given)
-    assert all(isinstance(result, Scores) for result in found.values())
+    answered = answers(built, arguments)
+    assert all(isinstance(result, Scores) for result in answered.values())
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ def test_a_chat_template_that_cannot_be_used_is_refused_at_loading(
 ) -> None:
     load = checkpoint.load
 
-    def changed(*given: Any, **named: Any) -> Any:
-        made = load(*given, **named)
+    def changed(*positional: Any, **named: Any) -> Any:
+        made = load(*positional, **named)
         made.tokenizer.chat_template = template
         return made
 

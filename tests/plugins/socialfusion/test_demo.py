@@ -35,22 +35,22 @@ def test_it_beats_chance_and_majority_with_intervals_apart(tmp_path: Path) -> No
     for ours, theirs in zip(model.records, plain.records, strict=True):
         assert {"demo", "limited"} <= set(ours.marks)
         assert ours.counts.errors == ours.counts.unparsed == 0
-        here, there = ours.main.interval, theirs.main.interval
-        assert here is not None
+        interval, there = ours.main.interval, theirs.main.interval
+        assert interval is not None
         assert there is not None
         if ours.main.direction == "lower":
-            assert here.high < there.low
+            assert interval.high < there.low
         else:
-            assert here.low > there.high
+            assert interval.low > there.high
 
 
 @pytest.mark.parametrize("task", ["gazefollow", "raf_db"])
 def test_any_batch_size_gives_the_same_answers(tmp_path: Path, task: str) -> None:
-    one, many = (
+    item, many = (
         harness.run("socialfusion", task, results=tmp_path / str(size), limit=40, batch_size=size)
         for size in (1, 32)
     )
-    for left, right in zip(answers(one.records[0]), answers(many.records[0]), strict=True):
+    for left, right in zip(answers(item.records[0]), answers(many.records[0]), strict=True):
         assert left["answer"] == right["answer"]
         assert left.get("text") == right.get("text")
         assert left.get("scores") == pytest.approx(right.get("scores"), abs=1e-4)

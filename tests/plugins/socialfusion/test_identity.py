@@ -20,8 +20,8 @@ pytestmark = pytest.mark.torch  # the checkpoints are built with it
 
 
 def identity(folder: Path, runtime: Runtime | None = None, **options: Any) -> Any:
-    given = {"path": str(folder), **options}
-    return SocialFusion(given).identity(runtime or Runtime(cache=folder.parent / "cache"))
+    arguments = {"path": str(folder), **options}
+    return SocialFusion(arguments).identity(runtime or Runtime(cache=folder.parent / "cache"))
 
 
 def test_identity_imports_nothing_heavy(built: Path) -> None:
@@ -86,11 +86,11 @@ def test_wrong_folders_are_said(root: Path) -> None:
     with pytest.raises(UserError, match="not a SocialFusion checkpoint"):
         identity(root / "encoder")
     config = root / "saved" / "socialfusion.json"
-    held = json.loads(config.read_text())
-    config.write_text(json.dumps({**held, "format": 99}))
+    content = json.loads(config.read_text())
+    config.write_text(json.dumps({**content, "format": 99}))
     with pytest.raises(UserError, match="format is 99"):
         identity(root / "saved")
-    config.write_text(json.dumps({**held, "foreign": 1}))
+    config.write_text(json.dumps({**content, "foreign": 1}))
     with pytest.raises(UserError, match="not a SocialFusion configuration"):
         identity(root / "saved")
     config.write_text("{")
@@ -134,13 +134,13 @@ def test_parts_need_a_trained_connector_or_the_users_word(built: Path) -> None:
             SocialFusion({"path": "x", name: value})
     with pytest.raises(UserError, match="'language_model' is not given"):
         SocialFusion({"encoder": "x"}).identity(Runtime())
-    said: dict[str, Json] = {**parts, "untrained": True}
-    one = SocialFusion({**said, "seed": 1}).identity(Runtime())
-    assert one != SocialFusion({**said, "seed": 2}).identity(Runtime())
-    answerer = SocialFusion(said).load(Runtime(device="cpu"))
+    message: dict[str, Json] = {**parts, "untrained": True}
+    identity = SocialFusion({**message, "seed": 1}).identity(Runtime())
+    assert identity != SocialFusion({**message, "seed": 2}).identity(Runtime())
+    answerer = SocialFusion(message).load(Runtime(device="cpu"))
     answerer.close()
     with pytest.raises(UserError, match="NAME:TAG"):
-        SocialFusion({**said, "encoder": "ViT-B-32"}).identity(Runtime())
+        SocialFusion({**message, "encoder": "ViT-B-32"}).identity(Runtime())
 
 
 def test_a_path_inside_a_package_is_found_without_importing_it() -> None:

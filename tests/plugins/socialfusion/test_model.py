@@ -27,7 +27,7 @@ def pairs(model: Any) -> tuple[list[Any], list[Any]]:
         model.pair([Turn("user", question)], answer)
         for question, answer in zip(QUESTIONS, ANSWERS, strict=True)
     ]
-    return [one for one, _ in both], [other for _, other in both]
+    return [item for item, _ in both], [other for _, other in both]
 
 
 def test_features_are_the_towers_own_patch_tokens(model: Any, pictures: list[LoadedImage]) -> None:
@@ -36,9 +36,9 @@ def test_features_are_the_towers_own_patch_tokens(model: Any, pictures: list[Loa
     visual = model.encoder.visual
     visual.output_tokens = True
     with torch.no_grad():
-        whole = visual(model.encoder.prepare([picture.pixels for picture in pictures[:2]]))[1]
+        prepare = visual(model.encoder.prepare([picture.pixels for picture in pictures[:2]]))[1]
     visual.output_tokens = False
-    assert torch.allclose(features, whole, atol=1e-6)
+    assert torch.allclose(features, prepare, atol=1e-6)
 
 
 def test_loss_is_the_cross_entropy_of_the_answers(model: Any, pictures: list[LoadedImage]) -> None:
@@ -48,8 +48,8 @@ def test_loss_is_the_cross_entropy_of_the_answers(model: Any, pictures: list[Loa
     for at in range(2):
         prompt = model.embed(prompts[at], list(model.connect(features[at : at + 1])))
         assert len(prompt) == model.length(prompts[at])
-        said = model.language_model.get_input_embeddings()(torch.tensor(answers[at]))
-        logits = model.language_model(inputs_embeds=torch.cat([prompt, said])[None]).logits[0]
+        message = model.language_model.get_input_embeddings()(torch.tensor(answers[at]))
+        logits = model.language_model(inputs_embeds=torch.cat([prompt, message])[None]).logits[0]
         behind = logits[len(prompt) - 1 : -1]
         aims = torch.tensor(answers[at])
         total += functional.cross_entropy(behind, aims, reduction="sum").item()
@@ -69,18 +69,18 @@ def test_the_loss_trains_connector_and_adapters_alone(
     trained = list(model.trainable_parameters())
     assert trained
     assert all(weight.grad is not None for weight in trained)
-    known = {id(weight) for weight in trained}
-    rest = [weight for weight in model.parameters() if id(weight) not in known]
-    assert all(weight.grad is None for weight in rest)
+    listed = {id(weight) for weight in trained}
+    remainder = [weight for weight in model.parameters() if id(weight) not in listed]
+    assert all(weight.grad is None for weight in remainder)
 
 
 def test_several_images_go_where_their_marks_are(model: Any, pictures: list[LoadedImage]) -> None:
-    shown = list(model.connect(model.encode([picture.pixels for picture in pictures[:2]])))
+    displayed = list(model.connect(model.encode([picture.pixels for picture in pictures[:2]])))
     ids = (1, IMAGE, 5, 6, IMAGE)
-    whole = model.embed(ids, shown)
-    assert len(whole) == model.length(ids) == 3 + 2 * 16
-    assert torch.equal(whole[1:17], shown[0])
-    assert torch.equal(whole[19:], shown[1])
+    embedded = model.embed(ids, displayed)
+    assert len(embedded) == model.length(ids) == 3 + 2 * 16
+    assert torch.equal(embedded[1:17], displayed[0])
+    assert torch.equal(embedded[19:], displayed[1])
 
 
 def test_a_saved_model_gives_the_same_numbers(
@@ -109,8 +109,8 @@ def test_no_machine_path_is_saved(built: Path) -> None:
 def test_connectors_have_the_shapes_they_say(kind: str, merge: int) -> None:
     settings = ConnectorSettings(kind=kind, layers=2, merge=merge, queries=5)
     connector = Connector(settings, width_in=6, out=8, grid=(4, 4))
-    found = connector(torch.randn(3, 16, 6))
-    assert found.shape == (3, connector.tokens, 8)
+    result = connector(torch.randn(3, 16, 6))
+    assert result.shape == (3, connector.tokens, 8)
     assert connector.tokens == (5 if kind == "attention" else 16 // merge**2)
 
 
@@ -149,7 +149,7 @@ def test_a_language_model_that_lacks_tensors_is_refused(root: Path) -> None:
     state.pop("model.norm.weight")
     save_file(state, path, metadata={"format": "pt"})
     settings = (root / "saved" / "socialfusion.json").read_text()
-    held = read_settings(root / "saved").language_model.sha256
-    (root / "saved" / "socialfusion.json").write_text(settings.replace(held, ""))
+    sha256 = read_settings(root / "saved").language_model.sha256
+    (root / "saved" / "socialfusion.json").write_text(settings.replace(sha256, ""))
     with pytest.raises(UserError, match="missing"):
         checkpoint.load(root / "saved")

@@ -20,12 +20,14 @@ def test_the_arena_runs_at_its_smallest_size(
 ) -> None:
     document = open_study("debias_arena_demo")
     raw = yaml.safe_load(document.path.read_text()) if document.path else {}
-    raw["recipes"] = [one for one in raw["recipes"] if one["label"] in ROWS]
+    raw["recipes"] = [recipe for recipe in raw["recipes"] if recipe["label"] in ROWS]
     for part in (*raw["models"], *raw["recipes"]):
         if "tasks" in part:
             part["tasks"] = [name for name in part["tasks"] if name in TASKS]
-    raw["tasks"] = [one for one in raw["tasks"] if one["task"] in TASKS]
-    raw["compare"] = [one for one in raw["compare"] if {one["row"], one["against"]} <= set(ROWS)]
+    raw["tasks"] = [recipe for recipe in raw["tasks"] if recipe["task"] in TASKS]
+    raw["compare"] = [
+        recipe for recipe in raw["compare"] if {recipe["row"], recipe["against"]} <= set(ROWS)
+    ]
     raw["seeds"] = [0]
     raw["training"]["limit"], raw["evaluation"]["limit"] = 16, 8
     file = tmp_path / "small.yaml"

@@ -27,16 +27,16 @@ from tests.tables.records import metric, record
 def differs(low: float, high: float, monkeypatch: pytest.MonkeyPatch) -> None:
     interval = Interval(low, high, 0.95, "bootstrap", 1000)
     paired = SimpleNamespace(difference=(low + high) / 2, interval=interval)
-    one = SimpleNamespace(slice="", metric="accuracy", options={}, paired=paired)
-    monkeypatch.setattr(module, "compare", lambda *_: SimpleNamespace(metrics=[one]))
+    item = SimpleNamespace(slice="", metric="accuracy", options={}, paired=paired)
+    monkeypatch.setattr(module, "compare", lambda *_: SimpleNamespace(metrics=[item]))
 
 
 def study(asked: str = "{row: Joint, against: Base}") -> StudyResult:
     text = STUDY.replace("evaluation:", f"compare: [{asked}]\nevaluation:")
     Path("small.yaml").write_text(text, encoding="utf-8")
-    held = load_study("small.yaml")
-    plans = plan_study(held, Path("results"))
-    return run_study(held, plans, Path("out"), Path("results"), Heard())
+    content = load_study("small.yaml")
+    plans = plan_study(content, Path("results"))
+    return run_study(content, plans, Path("out"), Path("results"), Heard())
 
 
 @pytest.mark.parametrize(
@@ -59,15 +59,17 @@ def test_a_gain_is_positive_for_better(
 ) -> None:
     differs(-0.05, 0.15, monkeypatch)
     base, *_, joint = study().outcomes
-    held = []
+    collected = []
     for outcome, value in zip((base, joint), values, strict=True):
         made = record("m", "raf_db", metric(value, direction=direction, scale=1.0))
-        held.append((outcome.trial, made))
-    [column] = [column_of(made, made.main) for _, made in held[:1]]
-    [found] = gains_of(load_study("small.yaml"), held, [column])
+        collected.append((outcome.trial, made))
+    [column] = [column_of(made, made.main) for _, made in collected[:1]]
+    [result] = gains_of(load_study("small.yaml"), collected, [column])
     value, ends = gain
-    assert found.value == pytest.approx(value)
-    assert [found.low, found.high] == (list(ends) if ends[0] is None else pytest.approx(list(ends)))
+    assert result.value == pytest.approx(value)
+    assert [result.low, result.high] == (
+        list(ends) if ends[0] is None else pytest.approx(list(ends))
+    )
 
 
 def test_the_seed_is_the_unit_and_a_base_is_the_same_for_each(
@@ -86,8 +88,8 @@ def test_the_seed_is_the_unit_and_a_base_is_the_same_for_each(
     # What the bootstrap is of, which is not the difference of the rows where concepts are missing.
     assert [beside.value, beside.low, beside.high] == pytest.approx([10.0, 0.0, 20.0])
     assert seeds.model == "Joint against Base (Both): t over seeds"
-    held = json.loads(Path("out/compare_seeds.json").read_text())
-    assert [one["gain"] for one in held[0]["seeds"]] == pytest.approx([10.0, 20.0])
+    content = json.loads(Path("out/compare_seeds.json").read_text())
+    assert [seed["gain"] for seed in content[0]["seeds"]] == pytest.approx([10.0, 20.0])
 
 
 def test_an_interval_without_a_width_is_said_to_say_nothing(
@@ -121,11 +123,11 @@ def test_two_columns_of_one_metric_have_their_own_gains(
 
     records = made(0.5, 0.5), made(0.75, 0.625)
     columns = [column_of(records[0], value) for value in records[0].metrics]
-    held = [(base.trial, records[0]), (joint.trial, records[1])]
+    entries = [(base.trial, records[0]), (joint.trial, records[1])]
     loaded = load_study("small.yaml")
-    table = gain_table(loaded, gains_of(loaded, held, columns), columns)
-    shown = [cell and cell.value for cell in table.rows[0].cells]
-    assert shown == [0.25, 0.125]
+    table = gain_table(loaded, gains_of(loaded, entries, columns), columns)
+    images = [cell and cell.value for cell in table.rows[0].cells]
+    assert images == [0.25, 0.125]
 
 
 def test_two_rows_without_training_vary_over_samples_alone(
@@ -137,10 +139,10 @@ def test_two_rows_without_training_vary_over_samples_alone(
     other = replace(base, recipe=replace(base.recipe, label="Method"))
     recipes = *loaded.recipes, other.recipe
     loaded = replace(loaded, recipes=recipes, compare=(Comparison("Method", "Base"),))
-    held = [(trial, record("m", "raf_db", metric(0.5))) for trial in (base, other)]
-    columns = [column_of(held[0][1], held[0][1].main)]
+    entries = [(trial, record("m", "raf_db", metric(0.5))) for trial in (base, other)]
+    columns = [column_of(entries[0][1], entries[0][1].main)]
     assert len(loaded.seeds) > 1
-    table = gain_table(loaded, gains_of(loaded, held, columns), columns)
+    table = gain_table(loaded, gains_of(loaded, entries, columns), columns)
     assert [row.model for row in table.rows] == [f"Method against Base: {SAMPLES}"]
     assert "seeds: 1" in table.notes[0]
 
@@ -152,12 +154,12 @@ def test_a_share_of_yes_is_neither_better_nor_worse() -> None:
 
 
 def test_a_task_asked_with_two_choices_is_told_apart_by_them() -> None:
-    held = load_study("cmsc_concepts_demo")
+    study = load_study("cmsc_concepts_demo")
     records = []
-    for task in held.tasks:
+    for task in study.tasks:
         name = str(task.options["concepts"])
         records.append(
             record("m", "cmsc", metric(), task_options=dict(task.options), fingerprint=name)
         )
-    assert parts_of(held, records)["education"] == "concepts = education"
-    assert len(trials_of(held)) > len(records)
+    assert parts_of(study, records)["education"] == "concepts = education"
+    assert len(trials_of(study)) > len(records)

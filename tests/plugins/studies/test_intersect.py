@@ -12,9 +12,9 @@ from tests.runs.sealed import answers, sample, write
 
 
 def test_evaluations_count_the_samples_they_share(tmp_path: Path) -> None:
-    whole = write(tmp_path / "whole", answers({0: "anger", 5: "anger"}), model="a")
+    full = write(tmp_path / "whole", answers({0: "anger", 5: "anger"}), model="a")
     few = write(tmp_path / "few", answers()[2:], model="b", marks=("limited",))
-    apart = [read_evaluation(whole), read_evaluation(few)]
+    apart = [read_evaluation(full), read_evaluation(few)]
     assert len(build_table(apart).sections) == 2
     table = build_table(intersected(apart))
     (section,) = table.sections
@@ -39,11 +39,11 @@ def test_a_sample_that_errored_in_one_counts_in_none(tmp_path: Path) -> None:
 
 
 def test_values_are_those_of_an_evaluation_of_these_samples_alone(tmp_path: Path) -> None:
-    given = answers({2: "fear", 3: None})
-    whole = read_evaluation(write(tmp_path / "whole", given, model="a"))
-    few = read_evaluation(write(tmp_path / "few", given[1:5], model="b"))
-    alone = read_evaluation(write(tmp_path / "alone", given[1:5], model="a"))
-    record, _ = intersected([whole, few])
+    answered = answers({2: "fear", 3: None})
+    evaluation = read_evaluation(write(tmp_path / "whole", answered, model="a"))
+    few = read_evaluation(write(tmp_path / "few", answered[1:5], model="b"))
+    alone = read_evaluation(write(tmp_path / "alone", answered[1:5], model="a"))
+    record, _ = intersected([evaluation, few])
     assert (record.metrics, record.counts, record.slices) == (
         alone.metrics,
         alone.counts,

@@ -42,13 +42,13 @@ def study(results: str) -> list[str]:
 
 def left(results: Path) -> dict[str, Any]:
     """Return weights and records of a study, without clocks."""
-    found: dict[str, Any] = {
+    actual: dict[str, Any] = {
         str(path.relative_to(results)): path.read_bytes()
         for pattern in ("*.safetensors", "metrics.json", "samples.jsonl", "table.*")
         for path in results.rglob(pattern)
     }
     trials = json.loads(next(results.rglob("study.json")).read_bytes())["trials"]
-    return found | {"trials": [{**one, "seconds": 0} for one in trials]}
+    return actual | {"trials": [{**trial, "seconds": 0} for trial in trials]}
 
 
 def test_a_study_killed_again_and_again_ends_as_an_unbroken_one(
@@ -64,7 +64,7 @@ def test_a_study_killed_again_and_again_ends_as_an_unbroken_one(
         with pytest.raises(SystemExit) as done:
             entry(study(results))
         assert not done.value.code
-    whole = left(tmp_path / "whole")
-    assert sum(name.endswith("metrics.json") for name in whole) == 3
-    assert sum(name.endswith("lora.safetensors") for name in whole) >= 2
-    assert left(tmp_path / "killed") == whole
+    files = left(tmp_path / "whole")
+    assert sum(name.endswith("metrics.json") for name in files) == 3
+    assert sum(name.endswith("lora.safetensors") for name in files) >= 2
+    assert left(tmp_path / "killed") == files

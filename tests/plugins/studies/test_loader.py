@@ -48,17 +48,21 @@ def test_each_shipped_study_has_a_demo_twin_of_the_same_rows_and_tasks() -> None
 
 def test_the_arena_has_rows_for_encoders_and_for_generative_models_each_asked_its_tasks() -> None:
     full, demo = load_study("debias_arena"), load_study("debias_arena_demo")
-    assert [one.label for one in full.recipes] == [one.label for one in demo.recipes]
+    assert [recipe.label for recipe in full.recipes] == [recipe.label for recipe in demo.recipes]
     assert full.compare == demo.compare
     trials = trials_of(demo)
     rows = {model.label: {trial.recipe.label for trial in trials if trial.model is model}
             for model in demo.models}  # fmt: skip
     vectors = {"Projection", "Calibrated", "Counterfactual LoRA", "Prompt array"}
     assert rows["Encoder demo"] == vectors | {"As is"}
-    assert rows["LLaVA demo"] == {one.label for one in demo.recipes} - vectors
-    asked = {trial.row: {task.task for task in trial.tasks} for trial in trials}
-    assert "retrieval" in asked["Encoder demo"] - asked["LLaVA demo"]
-    assert asked["LLaVA demo + Post-hoc"] < asked["LLaVA demo + VDD"] == asked["LLaVA demo"]
+    assert rows["LLaVA demo"] == {recipe.label for recipe in demo.recipes} - vectors
+    requested = {trial.row: {task.task for task in trial.tasks} for trial in trials}
+    assert "retrieval" in requested["Encoder demo"] - requested["LLaVA demo"]
+    assert (
+        requested["LLaVA demo + Post-hoc"]
+        < requested["LLaVA demo + VDD"]
+        == requested["LLaVA demo"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,9 +80,9 @@ def test_parts_of_the_matrix_that_are_not_there_are_named(
 ) -> None:
     text = STUDY.replace("{label: Base}", "{label: Base, tasks: [pisc_fine]}") if (
         "left" in message) else STUDY  # fmt: skip
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as messages:
         load_study(str(study(tmp_path, text.replace(old, new, 1))))
-    assert message in f"{told.value} {told.value.fix}"
+    assert message in f"{messages.value} {messages.value.fix}"
 
 
 def test_the_matrix_is_models_by_recipes_by_data_by_seeds(tmp_path: Path) -> None:
@@ -96,21 +100,21 @@ def test_the_matrix_is_models_by_recipes_by_data_by_seeds(tmp_path: Path) -> Non
 
 
 def test_every_setting_of_a_training_can_be_declared(tmp_path: Path) -> None:
-    given = {
+    options = {
         "checkpointing": True, "validate": "raf_db:accuracy", "validate_limit": 4,
         "hold_out": 0.1, "keep": 1,
     }  # fmt: skip
-    more = ", ".join(f"{name}: {json.dumps(value)}" for name, value in given.items())
+    more = ", ".join(f"{name}: {json.dumps(value)}" for name, value in options.items())
     text = STUDY.replace("limit: 8}", f"limit: 8, {more}}}")
-    found = load_study(str(study(tmp_path, text)))
-    trial = trials_of(found)[-1]
-    settings = asdict(teaching(found, trial)["settings"])
-    assert {name: settings[name] for name in given} == given
+    result = load_study(str(study(tmp_path, text)))
+    trial = trials_of(result)[-1]
+    settings = asdict(teaching(result, trial)["settings"])
+    assert {name: settings[name] for name in options} == options
     schema = json.loads(Path(loader.__file__).with_name("study.schema.json").read_text())
-    known = set(schema["$defs"]["training"]["properties"])
+    names = set(schema["$defs"]["training"]["properties"])
     # Seeds are the study's, the log changes nothing, and a study is one process.
     ours = {"seed", "log_every", "shard"}
-    assert {field.name for field in fields(TrainingSettings)} - ours <= known
+    assert {field.name for field in fields(TrainingSettings)} - ours <= names
     with pytest.raises(UserError, match="hold_out"):
         load_study(str(study(tmp_path, text.replace("0.1", "1.5"))))
 
@@ -191,9 +195,9 @@ def test_an_unknown_study_names_its_neighbours() -> None:
 
 def test_the_name_of_a_command_is_no_study(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(main, ["study", "reproductions", "--fill", "a page.md"]) == 2
-    said = capsys.readouterr().err
-    assert "'reproductions' is a command of its own, not a study" in said
-    assert "fix: harness reproductions --fill 'a page.md'" in said
+    errors = capsys.readouterr().err
+    assert "'reproductions' is a command of its own, not a study" in errors
+    assert "fix: harness reproductions --fill 'a page.md'" in errors
 
 
 @pytest.mark.parametrize("flags", [["--on", "processes"], ["-e", "workers=2"], ["--dry-run"]])
@@ -216,9 +220,9 @@ def test_metrics_of_kept_answers_are_another_command_s(
     words: list[str], fix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert invoke(main, ["study", "asd_main_demo", *words]) == 2
-    said = capsys.readouterr().err
-    assert "others are computed from the answers that it keeps" in said
-    assert f"fix: {fix}\n" in said
+    errors = capsys.readouterr().err
+    assert "others are computed from the answers that it keeps" in errors
+    assert f"fix: {fix}\n" in errors
 
 
 def test_a_task_may_be_the_path_of_its_spec_beside_the_study(tmp_path: Path) -> None:
@@ -227,8 +231,8 @@ def test_a_task_may_be_the_path_of_its_spec_beside_the_study(tmp_path: Path) -> 
     text = shipped.read_text("utf-8").replace("id: raf_db", "id: mine", 1)
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
     both = STUDY.replace("{task: pisc_fine}", "{task: ./mine.yaml}")
-    found = load_study(str(study(tmp_path, both)))
-    assert [task.task for task in found.tasks] == ["raf_db", "mine"]
+    result = load_study(str(study(tmp_path, both)))
+    assert [task.task for task in result.tasks] == ["raf_db", "mine"]
     with pytest.raises(UserError, match=r"gone\.yaml"):
         load_study(str(study(tmp_path, both.replace("mine.yaml", "gone.yaml"))))
     forget_included()

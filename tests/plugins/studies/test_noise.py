@@ -17,7 +17,7 @@ class OneSeed:
 
 @pytest.mark.parametrize(("absent", "warning"), [(0, ""), (1, "1 of 3 seeds"), (3, "3 of 3 seeds")])
 def test_a_seed_without_an_estimate_is_counted(absent: int, warning: str) -> None:
-    seeds = tuple(OneSeed(None if place < absent else 0.2) for place in range(3))
+    seeds = tuple(OneSeed(None if index < absent else 0.2) for index in range(3))
     seed_mean: SeedMean[OneSeed] = SeedMean(
         seeds=seeds, value=0.2, over_seeds=None, estimate=None if absent else 0.2,
         low=0.1, high=0.3, n=4, clusters=4, marks=(),

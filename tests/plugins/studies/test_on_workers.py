@@ -25,14 +25,14 @@ def _records(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def run(out: str, executor: Inline | None = None, said: list[str] | None = None) -> StudyReport:
+def run(out: str, executor: Inline | None = None, message: list[str] | None = None) -> StudyReport:
     on = None if executor is None else "processes"
     planned = plan_study("small.yaml", results="results", on=on)
     if executor is not None:
         assert planned._workers is not None
-        found = FoundExecutor(planned._workers.descriptor, executor, 1)
-        object.__setattr__(planned, "_workers", found)
-    return planned.run(Path(out), (list[str]() if said is None else said).append)
+        result = FoundExecutor(planned._workers.descriptor, executor, 1)
+        object.__setattr__(planned, "_workers", result)
+    return planned.run(Path(out), (list[str]() if message is None else message).append)
 
 
 def written(out: str) -> tuple[dict[str, bytes], Any]:
@@ -45,10 +45,10 @@ def written(out: str) -> tuple[dict[str, bytes], Any]:
 
 @pytest.mark.parametrize("number", [1, 3])
 def test_the_numbers_are_those_of_one_process(world: World, number: int) -> None:
-    executor, said = Inline(number), list[str]()
-    assert not run("many", executor, said).failed
+    executor, messages = Inline(number), list[str]()
+    assert not run("many", executor, messages).failed
     assert sorted(executor.blocks()) == [(0, at) for at in range(6)]
-    assert any(line.startswith("[3/6] Model + Single (Faces), seed 0: worker") for line in said)
+    assert any(line.startswith("[3/6] Model + Single (Faces), seed 0: worker") for line in messages)
     assert executor.closed
     run("one")
     assert written("many") == written("one")
@@ -64,13 +64,13 @@ def test_a_trial_that_fails_marks_its_cell_and_the_rest_goes_on(world: World) ->
 
 
 def test_a_lost_worker_costs_its_trial_which_is_asked_again(world: World) -> None:
-    said: list[str] = []
+    messages: list[str] = []
 
     def loses(name: str, request: BlockRequest) -> bool:
         return request.block == 4 and "'" not in name
 
-    run("many", Inline(2, loses), said)
-    assert sum("is lost (told to)" in line for line in said) == 2
+    run("many", Inline(2, loses), messages)
+    assert sum("is lost (told to)" in line for line in messages) == 2
     run("one")
     assert written("many") == written("one")
 
@@ -82,7 +82,7 @@ def test_a_trial_that_costs_three_workers_is_an_outcome(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda terms: terms["versions"].update(torch="0.1"), "version of torch"),
         (
@@ -94,7 +94,7 @@ def test_a_trial_that_costs_three_workers_is_an_outcome(world: World) -> None:
     ],
 )
 def test_a_worker_that_plans_otherwise_is_refused(
-    world: World, change: Callable[[Any], object], said: str
+    world: World, change: Callable[[Any], object], message: str
 ) -> None:
     def changes(name: str, terms: dict[str, Any]) -> dict[str, Any]:
         copied: dict[str, Any] = json.loads(json.dumps(terms))
@@ -104,7 +104,7 @@ def test_a_worker_that_plans_otherwise_is_refused(
 
     executor, notes = Inline(2, changes=changes), list[str]()
     run("many", executor, notes)
-    assert any(line.startswith("worker 2 is refused") and said in line for line in notes)
+    assert any(line.startswith("worker 2 is refused") and message in line for line in notes)
     assert {name for name, _ in executor.requests} == {"1"}
 
 

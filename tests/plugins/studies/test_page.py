@@ -25,9 +25,9 @@ def test_a_page_holds_tables_trainings_command_and_file(world: World) -> None:
     assert "| Model + Joint (Both), seed 0 | 16 | 8 |" in text
     assert "harness study small --page page.md" in text
     assert STUDY.strip() in text
-    held = json.loads(Path("page.json").read_text())
-    assert len(held["study"]["trials"]) == 6
-    assert held["tables"][0]["title"] == "A small study"
+    content = json.loads(Path("page.json").read_text())
+    assert len(content["study"]["trials"]) == 6
+    assert content["tables"][0]["title"] == "A small study"
 
 
 def test_what_a_person_wrote_stays(world: World) -> None:

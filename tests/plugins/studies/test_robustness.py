@@ -35,7 +35,7 @@ ANSWERS = {
 
 
 def test_a_row_shows_value_mean_range_and_changes() -> None:
-    table = build_robustness(EVERY, lambda one: ANSWERS[one.variant])
+    table = build_robustness(EVERY, lambda item: ANSWERS[item.variant])
     (row,) = table.rows
     values = [cell.value for cell in row.cells if cell is not None]
     assert values == pytest.approx([50, 50, 30, 70, 50])
@@ -53,7 +53,7 @@ def test_variants_do_not_stand_in_a_leaderboard() -> None:
 
 
 def test_a_model_asked_one_way_only_is_left_out() -> None:
-    table = build_robustness([*EVERY, asked(0.9, model="mute")], lambda one: ANSWERS[one.variant])
+    table = build_robustness([*EVERY, asked(0.9, model="mute")], lambda item: ANSWERS[item.variant])
     assert [row.model for row in table.rows] == ["echo"]
     with pytest.raises(UserError, match="no task was evaluated with several prompts"):
         build_robustness([asked(0.9)], lambda _: {})
@@ -80,18 +80,20 @@ def test_a_trained_model_is_named_by_recipe_data_and_seed() -> None:
 
 def test_a_way_of_asking_without_a_value_leaves_no_mean_of_the_others() -> None:
     lost = replace(EVERY[2], metrics=(metric(None, undefined="one class alone"),))
-    (row,) = (table := build_robustness([*EVERY[:2], lost], lambda one: ANSWERS[one.variant])).rows
+    (row,) = (
+        table := build_robustness([*EVERY[:2], lost], lambda item: ANSWERS[item.variant])
+    ).rows
     assert [cell and cell.value for cell in row.cells] == pytest.approx([50, None, None, None, 50])
     reason = "Mean (echo): undefined, paraphrase 2 has no value (one class alone)."
     assert sum(reason in note for note in table.notes) == 1
     lost = replace(EVERY[0], metrics=(metric(None, undefined="one class alone"),))
-    (row,) = build_robustness([lost, *EVERY[1:]], lambda one: ANSWERS[one.variant]).rows
+    (row,) = build_robustness([lost, *EVERY[1:]], lambda item: ANSWERS[item.variant]).rows
     assert row.cells[0] is not None
     assert (row.cells[0].value, row.cells[0].undefined) == (None, "one class alone")
 
 
 def test_without_a_sample_answered_in_all_ways_no_share_of_them_changes() -> None:
     assert changed_share([{"a": "x"}, {"b": "x"}]) is None
-    table = build_robustness(EVERY, lambda one: {one.variant: "sad"})
+    table = build_robustness(EVERY, lambda item: {item.variant: "sad"})
     assert table.rows[0].cells[-1].value is None  # type: ignore[union-attr]
     assert any("no sample was answered in all ways" in note for note in table.notes)

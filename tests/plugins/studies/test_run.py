@@ -88,9 +88,9 @@ def test_trainings_and_evaluations_are_asked_as_the_file_says(world: World) -> N
         ("joint", ("raf_db", "pisc_fine"), 0, 2),
         ("joint", ("raf_db", "pisc_fine"), 1, 2),
     ]
-    assert [asked.get("method") for asked in world.asked] == [None, "posthoc", *[None] * 4]
-    assert all(asked["limit"] == 5 for asked in world.asked)
-    assert ["checkpoint" in asked for asked in world.asked] == [False, False, *[True] * 4]
+    assert [requested.get("method") for requested in world.asked] == [None, "posthoc", *[None] * 4]
+    assert all(requested["limit"] == 5 for requested in world.asked)
+    assert ["checkpoint" in requested for requested in world.asked] == [False, False, *[True] * 4]
 
 
 def test_the_same_command_again_trains_nothing(world: World) -> None:
@@ -120,12 +120,12 @@ def test_the_table_holds_means_over_seeds(world: World) -> None:
 
 def test_a_metric_with_other_options_in_each_section_has_one_column(world: World) -> None:
     study = load_study(named())
-    held = []
+    collected = []
     for name in ("hard", "soft"):
         value = metric(0.5, options={"estimator": name})
         made = record("m", "raf_db", value, task_fingerprint=name, model_fingerprint="m")
-        held.append((trials_of(study)[0], made))
-    table = study_table(study, held, [])
+        collected.append((trials_of(study)[0], made))
+    table = study_table(study, collected, [])
     assert [column.task for column in table.columns] == ["raf_db", "pisc_fine"]
     assert [len(section.rows) for section in table.sections] == [1, 1]
     assert all(row.cells[0] for row in table.rows)
@@ -137,14 +137,14 @@ def test_a_study_shows_numbers_as_shares_of_the_annotators(world: World) -> None
     path.write_text(path.read_text().replace("- {model: majority", human, 1))
     study = load_study(str(path))
     people, *_, model = (trial for trial in trials_of(study) if trial.recipe.label == "Base")
-    held = [
+    entries = [
         (people, record("human", "raf_db", metric(0.8), marks=("human",), fingerprint="people")),
         (model, record("majority", "raf_db", metric(0.6), fingerprint="model")),
     ]
-    table = study_table(study, held, [])
+    table = study_table(study, entries, [])
     shares = {row.model: [cell and cell.value for cell in row.cells[:2]] for row in table.rows}
     assert shares == {"People": [80, 100], "Model": [60, pytest.approx(75)]}
-    alone = study_table(study, held[1:], [])
+    alone = study_table(study, entries[1:], [])
     assert [cell and cell.value for cell in alone.rows[0].cells] == [60, None]
     assert "No row stands for annotators" in alone.notes[-1]
 
@@ -163,9 +163,9 @@ def test_a_trial_that_fails_is_reported_and_the_rest_goes_on(world: World) -> No
     world.breaks = {("single", 1)}
     heard = Heard()
     result = done(heard)
-    said = "Model + Single (Faces), seed 1: RuntimeError: the recipe broke"
-    assert list(result.failed) == [said]
-    assert f"Not there: {said}" in result.tables[0].notes
+    message = "Model + Single (Faces), seed 1: RuntimeError: the recipe broke"
+    assert list(result.failed) == [message]
+    assert f"Not there: {message}" in result.tables[0].notes
     assert len(heard.trials) == 6
     world.breaks = set()
     world.trained.clear()
@@ -180,10 +180,10 @@ def test_a_damaged_training_is_named_with_what_mends_it(
     done()
     plain = world.plan
 
-    def refuse(model: str, tasks: Any, **asked: Any) -> Any:
-        if "seed1" in str(asked.get("checkpoint")):
-            raise UserError("cannot be read", where=asked["checkpoint"])
-        return plain(model, tasks, **asked)
+    def refuse(model: str, tasks: Any, **keywords: Any) -> Any:
+        if "seed1" in str(keywords.get("checkpoint")):
+            raise UserError("cannot be read", where=keywords["checkpoint"])
+        return plain(model, tasks, **keywords)
 
     monkeypatch.setattr("harness.plan", refuse)
     problems = [plan.problem for plan in planned() if plan.problem]
@@ -206,10 +206,10 @@ def test_what_cannot_be_planned_hinders_no_other(
 ) -> None:
     plain = world.plan_training
 
-    def refuse(model: str, recipe: str, tasks: Any, **asked: Any) -> Any:
+    def refuse(model: str, recipe: str, tasks: Any, **keywords: Any) -> Any:
         if recipe == "single":
             raise UserError("no data", fix="bring some")
-        return plain(model, recipe, tasks, **asked)
+        return plain(model, recipe, tasks, **keywords)
 
     monkeypatch.setattr("harness.plan_training", refuse)
     assert [bool(plan.problem) for plan in planned()] == [False, False, True, True, False, False]
@@ -238,8 +238,8 @@ def test_matched_by_steps_the_single_training_is_as_long(world: World) -> None:
 
 
 def test_a_task_with_two_choices_of_options_is_asked_in_two_runs() -> None:
-    one, two, other = StudyTask("a", {"x": 1}), StudyTask("a", {"x": 2}), StudyTask("b")
-    assert list(rounds([one, two, other])) == [[one, other], [two]]
+    first, two, other = StudyTask("a", {"x": 1}), StudyTask("a", {"x": 2}), StudyTask("b")
+    assert list(rounds([first, two, other])) == [[first, other], [two]]
 
 
 # --- from the command line ------------------------------------------------------------------------

@@ -23,22 +23,22 @@ WRONG = {"plain": (3, 4, 2, 3), "better": (1, 2, 1, 0)}
 def records(
     folder: Path, model: str, wrong: Sequence[int], first: int = 0
 ) -> list[EvaluationRecord]:
-    found = []
+    collected = []
     for seed, number in enumerate(wrong, start=first):
-        given = answers(dict.fromkeys(range(number), "disgust"))
-        place = write(folder / f"{model}-{seed}", given, model=model, seed=seed)
-        found.append(read_evaluation(place))
-    return found
+        answered = answers(dict.fromkeys(range(number), "disgust"))
+        path = write(folder / f"{model}-{seed}", answered, model=model, seed=seed)
+        collected.append(read_evaluation(path))
+    return collected
 
 
 def test_the_interval_and_p_are_those_of_a_paired_t_test(tmp_path: Path) -> None:
     plain, better = (records(tmp_path, model, wrong) for model, wrong in WRONG.items())
-    found = compare_seeds(plain, better[::-1])  # seeds are paired by number, not by order
+    result = compare_seeds(plain, better[::-1])  # seeds are paired by number, not by order
     values = [[(6 - number) / 6 for number in WRONG[model]] for model in WRONG]
     expected = stats.ttest_rel(values[1], values[0])
-    paired = found.main.paired
-    assert found.seeds == 4
-    assert found.main.first == pytest.approx(sum(values[0]) / 4)
+    paired = result.main.paired
+    assert result.seeds == 4
+    assert result.main.first == pytest.approx(sum(values[0]) / 4)
     assert paired.difference == pytest.approx((sum(values[1]) - sum(values[0])) / 4)
     assert paired.p == pytest.approx(expected.pvalue)
     assert paired.interval is not None
@@ -48,8 +48,8 @@ def test_the_interval_and_p_are_those_of_a_paired_t_test(tmp_path: Path) -> None
 
 
 def test_five_seeds_are_enough(tmp_path: Path) -> None:
-    held = (records(tmp_path, model, (*wrong, 2)) for model, wrong in WRONG.items())
-    interval = compare_seeds(*held).main.paired.interval
+    content = (records(tmp_path, model, (*wrong, 2)) for model, wrong in WRONG.items())
+    interval = compare_seeds(*content).main.paired.interval
     assert interval is not None
     assert interval.warning == ""
 
@@ -64,8 +64,8 @@ def test_p_values_are_corrected_over_tasks(tmp_path: Path) -> None:
 
 
 def test_differences_that_do_not_vary_have_no_test(tmp_path: Path) -> None:
-    held = (records(tmp_path, model, (number,) * 3) for model, number in (("a", 3), ("b", 2)))
-    paired = compare_seeds(*held).main.paired
+    content = (records(tmp_path, model, (number,) * 3) for model, number in (("a", 3), ("b", 2)))
+    paired = compare_seeds(*content).main.paired
     assert (paired.interval, paired.p) == (None, None)
     assert paired.difference == pytest.approx(1 / 6)
 
@@ -86,7 +86,7 @@ def test_two_evaluations_of_one_seed_are_refused(tmp_path: Path) -> None:
 
 def test_the_command_takes_runs_with_commas_between(tmp_path: Path) -> None:
     places = [
-        ",".join(str(one.directory) for one in records(tmp_path, model, wrong))
+        ",".join(str(record.directory) for record in records(tmp_path, model, wrong))
         for model, wrong in WRONG.items()
     ]
     done = CliRunner().invoke(command, places)

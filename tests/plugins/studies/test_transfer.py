@@ -21,8 +21,8 @@ from tests.tables.records import metric, record
 def compared(low: float, high: float, monkeypatch: pytest.MonkeyPatch) -> None:
     interval = Interval(low, high, 0.95, "bootstrap", 1000)
     paired = SimpleNamespace(difference=(low + high) / 2, interval=interval)
-    found = SimpleNamespace(main=SimpleNamespace(paired=paired))
-    monkeypatch.setattr(transfer, "compare", lambda *_: found)
+    result = SimpleNamespace(main=SimpleNamespace(paired=paired))
+    monkeypatch.setattr(transfer, "compare", lambda *_: result)
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ def test_the_interval_over_samples_has_the_sign_of_the_change(
     ends: tuple[float, float] | tuple[None, None],
 ) -> None:
     compared(-0.05, 0.15, monkeypatch)
-    one = record("m", "t", metric(before, direction=direction))
+    item = record("m", "t", metric(before, direction=direction))
     other = record("m", "t", metric(after, direction=direction))
-    estimate, *found = transfer._over_samples(one, other, before, after)
+    estimate, *result = transfer._over_samples(item, other, before, after)
     if ends[0] is None or ends[1] is None:
-        assert [estimate, *found] == [None, None, None]
+        assert [estimate, *result] == [None, None, None]
     else:
-        assert found == pytest.approx(list(ends))
+        assert result == pytest.approx(list(ends))
         assert estimate == pytest.approx(sum(ends) / 2)
 
 
@@ -59,9 +59,9 @@ def study(matched: str) -> StudyResult:
         "evaluation:", f"transfer: {{alone: Single, joint: Joint, matched: {matched}}}\nevaluation:"
     )
     Path("small.yaml").write_text(text, encoding="utf-8")
-    held = load_study("small.yaml")
-    plans = plan_study(held, Path("results"))
-    return run_study(held, plans, Path("out"), Path("results"), Heard())
+    content = load_study("small.yaml")
+    plans = plan_study(content, Path("results"))
+    return run_study(content, plans, Path("out"), Path("results"), Heard())
 
 
 def test_the_seed_is_the_unit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,23 +78,23 @@ def test_the_seed_is_the_unit(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     assert [cell.low, cell.high] == pytest.approx(list(interval))
     # (.1 / .4 + .1 / .5) / 2 and (.3 / .4 + .3 / .5) / 2
     assert [beside.low, beside.high] == pytest.approx([22.5, 67.5])
-    [held] = json.loads(Path("out/transfer_seeds.json").read_text())
-    assert [one["change"] for one in held["seeds"]] == pytest.approx([0.5, 0.4])
+    [content] = json.loads(Path("out/transfer_seeds.json").read_text())
+    assert [seed["change"] for seed in content["seeds"]] == pytest.approx([0.5, 0.4])
 
 
 @pytest.mark.parametrize(
-    ("matched", "said", "counts"),
+    ("matched", "message", "counts"),
     [
         ("samples", "matched by samples of the task", "steps alone and joint 4 and 8"),
         ("steps", "matched by total steps", "steps alone and joint 8 and 8"),
     ],
 )
 def test_how_trainings_are_matched_is_printed(
-    world: World, monkeypatch: pytest.MonkeyPatch, matched: str, said: str, counts: str
+    world: World, monkeypatch: pytest.MonkeyPatch, matched: str, message: str, counts: str
 ) -> None:
     compared(0.1, 0.3, monkeypatch)
     notes = " ".join(study(matched).tables[1].notes)
-    assert said in notes
+    assert message in notes
     assert counts in notes
     assert ("seen 32 and 16" if matched == "steps" else "seen 16 and 16") in notes
 

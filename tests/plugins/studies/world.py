@@ -59,14 +59,14 @@ class World:
         for name in ("plan_training", "train", "plan", "run"):
             monkeypatch.setattr(f"harness.{name}", getattr(self, name))
 
-    def plan_training(self, model: str, recipe: str, tasks: Iterable[str], **asked: Any) -> Any:
-        settings = asked["settings"]
+    def plan_training(self, model: str, recipe: str, tasks: Iterable[str], **keywords: Any) -> Any:
+        settings = keywords["settings"]
         names = tuple(tasks)
         steps = settings.epochs * SAMPLES * len(names) // settings.batch_size
-        said = f"{model} {recipe} {names} {settings} {asked['recipe_options']}"
+        message = f"{model} {recipe} {names} {settings} {keywords['recipe_options']}"
         examples = [SimpleNamespace(task=name) for name in names for _ in range(SAMPLES)]
         return SimpleNamespace(
-            fingerprint=fingerprint(said),
+            fingerprint=fingerprint(message),
             settings=settings,
             steps=steps,
             pool=SimpleNamespace(examples=examples),
@@ -80,31 +80,31 @@ class World:
         out: Path,
         *,
         reporter: Any,
-        **asked: Any,
+        **keywords: Any,
     ) -> Path:
-        settings = asked["settings"]
+        settings = keywords["settings"]
         if (recipe, settings.seed) in self.breaks:
             out.mkdir()
             raise self.crash("the recipe broke")
         names = tuple(tasks)
-        steps = self.plan_training(model, recipe, names, **asked).steps
+        steps = self.plan_training(model, recipe, names, **keywords).steps
         reporter.epoch(0, {"loss": 0.5, "steps": steps})
         out.mkdir(exist_ok=True)
         shares = dict.fromkeys(names, SAMPLES * settings.epochs)
-        held = {
+        entries = {
             "seconds": 3.0 * steps,
             "epochs": [{"steps": steps, "samples": sum(shares.values()), "samples_of": shares}],
             "recipe": recipe,
             "seed": settings.seed,
         }
-        (out / "train.json").write_text(json.dumps(held))
+        (out / "train.json").write_text(json.dumps(entries))
         self.trained.append((recipe, names, settings.seed, settings.epochs))
         return out
 
-    def plan(self, model: str, tasks: Iterable[str], **asked: Any) -> Any:
-        found = []
+    def plan(self, model: str, tasks: Iterable[str], **keywords: Any) -> Any:
+        collected = []
         for task in tasks:
-            name = self._name(model, task, asked)
+            name = self._name(model, task, keywords)
             done = name in self.sealed
             plan = SimpleNamespace(samples=10, task=SimpleNamespace(id=task))
             job = SimpleNamespace(
@@ -113,7 +113,7 @@ class World:
                 fingerprint=name,
                 versions={"python": "3"},
             )
-            found.append(
+            collected.append(
                 SimpleNamespace(
                     state="done" if done else "to do",
                     seconds=0.0 if done else 2.0,
@@ -121,18 +121,18 @@ class World:
                     job=job,
                 )
             )
-        return SimpleNamespace(evaluations=found)
+        return SimpleNamespace(evaluations=collected)
 
-    def run(self, model: str, tasks: Iterable[str], **asked: Any) -> Any:
-        assert asked.pop("reporter")
-        self.asked.append(asked)
+    def run(self, model: str, tasks: Iterable[str], **keywords: Any) -> Any:
+        assert keywords.pop("reporter")
+        self.asked.append(keywords)
         records = []
         for task in tasks:
-            name = self._name(model, task, asked)
+            name = self._name(model, task, keywords)
             self.sealed.add(name)
             (Path("nowhere") / name).mkdir(parents=True, exist_ok=True)
             (Path("nowhere") / name / "timings.json").write_text('{"samples_per_second": 5.0}')
-            records.append(self._record(model, task, asked, name))
+            records.append(self._record(model, task, keywords, name))
             self.records[name] = records[-1]
         return SimpleNamespace(records=records, failed=[])
 
@@ -144,9 +144,9 @@ class World:
     @staticmethod
     def _record(model: str, task: str, asked: Mapping[str, Any], name: str) -> EvaluationRecord:
         folder = asked.get("checkpoint")
-        held = None if folder is None else json.loads((folder / "train.json").read_text())
-        seed = None if held is None else held["seed"]
-        value = values_of(task, seed, "" if held is None else held["recipe"])
+        content = None if folder is None else json.loads((folder / "train.json").read_text())
+        seed = None if content is None else content["seed"]
+        value = values_of(task, seed, "" if content is None else content["recipe"])
         return record(
             model,
             task,

@@ -47,13 +47,13 @@ def running() -> Iterator[tuple[Hub, str]]:
                 self._reply(404, {"error": "Repository not found, hf_SECRETSECRET"},
                             {"X-Error-Code": "RepoNotFound"})  # fmt: skip
             elif "/preupload/" in self.path:
-                files = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False}
-                         for one in json.loads(body)["files"]]  # fmt: skip
+                files = [{"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
+                         for file in json.loads(body)["files"]]  # fmt: skip
                 self._reply(200, {"files": files})
             else:
                 entries = [json.loads(line) for line in body.splitlines()]
                 sent = [entry["value"] for entry in entries if entry["key"] == "file"]
-                hub.files |= {one["path"]: base64.b64decode(one["content"]) for one in sent}
+                hub.files |= {file["path"]: base64.b64decode(file["content"]) for file in sent}
                 self._reply(200, {"success": True, "commitOid": "0" * 40,
                                   "commitUrl": f"{address}/datasets/{name}/commit/0"})  # fmt: skip
 

@@ -48,7 +48,7 @@ def test_nothing_is_sent_without_being_asked(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--to", "results"], "neither OWNER/NAME nor a folder"),
         (["--to", "a/b", "--what", "cards"], "not one of records, card, eval_results"),
@@ -65,10 +65,10 @@ def test_nothing_is_sent_without_being_asked(
     ],
 )
 def test_what_is_no_target_is_refused(
-    results: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    results: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert invoke(main, ["push", str(results), *arguments, "--yes"]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -129,7 +129,7 @@ def test_a_tracker_that_is_not_there_is_refused_before_the_run(
     monkeypatch.setattr(
         importlib.util,
         "find_spec",
-        lambda name, *rest: None if name == "mlflow" else real(name, *rest),
+        lambda name, *positional: None if name == "mlflow" else real(name, *positional),
     )
     assert invoke(main, [*command, "--track", "tensorboard,mlflow"]) == 2
     assert "pip install 'social-harness-trackers[mlflow]'" in capsys.readouterr().err
@@ -139,8 +139,8 @@ def test_a_tracker_that_is_not_there_is_refused_before_the_run(
 def test_undefined_numbers_are_counted_and_their_reasons_are_facts() -> None:
     without = metric(None, name="auc", column="AUC", undefined="one class alone")
     strange = metric(float("nan"), name="odd", column="Odd", interval=None)
-    told = record("echo", "raf_db", metric(0.25), without, strange)
-    values, facts = numbers_of(told), facts_of(told)
+    messages = record("echo", "raf_db", metric(0.25), without, strange)
+    values, facts = numbers_of(messages), facts_of(messages)
     assert values["raf_db/undefined"] == 2
     assert values["raf_db/accuracy"] == 0.25
     assert not {"raf_db/auc", "raf_db/odd"} & values.keys()
@@ -189,7 +189,7 @@ class Closes:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: None, "returned None from make, not a tracker with a method close"),
         (Hears, "not a tracker with a method close"),
@@ -200,10 +200,10 @@ class Closes:
     ],
 )
 def test_a_tracker_that_would_hear_nothing_is_refused_before_the_run(
-    make: Any, said: str, monkeypatch: pytest.MonkeyPatch
+    make: Any, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.api.tracking.load_target", lambda _: make)
-    with pytest.raises(PluginError, match=said):
+    with pytest.raises(PluginError, match=message):
         find_trackers("tensorboard")
 
 
@@ -232,10 +232,10 @@ def test_the_real_libraries_take_a_run_offline(tmp_path: Path) -> None:
     experiment = client.get_experiment_by_name("social-harness")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
-    assert {one.info.run_name: one.info.status for one in runs} == {
+    assert {run.info.run_name: run.info.status for run in runs} == {
         "random": "FINISHED", "null": "FINISHED",
     }  # fmt: skip
-    by_name = {one.info.run_name: one.data for one in runs}
+    by_name = {run.info.run_name: run.data for run in runs}
     model = harness.leaderboard(tmp_path / "results", tasks="raf_db").rows[0].model
     assert by_name[model].metrics["raf_db/accuracy"] == pytest.approx(value.value / 100)
 

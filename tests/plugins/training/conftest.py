@@ -25,10 +25,10 @@ def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     images.mkdir(parents=True)
     rows = []
     for split, count in (("train", 13), ("test", 6)):
-        for place in range(1, count + 1):
-            name = f"{split}_{place:05d}"
-            rows.append(f"{name}.jpg {place % 7 + 1}")
-            shade = (place * 19 % 256, 100, 50 if split == "train" else 90)
+        for index in range(1, count + 1):
+            name = f"{split}_{index:05d}"
+            rows.append(f"{name}.jpg {index % 7 + 1}")
+            shade = (index * 19 % 256, 100, 50 if split == "train" else 90)
             Image.new("RGB", (16, 16), shade).save(images / f"{name}_aligned.jpg")
     labels = root / "basic" / "EmoLabel" / "list_patition_label.txt"
     labels.parent.mkdir(parents=True)

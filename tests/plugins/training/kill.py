@@ -20,12 +20,12 @@ SEEN = 0
 def deadly(plain: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that counts its calls with those of others, and does not survive one."""
 
-    def call(*given: Any, **named: Any) -> Any:
+    def call(*positional: Any, **named: Any) -> Any:
         global SEEN  # noqa: PLW0603
         SEEN += 1
         if SEEN == AT:
             os.kill(os.getpid(), signal.Signals[os.environ.get("KILL_BY", "SIGKILL")])
-        return plain(*given, **named)
+        return plain(*positional, **named)
 
     return call
 

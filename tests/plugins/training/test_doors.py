@@ -38,13 +38,13 @@ MODELS: dict[str, dict[str, Any]] = {
 
 
 def by_command(model: str, parts: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    found: list[TrainingPlan] = []
-    monkeypatch.setattr(command, "_print_plan", lambda plan, *_: found.append(plan))
+    collected: list[TrainingPlan] = []
+    monkeypatch.setattr(command, "_print_plan", lambda plan, *_: collected.append(plan))
     options = [f"-o{name}={value}" for name, value in MODELS[model].items()]
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in parts.items()]
     line = ["train", "--model", model, *options, "--recipe", "ft", "--tasks", "raf_db", *flags]
     assert invoke(main, [*line, "--out", "out", "--dry-run"]) == 0
-    return found[0].about
+    return collected[0].about
 
 
 def by_python(model: str, parts: Mapping[str, Any]) -> Any:
@@ -71,13 +71,13 @@ def test_every_door_records_the_same_training(
     model: str, parts: dict[str, str], faces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("harness.toml").write_text(f"[data]\nraf_db = {str(faces)!r}\n")
-    found = by_command(model, parts, monkeypatch)
+    result = by_command(model, parts, monkeypatch)
     planner, trial = by_study(model, parts)
-    assert found == by_python(model, parts) == planner.training(trial)[1].about
+    assert result == by_python(model, parts) == planner.training(trial)[1].about
     descriptor = plugins().models()[model]
-    own = descriptor.learning_rates.get("language_model", LEARNING_RATE)
-    assert found["settings"]["rate"] == (own if parts else LEARNING_RATE)
-    assert found["lora"] == {"rank": 16, "alpha": 32, "dropout": 0.0}
+    expected = descriptor.learning_rates.get("language_model", LEARNING_RATE)
+    assert result["settings"]["rate"] == (expected if parts else LEARNING_RATE)
+    assert result["lora"] == {"rank": 16, "alpha": 32, "dropout": 0.0}
 
 
 def test_these_are_all_models_that_train() -> None:
@@ -106,8 +106,8 @@ def test_a_rate_that_nobody_names_is_said_and_one_that_is_given_wins(faces: Path
     plan = harness.plan_training(
         "llava", "ft", "raf_db", options=MODELS["llava"], data={"raf_db": str(faces)}
     )
-    said = "the learning rate 0.0001 is the general default: llava names none for auto"
-    assert said in plan.notes
+    message = "the learning rate 0.0001 is the general default: llava names none for auto"
+    assert message in plan.notes
     plan = harness.plan_training(
         "llava",
         "ft",
@@ -138,7 +138,7 @@ def test_a_descriptor_says_what_models_of_transformers_train() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"train_parts": "connector", "lora": LoraSettings(rank=4)}, "--lora-rank: no adapter"),
         ({"train_parts": "full", "lora": LoraSettings(dropout=0.1)}, "--lora-dropout: no adapter"),
@@ -147,13 +147,13 @@ def test_a_descriptor_says_what_models_of_transformers_train() -> None:
     ],
 )
 def test_what_is_chosen_of_something_that_a_training_lacks_is_refused(
-    faces: Path, options: dict[str, Any], said: str
+    faces: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError) as raised:
         harness.plan_training(
             "llava", "ft", "raf_db", options=MODELS["llava"], data={"raf_db": faces}, **options
         )
-    assert str(raised.value).startswith(said)
+    assert str(raised.value).startswith(message)
 
 
 def test_a_constant_schedule_may_say_that_it_has_no_warmup(faces: Path) -> None:

@@ -54,11 +54,11 @@ def put(folder: Path, age: int = 0, **other: Any) -> Path:
 
 def test_seconds_grow_with_epochs_and_samples(plan: Any, tmp_path: Path) -> None:
     put(tmp_path / "trained" / "before")
-    found = estimate(plan, tmp_path / "trained" / "now")
-    assert found is not None
+    result = estimate(plan, tmp_path / "trained" / "now")
+    assert result is not None
     # 2 s a sample that is shown, and half a second a sample of the pool to measure it.
-    assert found.seconds == pytest.approx((2.0 + 0.5) * 3 * 50)
-    assert found.sizes == SIZES
+    assert result.seconds == pytest.approx((2.0 + 0.5) * 3 * 50)
+    assert result.sizes == SIZES
     plan.recipe.id = "ft"
     other = estimate(plan, tmp_path / "trained" / "now")
     assert other is not None
@@ -80,9 +80,9 @@ def test_epochs_that_are_done_take_no_time(plan: Any, tmp_path: Path) -> None:
     put(tmp_path / "before")
     (tmp_path / "now" / "epoch-000" / "end").mkdir(parents=True)
     (tmp_path / "now" / "epoch-001").mkdir()
-    found = estimate(plan, tmp_path / "now")
-    assert found is not None
-    assert found.seconds == pytest.approx(2.5 * 2 * 50)
+    result = estimate(plan, tmp_path / "now")
+    assert result is not None
+    assert result.seconds == pytest.approx(2.5 * 2 * 50)
 
 
 def test_the_newest_training_of_results_or_beside_tells(plan: Any, tmp_path: Path) -> None:
@@ -90,13 +90,13 @@ def test_the_newest_training_of_results_or_beside_tells(plan: Any, tmp_path: Pat
     assert estimate(plan, out) is None
     old = put(tmp_path / "trained" / "old", age=2)
     new = put(tmp_path / "results" / "trainings" / "new", age=1)
-    found = estimate(plan, out)
-    assert found is not None
-    assert found.folder == new
+    result = estimate(plan, out)
+    assert result is not None
+    assert result.folder == new
     (new / "train.json").write_text("{")
-    found = estimate(plan, out)
-    assert found is not None
-    assert found.folder == old
+    result = estimate(plan, out)
+    assert result is not None
+    assert result.folder == old
 
 
 @pytest.mark.parametrize(

@@ -87,25 +87,25 @@ def scores(module: TrainingModule) -> list[float]:
     request = Request("0", "0", "t", turns, Choose(("yes", "two people")))
     runtime = Runtime(device="cpu", deterministic=True)
     answers = module.eval().during(lambda: EngineAnswerer(module.model, runtime).answer([request]))
-    found: Any = answers[0].result
-    return list(found.values)
+    result: Any = answers[0].result
+    return list(result.values)
 
 
 def steps(module: TrainingModule, trained: Trained, count: int = 2) -> torch.optim.Optimizer:
     """Train a little, with gradients clipped."""
-    held = [weight for _, _, weight in weights(module.model, trained)]
-    optimiser = torch.optim.AdamW(held, lr=1e-3, fused=False)
+    entries = [weight for _, _, weight in weights(module.model, trained)]
+    optimiser = torch.optim.AdamW(entries, lr=1e-3, fused=False)
     continued(module, optimiser, count)
     return optimiser
 
 
 def continued(module: TrainingModule, optimiser: torch.optim.Optimizer, count: int) -> None:
-    held = optimiser.param_groups[0]["params"]
+    param_group = optimiser.param_groups[0]["params"]
     for _ in range(count):
         optimiser.zero_grad()
         logprobs, mask = module.train()(examples(module.model))
         torch.autograd.backward(-(logprobs * mask).sum())
-        torch.nn.utils.clip_grad_norm_(held, 1.0)
+        torch.nn.utils.clip_grad_norm_(param_group, 1.0)
         optimiser.step()
 
 
@@ -118,7 +118,7 @@ def trained_weights(module: TrainingModule, trained: Trained) -> list[torch.Tens
     [
         socialfusion,
         hf_vlm,
-        *(pytest.param(one, marks=pytest.mark.slow) for one in (llava, bunny, qwen_vl, qwen3_vl)),
+        *(pytest.param(item, marks=pytest.mark.slow) for item in (llava, bunny, qwen_vl, qwen3_vl)),
     ],
 )
 def test_a_split_model_answers_and_trains_as_a_whole_one(
@@ -140,34 +140,34 @@ def test_a_token_that_ends_lines_is_split_and_trains(
 
 
 def compare(make: Callable[[], Any]) -> None:
-    found = []
+    collected = []
     for is_split in (False, True):
         module, trained = prepared(make().load_model(CPU))
         if is_split:
             divide(module)
         before = scores(module)
         steps(module, trained)
-        found.append((before, scores(module), trained_weights(module, trained)))
-    (before, after, plain), (split_before, split_after, parts) = found
+        collected.append((before, scores(module), trained_weights(module, trained)))
+    (before, after, plain), (split_before, split_after, parts) = collected
     assert split_before == pytest.approx(before, abs=1e-5)
     assert split_after == pytest.approx(after, abs=1e-4)
     assert before != after
-    for one, other in zip(plain, parts, strict=True):
-        assert (one - other).abs().max() < 1e-6
+    for first, other in zip(plain, parts, strict=True):
+        assert (first - other).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("parts", ["full", "connector"])
 def test_what_trains_may_be_all_or_little_and_recomputed(built: Path, parts: str) -> None:
-    found = []
+    collected = []
     for is_split in (False, True):
         module, trained = prepared(socialfusion(built, built).load_model(CPU), parts)
         module.recompute()
         if is_split:
             divide(module)
         steps(module, trained)
-        found.append(trained_weights(module, trained))
-    for one, other in zip(*found, strict=True):
-        assert (one - other).abs().max() < 1e-6
+        collected.append(trained_weights(module, trained))
+    for first, other in zip(*collected, strict=True):
+        assert (first - other).abs().max() < 1e-6
 
 
 def test_a_split_training_continues_from_its_files_bit_for_bit(built: Path, tmp_path: Path) -> None:
@@ -181,14 +181,14 @@ def test_a_split_training_continues_from_its_files_bit_for_bit(built: Path, tmp_
     again, _ = prepared(socialfusion(built, built).load_model(CPU))
     divide(again)
     restore(again.model, trained, tmp_path)
-    held = [weight for _, _, weight in weights(again.model, trained)]
-    other = torch.optim.AdamW(held, lr=1e-3, fused=False)
+    entries = [weight for _, _, weight in weights(again.model, trained)]
+    other = torch.optim.AdamW(entries, lr=1e-3, fused=False)
     load_state_here(other, torch.load(tmp_path / "optimiser.pt", weights_only=True))
     continued(again, other, 1)
-    for one, two in zip(
+    for first, two in zip(
         trained_weights(module, trained), trained_weights(again, trained), strict=True
     ):
-        assert torch.equal(one, two)
+        assert torch.equal(first, two)
 
 
 def test_weights_are_saved_and_read_back_split_or_whole(built: Path, tmp_path: Path) -> None:
@@ -199,9 +199,9 @@ def test_weights_are_saved_and_read_back_split_or_whole(built: Path, tmp_path: P
     save(module.model, trained, tmp_path / "nothing", writes=False)
     for part in trained.parts:
         name = f"{part}.safetensors"
-        one, two = (read_part(tmp_path / folder / name) for folder in ("whole", "split"))
-        assert one.keys() == two.keys()
-        assert all(torch.equal(one[key], two[key]) for key in one)
+        first, two = (read_part(tmp_path / folder / name) for folder in ("whole", "split"))
+        assert first.keys() == two.keys()
+        assert all(torch.equal(first[key], two[key]) for key in first)
     assert not (tmp_path / "nothing").exists()
     before = trained_weights(module, trained)
     steps(module, trained)

@@ -25,8 +25,8 @@ class Odd(Recipe):
             raise ValueError("no such\nthing")
 
     def epoch(self, *_: Any) -> Epoch:
-        found: Epoch = Odd.made()
-        return found
+        result: Epoch = Odd.made()
+        return result
 
 
 def epoch(monkeypatch: pytest.MonkeyPatch, made: Callable[[], Any]) -> Epoch:
@@ -52,7 +52,7 @@ def test_a_recipe_s_own_error_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("made", "message"),
     [
         (Epoch([]), "left epoch 1 without a sample"),
         (Epoch([0, 3]), "outside the pool of 3"),
@@ -64,18 +64,18 @@ def test_a_recipe_s_own_error_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_what_a_recipe_returns_wrongly_is_said(
-    monkeypatch: pytest.MonkeyPatch, made: Epoch, said: str
+    monkeypatch: pytest.MonkeyPatch, made: Epoch, message: str
 ) -> None:
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         epoch(monkeypatch, lambda: made)
 
 
 def test_numbers_of_other_libraries_become_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     import numpy as np
 
-    found = epoch(monkeypatch, lambda: Epoch(np.array([2, 0]), np.array([1, 2])))  # type: ignore[arg-type]
-    assert (found.order, found.weights) == ([2, 0], [1.0, 2.0])
-    assert type(found.order[0]) is int
+    result = epoch(monkeypatch, lambda: Epoch(np.array([2, 0]), np.array([1, 2])))  # type: ignore[arg-type]
+    assert (result.order, result.weights) == ([2, 0], [1.0, 2.0])
+    assert type(result.order[0]) is int
 
 
 def test_what_trains_is_asked_of_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def test_a_loss_that_is_no_scalar_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("rejected", "said"),
+    ("rejected", "message"),
     [
         (None, "gave 0 rejected answers to 2 samples, and needs_pairs is True"),
         (["no"], "gave 1 rejected answers to 2 samples"),
@@ -109,10 +109,10 @@ def test_a_loss_that_is_no_scalar_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_pairs_are_answers_that_are_not_taught(
-    monkeypatch: pytest.MonkeyPatch, rejected: Any, said: str
+    monkeypatch: pytest.MonkeyPatch, rejected: Any, message: str
 ) -> None:
     monkeypatch.setattr(Odd, "needs_pairs", True)
-    with pytest.raises(PluginError, match=said):
+    with pytest.raises(PluginError, match=message):
         epoch(monkeypatch, lambda: Epoch([0, 1], rejected=rejected))
 
 

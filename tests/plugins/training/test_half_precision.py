@@ -38,8 +38,8 @@ pytestmark = pytest.mark.torch
 def halved(tmp_path: Path) -> Path:
     """A LLaVA checkpoint that is stored in bfloat16."""
     root = Path(shutil.copytree(CHECKPOINTS / "llava15_hf_tiny", tmp_path / "llava"))
-    held = load_file(root / "model.safetensors")
-    halves = {name: value.bfloat16() for name, value in held.items()}
+    tensors = load_file(root / "model.safetensors")
+    halves = {name: value.bfloat16() for name, value in tensors.items()}
     save_file(halves, root / "model.safetensors", metadata={"format": "pt"})
     config = (root / "config.json").read_text()
     (root / "config.json").write_text(config.replace('"float32"', '"bfloat16"'))
@@ -95,8 +95,8 @@ def test_every_model_trains_whole_weights_among_halved_ones(
         logprobs, mask = module([item])
         loss = Recipe().loss(logprobs, mask, torch.ones(1))
         torch.autograd.backward(loss)
-        held = [weight for _, _, weight in weights(model, trained)]
-        assert {weight.dtype for weight in held} == {torch.float32}
-        assert any(weight.grad is not None and weight.grad.any() for weight in held)
+        entries = [weight for _, _, weight in weights(model, trained)]
+        assert {weight.dtype for weight in entries} == {torch.float32}
+        assert any(weight.grad is not None and weight.grad.any() for weight in entries)
         losses.append(float(loss.detach()))
     assert losses[1] == pytest.approx(losses[0], rel=0.05)

@@ -33,7 +33,7 @@ def adapted(built: Path) -> Any:
 
 
 def bits(model: Any) -> dict[str, torch.Tensor]:
-    return {name: one.clone() for name, one in model.language_model.named_parameters()}
+    return {name: item.clone() for name, item in model.language_model.named_parameters()}
 
 
 def test_answers_are_the_same_and_every_bit_comes_back(adapted: Any, pictures: Any) -> None:
@@ -41,12 +41,12 @@ def test_answers_are_the_same_and_every_bit_comes_back(adapted: Any, pictures: A
     with merged(adapted.parts()["language_model"]):
         inside = answers(adapted, pictures)
         changed = [
-            name for name, one in bits(adapted).items() if not torch.equal(one, before[name])
+            name for name, item in bits(adapted).items() if not torch.equal(item, before[name])
         ]
     assert torch.allclose(inside, beside, atol=1e-5)
     assert changed
     assert all("base_layer" in name for name in changed)
-    assert all(torch.equal(one, before[name]) for name, one in bits(adapted).items())
+    assert all(torch.equal(item, before[name]) for name, item in bits(adapted).items())
     assert torch.equal(answers(adapted, pictures), beside)
 
 
@@ -54,11 +54,11 @@ def test_weights_come_back_after_an_error(adapted: Any) -> None:
     before = bits(adapted)
     with pytest.raises(KeyError), merged(adapted.parts()["language_model"]):
         raise KeyError
-    assert all(torch.equal(one, before[name]) for name, one in bits(adapted).items())
+    assert all(torch.equal(item, before[name]) for name, item in bits(adapted).items())
 
 
 def test_half_precision_is_left_alone(adapted: Any) -> None:
     adapted.language_model.bfloat16()
     before = bits(adapted)
     with merged(adapted.parts()["language_model"]):
-        assert all(torch.equal(one, before[name]) for name, one in bits(adapted).items())
+        assert all(torch.equal(item, before[name]) for name, item in bits(adapted).items())

@@ -78,21 +78,23 @@ def by_hand(model: VisionLanguageModel, turns: tuple[Turn, ...], answer: str) ->
     if aims[-1] not in model.ends:
         aims.append(model.end)
     features = model.connect(model.encode([image for turn in turns for image in turn.images]))
-    given = model.inputs(joint.prefix, features)
-    said = model.embed(torch.tensor(aims))
-    behind = torch.arange(len(aims)) + given.following
+    inputs = model.inputs(joint.prefix, features)
+    embedded = model.embed(torch.tensor(aims))
+    behind = torch.arange(len(aims)) + inputs.following
     extras = {
-        name: torch.cat([held, held.new_zeros(len(aims), *held.shape[1:])])[None]
-        for name, held in given.extras.items()
+        name: torch.cat([content, content.new_zeros(len(aims), *content.shape[1:])])[None]
+        for name, content in inputs.extras.items()
     }
     logits = model.forward(
-        torch.cat([given.embeds, said])[None],
-        mask=torch.ones(1, given.length + len(aims), dtype=torch.long),
-        positions=torch.cat([given.positions, behind.expand(len(given.positions), -1)], 1)[:, None],
+        torch.cat([inputs.embeds, embedded])[None],
+        mask=torch.ones(1, inputs.length + len(aims), dtype=torch.long),
+        positions=torch.cat([inputs.positions, behind.expand(len(inputs.positions), -1)], 1)[
+            :, None
+        ],
         cache=None,
         extras=extras,
     )
-    scores = logits[0, given.length - 1 : -1].double().numpy()
+    scores = logits[0, inputs.length - 1 : -1].double().numpy()
     losses = np.log(np.exp(scores).sum(1)) - scores[np.arange(len(aims)), aims]
     return float(losses.mean())
 

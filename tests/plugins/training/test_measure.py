@@ -26,7 +26,7 @@ class Guessing:
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """Answer a question of options."""
-        return [Response(one.id, self._scores(one)) for one in requests]
+        return [Response(request.id, self._scores(request)) for request in requests]
 
     def close(self) -> None:
         """Hold nothing."""
@@ -47,10 +47,10 @@ def test_measuring_asks_each_sample_what_an_evaluation_of_the_train_split_asks(
     pool = make_pool([task], form=form, limit=7, seed=0)
     train = on_train_split(task)
     trained = {source_id(train, lesson.sample) for lesson in pool.lessons}
-    wanted = [one for one in train.samples() if source_id(train, one) in trained]
-    asked = sorted(own_questions(train, pool), key=lambda one: one.id)
-    assert asked == sorted(wanted, key=lambda one: one.id)
-    assert len(asked) == len(trained) * len(task.endings)
+    wanted = [sample for sample in train.samples() if source_id(train, sample) in trained]
+    ordered = sorted(own_questions(train, pool), key=lambda sample: sample.id)
+    assert ordered == sorted(wanted, key=lambda sample: sample.id)
+    assert len(ordered) == len(trained) * len(task.endings)
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["as they sort", "the other way"])
@@ -65,15 +65,19 @@ def test_each_concept_s_skew_is_that_of_an_evaluation_of_the_same_samples(
     train = on_train_split(task)
     blocks = plan_task(train, Selection()).stream()
     summary = summarise(task.spec, [list(answers(train, Guessing(), blocks))])
-    (table,) = (one for one in summary.details if one.name == "skew by concept and attribute")
-    found = {
+    (table,) = (
+        detail for detail in summary.details if detail.name == "skew by concept and attribute"
+    )
+    results = {
         (key["concept"], name, value): row.value
         for row in table.rows
         for key in [row.key]
         for name, value in key.items()
         if name != "concept"
     }
-    assert measured == pytest.approx({key: one for key, one in found.items() if one is not None})
+    assert measured == pytest.approx(
+        {key: detail for key, detail in results.items() if detail is not None}
+    )
     assert len(measured) > 20
 
 

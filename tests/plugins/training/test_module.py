@@ -38,9 +38,9 @@ def test_log_probabilities_are_those_of_an_evaluation(spoken: Any, pictures: Any
         turns = (Turn("user", question, (pictures[number],)),)
         requests.append(Request(str(number), str(number), "t", turns, Choose((answer,))))
         joint = spoken.prompt(turns, (answer,))
-        shown = (pictures[number],)
+        images = (pictures[number],)
         items.append(
-            Item(str(number), joint.prefix, joint.options[0], (shown[0].key,), lambda s=shown: s)  # type: ignore[misc]
+            Item(str(number), joint.prefix, joint.options[0], (images[0].key,), lambda s=images: s)  # type: ignore[misc]
         )
     module = TrainingModule(spoken, None).eval()
     with torch.no_grad():
@@ -66,9 +66,9 @@ def test_activations_computed_again_give_the_same_gradients(
     trained = Trained(parts, rank=2)
     torch.manual_seed(0)
     prepare(spoken, trained)
-    shown = (pictures[0],)
-    joint = spoken.prompt((Turn("user", "what is this?", shown),), ("a cat",))
-    item = Item("0", joint.prefix, joint.options[0], (shown[0].key,), lambda: shown)
+    images = (pictures[0],)
+    joint = spoken.prompt((Turn("user", "what is this?", images),), ("a cat",))
+    item = Item("0", joint.prefix, joint.options[0], (images[0].key,), lambda: images)
     module = TrainingModule(spoken, None).train()
     layer = next(
         layer for layer in module.modules() if isinstance(layer, GradientCheckpointingLayer)
@@ -76,21 +76,21 @@ def test_activations_computed_again_give_the_same_gradients(
     passes: list[int] = []
     # Behind the first of a layer's own parts, which are computed again as well.
     next(iter(layer.children())).register_forward_hook(lambda *_: passes.append(1))
-    found = []
+    collected = []
     for _ in range(2):
         module.zero_grad(set_to_none=True)
         passes.clear()
         logprobs, _ = module.train()([item])
         torch.autograd.backward(-logprobs.sum())
         grads = [weight.grad for _, _, weight in weights(spoken, trained)]
-        found.append((logprobs.detach(), grads, len(passes)))
+        collected.append((logprobs.detach(), grads, len(passes)))
         module.recompute()
-    (plain, before, once), (again, after, twice) = found
+    (plain, before, once), (again, after, twice) = collected
     assert (once, twice) == (1, 2)
     assert torch.equal(plain, again)
     assert any(grad is not None and grad.any() for grad in before)
-    for one, other in zip(before, after, strict=True):
-        assert (one is None and other is None) or torch.equal(one, other)  # type: ignore[arg-type]
+    for first, other in zip(before, after, strict=True):
+        assert (first is None and other is None) or torch.equal(first, other)  # type: ignore[arg-type]
 
 
 def test_what_does_not_train_stays_as_it_is_asked(spoken: Any) -> None:
@@ -107,14 +107,14 @@ def test_images_that_are_remembered_are_not_opened_again(
     opened: list[str] = []
 
     def item(number: int) -> Item:
-        shown = (pictures[number],)
-        joint = spoken.prompt((Turn("user", "what is this?", shown),), ("a cat",))
+        images = (pictures[number],)
+        joint = spoken.prompt((Turn("user", "what is this?", images),), ("a cat",))
 
         def look() -> Any:
             opened.append(str(number))
-            return shown
+            return images
 
-        return Item(str(number), joint.prefix, joint.options[0], (shown[0].key,), look)
+        return Item(str(number), joint.prefix, joint.options[0], (images[0].key,), look)
 
     module = TrainingModule(spoken, FeatureCache(tmp_path, {})).eval()
     module.remember(item(number) for number in (0, 1, 0))
@@ -123,9 +123,9 @@ def test_images_that_are_remembered_are_not_opened_again(
     assert pictures[0].key in again
     assert pictures[2].key not in again
     with torch.no_grad():
-        found, _ = module([item(0), item(1)])
+        result, _ = module([item(0), item(1)])
         assert opened == ["0", "1"]
-        assert torch.equal(found, TrainingModule(spoken, None).eval()([item(0), item(1)])[0])
+        assert torch.equal(result, TrainingModule(spoken, None).eval()([item(0), item(1)])[0])
 
 
 def test_without_a_place_for_features_nothing_is_encoded_ahead(spoken: Any) -> None:

@@ -34,15 +34,15 @@ class Everything(Recipe):
 def items(spoken: Any, pictures: Any) -> list[Item]:
     made = []
     for number, (answer, other) in enumerate((("a cat", "yes"), ("no", "two people talking"))):
-        shown = (pictures[number],)
-        joint = spoken.prompt((Turn("user", "what is this?", shown),), (answer, other))
+        images = (pictures[number],)
+        joint = spoken.prompt((Turn("user", "what is this?", images),), (answer, other))
         made.append(
             Item(
                 str(number),
                 joint.prefix,
                 joint.options[0],
-                (shown[0].key,),
-                lambda s=shown: s,  # type: ignore[misc]
+                (images[0].key,),
+                lambda s=images: s,  # type: ignore[misc]
                 rejected=joint.options[1],
             )
         )
@@ -62,10 +62,10 @@ def changed(module: TrainingModule, trained: Trained) -> Reference:
 
 def test_a_batch_has_pairs_logits_and_the_model_as_it_was(spoken: Any, items: list[Item]) -> None:
     module = TrainingModule(spoken, None).train()
-    before = [module.eval()([one])[0] for one in (items[0], items[1].pair())]
+    before = [module.eval()([item])[0] for item in (items[0], items[1].pair())]
     module.train()
     reference = changed(module, Trained(("connector", "lora"), rank=2, dropout=0.5))
-    after = [module.eval()([one])[0] for one in (items[0], items[1].pair())]
+    after = [module.eval()([item])[0] for item in (items[0], items[1].pair())]
     module.train()
     batch = batch_of(module, items, torch.ones(2), Everything(), reference)
     assert module.training
@@ -81,14 +81,14 @@ def test_a_batch_has_pairs_logits_and_the_model_as_it_was(spoken: Any, items: li
     assert logits is not None
     picked = logits[0, 0].log_softmax(0)[items[0].answer[0]]
     torch.testing.assert_close(picked, batch.taught.logprobs[0, 0])
-    assert batch.rejected.mask.sum(1).tolist() == [len(one.rejected) for one in items]
+    assert batch.rejected.mask.sum(1).tolist() == [len(item.rejected) for item in items]
 
 
 def test_weights_come_back_when_the_reference_fails(spoken: Any, items: list[Item]) -> None:
     module = TrainingModule(spoken, None).train()
     trained = Trained(("connector",))
     reference = changed(module, trained)
-    held = [weight.clone() for _, _, weight in weights(spoken, trained)]
+    entries = [weight.clone() for _, _, weight in weights(spoken, trained)]
 
     def fail() -> None:
         with reference.in_place():
@@ -97,8 +97,8 @@ def test_weights_come_back_when_the_reference_fails(spoken: Any, items: list[Ite
     with pytest.raises(MemoryError):
         fail()
     assert all(
-        torch.equal(one, weight)
-        for one, (_, _, weight) in zip(held, weights(spoken, trained), strict=True)
+        torch.equal(item, weight)
+        for item, (_, _, weight) in zip(entries, weights(spoken, trained), strict=True)
     )
     assert module.training
 
@@ -107,13 +107,15 @@ def test_token_weights_multiply_the_mask(spoken: Any, items: list[Item]) -> None
     from dataclasses import replace
 
     module = TrainingModule(spoken, None).eval()
-    shares = tuple(float(place) for place in range(len(items[0].answer)))
+    shares = tuple(float(index) for index in range(len(items[0].answer)))
     weighed = [replace(items[0], token_weights=shares), items[1]]
     batch = batch_of(module, weighed, torch.ones(2), Recipe())
     assert batch.taught.mask[0, : len(shares)].tolist() == list(shares)
     assert batch.taught.mask[1].sum() == len(items[1].answer)
     logprobs = batch.taught.logprobs.detach()
-    first = -sum(share * float(one) for share, one in zip(shares, logprobs[0], strict=False))
+    first = -sum(
+        share * float(logprob) for share, logprob in zip(shares, logprobs[0], strict=False)
+    )
     second = -float(logprobs[1, : len(items[1].answer)].mean())
     loss = Recipe().batch_loss(batch).item()
     assert loss == pytest.approx((first / sum(shares) + second) / 2)

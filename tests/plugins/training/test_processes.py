@@ -24,14 +24,14 @@ def test_a_model_split_over_processes_is_refused(
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert how_many() == 2
     monkeypatch.setenv(name, "true")
-    said = f"accelerate's own sharding is not supported \\({name} is set"
-    with pytest.raises(UserError, match=said) as refused:
+    message = f"accelerate's own sharding is not supported \\({name} is set"
+    with pytest.raises(UserError, match=message) as refused:
         processes("cpu")
     assert "--shard" in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "message"),
     [
         ({"WORLD_SIZE": "2"}, "RANK is not set, and WORLD_SIZE is"),
         ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two', which is not a number"),
@@ -39,11 +39,11 @@ def test_a_model_split_over_processes_is_refused(
     ],
 )
 def test_an_environment_that_no_launcher_leaves_is_refused(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
 ) -> None:
     monkeypatch.delenv("RANK", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(UserError, match=said) as refused:
+    with pytest.raises(UserError, match=message) as refused:
         processes("cpu")
     assert "torchrun" in str(refused.value)

@@ -26,9 +26,9 @@ def test_two_processes_with_half_a_model_each_train_as_one_does(
 ) -> None:
     from safetensors.torch import load_file
 
-    whole = flags(built, faces, "split", *WISH, *HELD)
+    full = flags(built, faces, "split", *WISH, *HELD)
     killed = flags(built, faces, "killed", *WISH, *HELD)
-    done = together("-m", "harness", *whole)
+    done = together("-m", "harness", *full)
     assert done.returncode == 0, done.stderr
     assert together(str(HERE / "kill.py"), "3", *killed).returncode != 0
     assert [path.name for path in (tmp_path / "killed" / "epoch-000").glob("checkpoint-*/whole")]
@@ -39,15 +39,15 @@ def test_two_processes_with_half_a_model_each_train_as_one_does(
 
     assert train(*flags(built, faces, "one", *WISH, *HELD[:-1])) == 0
     for path in (tmp_path / "one").glob("*.safetensors"):
-        one, two = load_file(path), load_file(tmp_path / "split" / path.name)
-        assert one.keys() == two.keys()
-        for name, weight in one.items():
+        first, two = load_file(path), load_file(tmp_path / "split" / path.name)
+        assert first.keys() == two.keys()
+        for name, weight in first.items():
             assert (weight - two[name]).abs().max() < 1e-6
     alone, halves, again = (record(tmp_path / name) for name in ("one", "split", "killed"))
     for key, within in (("loss", 1e-5), ("validation", 1e-9)):
-        held = [[epoch[key] for epoch in found["epochs"]] for found in (alone, halves, again)]
-        assert held[1] == held[2]
-        assert held[0] == pytest.approx(held[1], abs=within)
+        entries = [[epoch[key] for epoch in result["epochs"]] for result in (alone, halves, again)]
+        assert entries[1] == entries[2]
+        assert entries[0] == pytest.approx(entries[1], abs=within)
     assert halves["processes"] == 2
     assert halves["settings"]["shard"] is True
     assert "shard" not in alone["settings"]

@@ -53,11 +53,11 @@ def test_one_message_says_why_not(
         path.mkdir()
     else:
         path.write_bytes(content)
-    given = {
+    arguments = {
         "run": ["run", "--model", "majority", "--tasks", "raf_db", "--checkpoint", "t"],
         "plot": ["plot", "loss", "t", "--out", "a.pdf"],
     }[command]
-    code = invoke(main, given)
+    code = invoke(main, arguments)
     err = capsys.readouterr().err
     assert (code, err.count("error:")) == (2, 1), err
     assert "train.json" in err

@@ -132,16 +132,16 @@ def test_two_processes_started_by_the_training_are_those_of_torchrun(
     built: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(*flags(built, faces, "own", *SAME)) == 0
-    said = capsys.readouterr().out
-    assert said.count("epoch 1 of") == 1
-    assert said.count("trained: own") == 1
+    output = capsys.readouterr().out
+    assert output.count("epoch 1 of") == 1
+    assert output.count("trained: own") == 1
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     command = [*launch, "-m", "harness", *flags(built, faces, "torchrun", *SAME[:-2])]
     subprocess.run(command, check=True, capture_output=True)
     assert weights(tmp_path / "own") == weights(tmp_path / "torchrun")
-    own, other = (record(tmp_path / name) for name in ("own", "torchrun"))
-    assert own["processes"] == other["processes"] == 2
-    assert own["fingerprint"] == other["fingerprint"]
+    expected, other = (record(tmp_path / name) for name in ("own", "torchrun"))
+    assert expected["processes"] == other["processes"] == 2
+    assert expected["fingerprint"] == other["fingerprint"]
     assert train(*flags(built, faces, "own", *SAME)) == 0  # it is done: nothing is started
 
 
@@ -169,12 +169,12 @@ def test_a_killed_process_ends_all_and_the_same_command_continues(
 
 def ranks() -> list[int]:
     """Return the processes that train together for this process's user."""
-    found = []
+    collected = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             line = (path / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
         if b"harness_training.together" in line and b"torch.distributed.run" not in line:
-            found.append(int(path.name))
-    return found
+            collected.append(int(path.name))
+    return collected

@@ -45,8 +45,8 @@ def _lines(path: Path) -> list[str]:
 
 
 def record(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "train.json").read_text())
-    return found
+    content: dict[str, Any] = json.loads((folder / "train.json").read_text())
+    return content
 
 
 def weights(folder: Path) -> dict[str, str]:
@@ -73,16 +73,16 @@ def test_a_killed_training_ends_in_the_same_weights(
     assert not (tmp_path / "killed" / "train.json").exists()
     assert train(*flags(built, faces, "killed", *wish)) == 0
     assert train(*flags(built, faces, "whole", *wish)) == 0
-    whole = weights(tmp_path / "whole")
-    assert set(whole) == {"connector.safetensors", "lora.safetensors"}
-    assert weights(tmp_path / "killed") == whole
+    weight_file = weights(tmp_path / "whole")
+    assert set(weight_file) == {"connector.safetensors", "lora.safetensors"}
+    assert weights(tmp_path / "killed") == weight_file
     records = [
         json.loads((tmp_path / name / "train.json").read_text()) for name in ("killed", "whole")
     ]
     assert records[0]["validation"] == records[1]["validation"]
     for key in ("loss", "curve", "validation"):
-        one, other = ([epoch[key] for epoch in record["epochs"]] for record in records)
-        assert one == other
+        first, other = ([epoch[key] for epoch in record["epochs"]] for record in records)
+        assert first == other
 
 
 def test_a_finished_training_returns_at_once(built: Path, faces: Path, tmp_path: Path) -> None:
@@ -129,10 +129,10 @@ def test_what_was_trained_answers_and_says_so(built: Path, faces: Path, tmp_path
     before, after = (
         next((tmp_path / name).rglob("evaluation.json")) for name in ("before", "after")
     )
-    said: dict[str, Any] = json.loads(after.read_text())
-    assert said["model"]["training"]["recipe"]["id"] == "ft"
-    assert said["fingerprint"] != json.loads(before.read_text())["fingerprint"]
-    assert "contaminated" not in said["marks"]
+    content: dict[str, Any] = json.loads(after.read_text())
+    assert content["model"]["training"]["recipe"]["id"] == "ft"
+    assert content["fingerprint"] != json.loads(before.read_text())["fingerprint"]
+    assert "contaminated" not in content["marks"]
     scores = [
         [json.loads(line)["scores"] for line in _lines(path.parent / "samples.jsonl")]
         for path in (before, after)
@@ -150,14 +150,14 @@ def test_a_recipe_says_what_trains_where_the_user_does_not(
         return {path.stem: set(load_file(path)) for path in (tmp_path / name).glob("*.safetensors")}
 
     def without_adapters(out: str, *more: str) -> list[str]:
-        asked = flags(built, faces, out, "--epochs", "1", *more)
-        at = asked.index("--lora-dropout")  # which is refused where no adapter trains
-        return [*asked[:at], *asked[at + 2 :]]
+        requested = flags(built, faces, out, "--epochs", "1", *more)
+        at = requested.index("--lora-dropout")  # which is refused where no adapter trains
+        return [*requested[:at], *requested[at + 2 :]]
 
     assert train(*without_adapters("all", "--train-parts", "connector")) == 0
     monkeypatch.setattr("harness_recipes.plain.FineTune.parts", "connector", raising=False)
     monkeypatch.setattr(
-        "harness_recipes.plain.FineTune.trains", lambda *asked: asked[-1].endswith("bias")
+        "harness_recipes.plain.FineTune.trains", lambda *requested: requested[-1].endswith("bias")
     )
     capsys.readouterr()
     assert train(*without_adapters("biases")) == 0
@@ -186,12 +186,12 @@ def test_samples_trained_on_are_contaminated(built: Path, faces: Path, tmp_path:
         "--data", f"raf_db={faces}", "--checkpoint", "out", "--results", "r",
     ]  # fmt: skip
     assert train(*ask) == 0
-    held = json.loads(next((tmp_path / "r").rglob("evaluation.json")).read_text())
-    assert "contaminated" in held["marks"]
+    content = json.loads(next((tmp_path / "r").rglob("evaluation.json")).read_text())
+    assert "contaminated" in content["marks"]
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--recipe", "fft"], "unknown recipe 'fft'"),
         (["--recipe", "asd"], "recipe 'asd' needs the field 'concept'"),
@@ -207,10 +207,10 @@ def test_samples_trained_on_are_contaminated(built: Path, faces: Path, tmp_path:
     ],
 )
 def test_a_wrong_wish_is_one_message(
-    built: Path, faces: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    built: Path, faces: Path, more: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(*flags(built, faces, "out", *more)) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_another_cuda_device_than_the_process_s_own_is_refused(
@@ -221,9 +221,9 @@ def test_another_cuda_device_than_the_process_s_own_is_refused(
     for name, value in (("is_available", True), ("device_count", 2), ("current_device", 0)):
         monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
     assert train(*flags(built, faces, "out", "--device", "cuda:1")) == 2
-    said = capsys.readouterr().err
-    assert "first CUDA device of its process, not cuda:1" in said
-    assert "CUDA_VISIBLE_DEVICES=1" in said
+    errors = capsys.readouterr().err
+    assert "first CUDA device of its process, not cuda:1" in errors
+    assert "CUDA_VISIBLE_DEVICES=1" in errors
 
 
 def test_one_process_takes_one_device_of_many(
@@ -279,9 +279,9 @@ def test_weights_of_another_model_are_refused(
 
     assert train(*flags(built, faces, "out", "--epochs", "1")) == 0
     path = tmp_path / "out" / "connector.safetensors"
-    held = load_file(path)
-    name, weight = next(iter(held.items()))
-    save_file({**held, name: weight[:1].clone()}, path)
+    tensors = load_file(path)
+    name, weight = next(iter(tensors.items()))
+    save_file({**tensors, name: weight[:1].clone()}, path)
     ask = [
         "run", "--model", "socialfusion", "-o", f"path={built / 'saved'}", "--tasks", "raf_db",
         "--data", f"raf_db={faces}", "--checkpoint", "out",
@@ -339,8 +339,8 @@ def test_the_best_epoch_s_weights_are_kept(
 ) -> None:
     from harness_training.validation import Validation
 
-    said = iter([0.2, 0.9, 0.9, 0.1])
-    monkeypatch.setattr(Validation, "measure", lambda *_: next(said))
+    message = iter([0.2, 0.9, 0.9, 0.1])
+    monkeypatch.setattr(Validation, "measure", lambda *_: next(message))
     wish = ("--validate", "raf_db:accuracy", "--hold-out", "0.3", "--epochs", "4", "--keep", "1")
     assert train(*flags(built, faces, "out", *wish)) == 0
     record = json.loads((tmp_path / "out" / "train.json").read_text())
@@ -383,8 +383,8 @@ def test_two_processes_train_as_one_does(
     assert done.stdout.count("trained:") == 1
     assert train(*flags(built, faces, "one", *same)) == 0
     for path in (tmp_path / "one").glob("*.safetensors"):
-        one, two = load_file(path), load_file(tmp_path / "two" / path.name)
-        for name, weight in one.items():
+        first, two = load_file(path), load_file(tmp_path / "two" / path.name)
+        for name, weight in first.items():
             assert (weight - two[name]).abs().max() < 1e-6
     records = [json.loads((tmp_path / name / "train.json").read_text()) for name in ("one", "two")]
     losses = [[epoch["loss"] for epoch in record["epochs"]] for record in records]
@@ -409,10 +409,10 @@ def test_memory_that_runs_out_halves_the_micro_batch_only(
     capsys.readouterr()
     compute = loop.EpochTrainer.compute_loss
 
-    def narrow(self: Any, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+    def narrow(self: Any, model: Any, inputs: Any, *positional: Any, **named: Any) -> Any:
         if len(inputs["items"]) > 1 and self.state.global_step == 2:  # behind a checkpoint
             raise RuntimeError("CUDA out of memory")
-        return compute(self, model, inputs, *rest, **named)
+        return compute(self, model, inputs, *positional, **named)
 
     monkeypatch.setattr(loop.EpochTrainer, "compute_loss", narrow)
     assert train(*flags(built, faces, "halved", *same)) == 0
@@ -424,9 +424,9 @@ def test_memory_that_runs_out_halves_the_micro_batch_only(
     for epochs in zip(
         *(record(tmp_path / name)["epochs"] for name in ("plain", "halved")), strict=True
     ):
-        one, other = ([loss for _, loss in epoch["curve"]] for epoch in epochs)
-        assert one == pytest.approx(other, abs=1e-5)
+        first, other = ([loss for _, loss in epoch["curve"]] for epoch in epochs)
+        assert first == pytest.approx(other, abs=1e-5)
         assert [step for step, _ in epochs[0]["curve"]] == [1, 2, 3]
         # Steps of 4, 4 and 3 samples.
-        mean = (4 * one[0] + 4 * one[1] + 3 * one[2]) / 11
+        mean = (4 * first[0] + 4 * first[1] + 3 * first[2]) / 11
         assert mean == pytest.approx(epochs[0]["loss"])

@@ -50,24 +50,24 @@ def test_task_and_metric_are_parted_by_a_colon() -> None:
             named_task(wrong)
 
 
-def settings(**given: Any) -> TrainingSettings:
-    return TrainingSettings(**{"validate": "raf_db:accuracy", **given})
+def settings(**keywords: Any) -> TrainingSettings:
+    return TrainingSettings(**{"validate": "raf_db:accuracy", **keywords})
 
 
 def test_clusters_held_out_are_validated_on_and_not_trained_on(faces: Path) -> None:
     task = harness.load_task("raf_db", data=faces)
-    found = plan_validation(task, settings(hold_out=0.3))
-    assert found.about()["split"] == "train"
-    assert len(found.ids) == found.about()["held_out"] == 4  # 0.3 x 13, rounded up
-    pool = make_pool([task], form=None, limit=None, seed=0, without=found.without)
+    result = plan_validation(task, settings(hold_out=0.3))
+    assert result.about()["split"] == "train"
+    assert len(result.ids) == result.about()["held_out"] == 4  # 0.3 x 13, rounded up
+    pool = make_pool([task], form=None, limit=None, seed=0, without=result.without)
     taught = {lesson.sample.id for lesson in pool.lessons}
     every = {sample.id for sample in on_train_split(task).samples()}
-    assert taught | found.ids == every
-    assert not taught & found.ids
-    assert not {cluster_of(task, lesson.sample) for lesson in pool.lessons} & found.without
-    assert found.seen() == {f"raf_db {name}" for name in found.ids}
+    assert taught | result.ids == every
+    assert not taught & result.ids
+    assert not {cluster_of(task, lesson.sample) for lesson in pool.lessons} & result.without
+    assert result.seen() == {f"raf_db {name}" for name in result.ids}
     again = plan_validation(task, settings(hold_out=0.3, seed=5))
-    assert again.ids == found.ids  # of every seed: trainings validate on the same samples
+    assert again.ids == result.ids  # of every seed: trainings validate on the same samples
 
 
 def test_annotations_that_are_missing_are_named(faces: Path, tmp_path: Path) -> None:

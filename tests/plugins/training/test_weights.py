@@ -30,27 +30,27 @@ def spoken(built: Path, *, merge: bool) -> Any:
 
 
 def answers(model: Any, pictures: Any) -> torch.Tensor:
-    shown = (pictures[0],)
-    joint = model.prompt((Turn("user", "what is this?", shown),), ("two people talking",))
-    item = Item("0", joint.prefix, joint.options[0], (shown[0].key,), lambda: shown)
+    images = (pictures[0],)
+    joint = model.prompt((Turn("user", "what is this?", images),), ("two people talking",))
+    item = Item("0", joint.prefix, joint.options[0], (images[0].key,), lambda: images)
     with torch.no_grad():
-        found: torch.Tensor = TrainingModule(model, None).eval()([item])[0]
-    return found
+        result: torch.Tensor = TrainingModule(model, None).eval()([item])[0]
+    return result
 
 
 @pytest.mark.parametrize("trained_merged", [True, False])
 def test_trained_weights_fit_beside_adapters_merged_or_not(
     built: Path, pictures: Any, tmp_path: Path, trained_merged: bool
 ) -> None:
-    one = spoken(built, merge=trained_merged)
-    untrained = answers(one, pictures)
-    prepare(one, LORA)
+    item = spoken(built, merge=trained_merged)
+    untrained = answers(item, pictures)
+    prepare(item, LORA)
     torch.manual_seed(0)
     with torch.no_grad():
-        for _, _, weight in weights(one, LORA):
+        for _, _, weight in weights(item, LORA):
             weight.add_(torch.randn_like(weight) * 0.05)
-    save(one, LORA, tmp_path)
-    expected = answers(one, pictures)
+    save(item, LORA, tmp_path)
+    expected = answers(item, pictures)
     assert not torch.allclose(expected, untrained, atol=1e-2)
     other = spoken(built, merge=not trained_merged)
     load(other, tmp_path)
@@ -61,7 +61,7 @@ def test_adapters_that_the_model_came_with_stay_as_they_are(built: Path) -> None
     model = spoken(built, merge=False)
     prepare(model, LORA)
     module = TrainingModule(model, None).train()
-    training = {id(one) for _, _, one in weights(model, LORA)}
+    training = {id(item) for _, _, item in weights(model, LORA)}
     assert training
     for name, weight in module.named_parameters():
         assert weight.requires_grad == (id(weight) in training), name
@@ -87,8 +87,8 @@ def test_weights_that_a_recipe_leaves_out_stay_and_are_not_saved(
         for _, _, weight in weights(model, chosen):
             weight.fill_(0.25)
     save(model, chosen, tmp_path)
-    held = load_file(tmp_path / "connector.safetensors")
-    assert set(held) == {name for part, name in left if part == "connector"}
+    tensors = load_file(tmp_path / "connector.safetensors")
+    assert set(tensors) == {name for part, name in left if part == "connector"}
     other = spoken(built, merge=True)
     assert load(other, tmp_path) == chosen
     assert all(bool((weight == 0.25).all()) for _, _, weight in weights(other, chosen))
@@ -102,7 +102,7 @@ def test_a_choice_of_nothing_is_refused(built: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "said"),
+    ("parts", "message"),
     [
         (["connector"], "a file of lora, which is not named"),
         (["connector", "lora", "tower"], "no part 'tower'"),
@@ -110,14 +110,14 @@ def test_a_choice_of_nothing_is_refused(built: Path) -> None:
     ],
 )
 def test_a_folder_with_a_part_that_would_be_left_out_is_refused(
-    built: Path, tmp_path: Path, parts: list[str], said: str
+    built: Path, tmp_path: Path, parts: list[str], message: str
 ) -> None:
     model = spoken(built, merge=True)
     prepare(model, LORA)
     save(model, LORA, tmp_path)
     file = tmp_path / "trained.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"parts": parts}))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         load(spoken(built, merge=True), tmp_path)
 
 

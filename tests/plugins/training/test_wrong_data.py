@@ -26,7 +26,7 @@ def test_a_task_asked_per_value_is_contaminated_by_the_sample_itself(
     task = harness.load_task("scounter", data=sets, options={"concepts": "cmsc"})
     assert all("#" in sample.id for sample in task.samples())
     pool = make_pool([task], form=form, limit=5, seed=0)
-    seen = {f"scounter {source_id(one.task, one.sample)}\n" for one in pool.lessons}
+    seen = {f"scounter {source_id(lesson.task, lesson.sample)}\n" for lesson in pool.lessons}
     assert len(seen) == 5
     assert not any("#" in line for line in seen)
     (tmp_path / "seen.txt").write_text("".join(seen))
@@ -54,14 +54,14 @@ def test_a_counterfactual_set_without_its_attribute_is_refused(
     rows[3]["a2"] = None
     (tmp_path / "sets").mkdir()
     shard(tmp_path / "sets", rows)
-    asked = flags(built, faces, "out", "--recipe", "asd", "--tasks", "scounter")
-    asked.remove("--data")
-    asked.remove(f"raf_db={faces}")
-    assert train(*asked, "--data", f"scounter={tmp_path / 'sets'}") == 2
-    said = capsys.readouterr().err
-    assert "row 3" in said
-    assert "a2" in said
-    assert "Traceback" not in said
+    requested = flags(built, faces, "out", "--recipe", "asd", "--tasks", "scounter")
+    requested.remove("--data")
+    requested.remove(f"raf_db={faces}")
+    assert train(*requested, "--data", f"scounter={tmp_path / 'sets'}") == 2
+    errors = capsys.readouterr().err
+    assert "row 3" in errors
+    assert "a2" in errors
+    assert "Traceback" not in errors
 
 
 def broken(*_: Any) -> Epoch:
@@ -78,7 +78,7 @@ def weighing(weight: float) -> Callable[..., Epoch]:
 
 @pytest.mark.torch
 @pytest.mark.parametrize(
-    ("epoch", "said"),
+    ("epoch", "message"),
     [
         (broken, "recipe 'ft' raised in epoch: ValueError: no such thing"),
         (weighing(float("inf")), "recipe 'ft' gave a weight that is negative or not finite"),
@@ -87,11 +87,11 @@ def weighing(weight: float) -> Callable[..., Epoch]:
 )
 def test_a_recipe_gone_wrong_ends_in_one_message(  # noqa: PLR0917  fixtures
     built: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch, epoch: Any, said: str,
+    monkeypatch: pytest.MonkeyPatch, epoch: Any, message: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(FineTune, "epoch", epoch)
     assert train(*flags(built, faces, "out", "--epochs", "1", "--learning-rate", "1")) == 2
-    found = capsys.readouterr().err
-    assert said in found
-    assert "Traceback" not in found
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert "Traceback" not in errors
     assert not (tmp_path / "out" / "train.json").exists()

@@ -33,8 +33,8 @@ texts = st.text(st.characters(min_codepoint=32, max_codepoint=0xD7FF))
 
 @given(st.lists(st.tuples(st.integers(), texts)))
 def test_numbers_and_texts_come_back(rows: list[tuple[int, str]]) -> None:
-    found = cells(workbook(("index", "prediction"), rows))
-    assert found == [["index", "prediction"], *[[str(number), text] for number, text in rows]]
+    result = cells(workbook(("index", "prediction"), rows))
+    assert result == [["index", "prediction"], *[[str(number), text] for number, text in rows]]
 
 
 def test_a_text_that_a_cell_cannot_hold_is_refused_and_never_cut() -> None:
@@ -45,8 +45,8 @@ def test_a_text_that_a_cell_cannot_hold_is_refused_and_never_cut() -> None:
 
 def test_characters_that_xml_does_not_have_are_left_out() -> None:
     rows = [["a\x00b\x1bc\ud800d\ufffee"], ["=1+1 <b>&amp;"], ["two\nlines"]]
-    found = cells(workbook(("text",), rows))
-    assert found[1:] == [["abcde"], ["=1+1 <b>&amp;"], ["two\nlines"]]
+    result = cells(workbook(("text",), rows))
+    assert result[1:] == [["abcde"], ["=1+1 <b>&amp;"], ["two\nlines"]]
 
 
 def test_equal_tables_are_equal_bytes() -> None:
