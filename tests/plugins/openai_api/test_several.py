@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from harness_openai_api.factory import Endpoint
-from harness_openai_api.pool import Pace
+from harness_openai_api.pool import Counts, Pace
 
 import harness
 from harness.cli.main import invoke, main
@@ -329,10 +329,11 @@ def test_what_grows_answers_the_same(
 
 
 def test_a_record_s_clocks_say_what_each_endpoint_did(
-    endpoint: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    endpoint: Start, ask: Ask, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("harness_openai_api.traffic._pools", [])
-    fake, _ = endpoint(lambda _: chat("happiness"))
+    fake, answerer = endpoint(lambda _: chat("happiness"))
+    answers_before = ask(answerer, Generate(1), Generate(1))
+    assert len(answers_before) == 2  # of no run, so no record counts them
     options: dict[str, Any] = {
         "model": "tiny", "scores": "label", "base_url": f"{fake.url},{NOBODY}", "retries": 0,
         "concurrency": 2, "max_concurrency": 6,
@@ -369,3 +370,8 @@ def test_results_show_prints_the_clocks(
     assert "samples_answered 3" in printed
     assert invoke(main, [*show, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["timings"]["endpoints"][fake.url]["answered"] == 3
+
+
+def test_counts_of_two_connections_to_one_endpoint_add_up() -> None:
+    joined = Counts(3, 1, 1, 4, 8).joined(Counts(2, 0, 1, 6, 6))
+    assert joined == Counts(5, 1, 2, 6, 8)

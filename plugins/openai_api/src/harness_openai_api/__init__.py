@@ -12,9 +12,9 @@ from harness_openai_api.options import OPTIONS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.events import TaskFinished
+    from harness.events import RunStarted, TaskFinished
 
-__all__ = ["harness_models", "harness_task_finished"]
+__all__ = ["harness_models", "harness_run_started", "harness_task_finished"]
 
 _ID = "openai_api"
 
@@ -34,6 +34,15 @@ def harness_models() -> Sequence[ModelDescriptor]:
             options=OPTIONS,
         )
     ]
+
+
+@hookimpl
+def harness_run_started(event: RunStarted) -> None:
+    """Count requests of this run alone."""
+    del event
+    from harness_openai_api.traffic import begin
+
+    begin()
 
 
 @hookimpl

@@ -10,8 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from operator import sub
 from statistics import median
-
-from harness.descriptors import Json
+from typing import NamedTuple
 
 _RESTS = 30.0  # seconds that an endpoint which cannot be reached is asked nothing, if others are
 _FIRST_REST = 0.5  # after another error; doubles with each error in a row
@@ -126,6 +125,34 @@ class Server:
         return self.outstanding / self.pace.limit
 
 
+class Counts(NamedTuple):
+    """What an endpoint did for an evaluation.
+
+    Attributes:
+        answered: Requests that it answered.
+        failed: Requests that it did not.
+        times_down: How often others took its work.
+        at_once: Requests that it had under way in the end, at most.
+        most_at_once: The largest that this number was.
+    """
+
+    answered: int
+    failed: int
+    times_down: int
+    at_once: int
+    most_at_once: int
+
+    def joined(self, later: Counts) -> Counts:
+        """Return these and those of a later connection to the same endpoint."""
+        return Counts(
+            self.answered + later.answered,
+            self.failed + later.failed,
+            self.times_down + later.times_down,
+            later.at_once,
+            max(self.most_at_once, later.most_at_once),
+        )
+
+
 class Pool:
     """Endpoints that serve one model.
 
@@ -204,22 +231,17 @@ class Pool:
             server.is_down = False
             _say(f"{server.url} answers again")
 
-    def take_counts(self) -> dict[str, Json]:
+    def take_counts(self) -> dict[str, Counts]:
         """Return what each endpoint did since this was last called; empty if that is nothing."""
-        counts: dict[str, Json] = {}
+        counts: dict[str, Counts] = {}
         anything = False
         for server in self.servers:
             now = server.answered, server.failed, server.downs
-            answered, failed, downs = map(sub, now, server.written)
             anything |= now != server.written
+            answered, failed, downs = map(sub, now, server.written)
             server.written = now
-            counts[server.url] = {
-                "answered": answered,
-                "failed": failed,
-                "times_down": downs,
-                "at_once": server.pace.limit,
-                "most_at_once": server.pace.largest,
-            }
+            pace = server.pace
+            counts[server.url] = Counts(answered, failed, downs, pace.limit, pace.largest)
         return counts if anything else {}
 
     def close(self) -> None:

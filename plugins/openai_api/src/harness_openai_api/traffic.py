@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from harness.jsonfiles import read_object
 from harness.runs.seal import write_json
 
-from harness_openai_api.pool import Pool
+from harness_openai_api.pool import Counts, Pool
 
 if TYPE_CHECKING:
-    from harness.descriptors import Json
     from harness.events import TaskFinished
 
 _pools: list[Pool] = []  # of this process; closed ones until their last counts are written
@@ -19,6 +18,13 @@ _pools: list[Pool] = []  # of this process; closed ones until their last counts 
 def watch(pool: Pool) -> None:
     """Count what the endpoints of a pool do."""
     _pools.append(pool)
+
+
+def begin() -> None:
+    """Leave out what endpoints were asked before a run begins, such as in a notebook."""
+    for pool in _pools:
+        pool.take_counts()
+    _pools[:] = [pool for pool in _pools if not pool.is_closed]
 
 
 def write(event: TaskFinished, model: str) -> None:
@@ -33,10 +39,12 @@ def write(event: TaskFinished, model: str) -> None:
     about = read_object(event.directory / "evaluation.json").get("model")
     if not isinstance(about, dict) or about.get("id") != model:
         return
-    counts: dict[str, Json] = {}
+    counts: dict[str, Counts] = {}
     for pool in _pools:
-        counts |= pool.take_counts()
+        for url, new in pool.take_counts().items():
+            counts[url] = counts[url].joined(new) if url in counts else new
     _pools[:] = [pool for pool in _pools if not pool.is_closed]
     if counts:
         path = event.directory / "timings.json"
-        write_json(path, {**read_object(path), "endpoints": counts})
+        endpoints = {url: each._asdict() for url, each in counts.items()}
+        write_json(path, {**read_object(path), "endpoints": endpoints})
