@@ -143,6 +143,11 @@ class Look:
         """Return the column that may be the right answer."""
         return self.first(_TARGETS)
 
+    def targets(self) -> list[str]:
+        """Return every column that may be the right answer of a choice."""
+        names = filter(None, (self.first([name]) for name in _TARGETS))
+        return [name for name in names if 2 <= self.columns[name].distinct <= _FEW]
+
     def cluster(self) -> str:
         """Return the column of subjects, if each row has one."""
         name = self.first(CLUSTERS)

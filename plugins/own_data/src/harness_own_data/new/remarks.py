@@ -21,6 +21,8 @@ _BOXES = {"bbox", "box", "x", "y", "w", "h", "x1", "y1", "x2", "y2", "xmin", "ym
 _RARE = 20  # times as many rows have the other label of which one may be a slip
 _ALIKE = 0.85  # similarity from which on a label of several rows may be a slip
 _SINGLES = 5  # values of one row each that are named one by one
+_NO_VALUE = {"nan", "n/a", "#n/a", "na", "null", "nil", "none", "?", "-", "--", "missing"}
+"""How tables write that a cell has no value; in a CSV they are texts like others."""
 _JOINED = re.compile(r"\s*[;|,+]\s*")
 _BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[\s_-]+(?=[^\W\d_])")
 
@@ -97,6 +99,10 @@ def left_out(data_look: Look, answers: Answers) -> Iterator[str]:
     for name in data_look.groups():
         if name not in reported:
             yield f"not reported apart: {name} (--group {group_name(name)}={name}:human)"
+    read = {answers.target, answers.cluster, *answers.fields, *reported}
+    for name in data_look.targets():
+        if name not in read and name not in answers.question:
+            yield f"not read, and may be a right answer too: {name} (--target {name})"
     for name in data_look.all_images()[0]:
         if name not in answers.images and answers.images:
             yield f"images left out: {name} (--image {','.join([*answers.images, name])})"
@@ -112,6 +118,11 @@ def _slips(kind: str, kinds: str, counts: Mapping[str, int]) -> Iterator[str]:
         if how := _written_alike(first, second):
             same |= {first, second}
             yield f"two {kinds} differ by {how} alone: {first}, {second}"
+        elif kind != "label" and _is_initial(first, second):
+            yield f"two {kinds} may be one: {first}, {second}"
+    for value, count in counts.items():
+        if value.strip().casefold() in _NO_VALUE:
+            yield f"{count:,} rows have the {kind} {quoted(value)}, which may stand for none"
     singles = [value for value, count in counts.items() if count == 1 and value not in same]
     if len(singles) > _SINGLES:
         yield f"{len(singles):,} {kinds} have one row each, such as {quoted(singles[0])}"
@@ -153,6 +164,12 @@ def _written_alike(first: str, second: str) -> str:
         for text in (first, second)
     )
     return "spaces, lines or how letters are encoded" if one == other else ""
+
+
+def _is_initial(first: str, second: str) -> bool:
+    """Whether one of two words is the other's first letter."""
+    shorter, longer = sorted((first.strip().casefold(), second.strip().casefold()), key=len)
+    return len(shorter) == 1 < len(longer) and shorter.isalpha() and longer.startswith(shorter)
 
 
 def _is_number(text: str) -> bool:
