@@ -16,12 +16,13 @@ MADE_OF = $(shell find harness plugins/*/src task_specs leaderboards -type f ! -
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check clean again
+.PHONY: help demo test test-all test-lowest check clean again
 
 help:
 	@echo "make demo      install, run the demo, say where its records are"
 	@echo "make test      install more, then lint, types and the quick tests"
 	@echo "make test-all  the same with the slow tests"
+	@echo "make test-lowest  the quick tests with the lowest versions that the metadata allow"
 	@echo "make clean     remove the environment and caches (results/ stays)"
 
 # A second call finds the stamp and installs nothing. The build backend comes first and once: in
@@ -84,5 +85,15 @@ $(SCALE): $(DEV)
 test-all: check $(SCALE)
 	$(PYTEST) -n 2 --dist loadfile
 
+# What somebody has who installs the harness beside older packages: each at its lower bound.
+LOWEST := .venv-lowest
+
+test-lowest:
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install uv
+	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --resolution lowest-direct \
+	  -e ".[torch,dev]" $(patsubst %/pyproject.toml,-e ./%,$(PLUGINS))
+	env -u PYTHONDONTWRITEBYTECODE $(LOWEST)/bin/python -m pytest -m "not slow" -n 2 --dist loadfile
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(LOWEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from scipy.sparse import csr_array, vstack
 
 from harness.stats.types import Codes, Floats
 
-Matrix = csr_array[Any, tuple[int, int]]
+Matrix: TypeAlias = "csr_array[Any, tuple[int, int]]"
 
 # Bytes that the counts of one chunk of draws may take; what a metric makes of them comes on top.
 CHUNK_BYTES = 8 * 2**20

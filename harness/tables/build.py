@@ -201,12 +201,13 @@ def _as_rows(
     groups: Sequence[Sequence[Placed]], names: Mapping[Key, str]
 ) -> list[list[EvaluationRecord]]:
     """Return the records called as their rows are: two rows may be of one model."""
+    rows = {
+        key: name if name.startswith(key.group) else f"{key.group}: {name}"
+        for key, name in names.items()
+    }
     return [
-        [
-            replace(one.record, model=": ".join(filter(None, (one.key.group, names[one.key]))),
-                    training=None, method=None, settings={})
-            for one in group
-        ]
+        [replace(one.record, model=rows[one.key], training=None, method=None, settings={})
+         for one in group]
         for group in groups
     ]  # fmt: skip
 

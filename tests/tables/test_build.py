@@ -12,7 +12,7 @@ from harness.runs.record import Counts, EvaluationRecord
 from harness.stats.interval import Interval
 from harness.tables import Table, build_table
 from harness.tables.build import TableOptions
-from harness.tables.layout import Layout, LayoutColumn
+from harness.tables.layout import Layout, LayoutColumn, LayoutRows, Match
 from harness.tables.notes import BESIDE
 from harness.tables.render import render
 from harness.tables.table import TableStyle
@@ -284,6 +284,21 @@ def test_a_note_names_rows_not_models() -> None:
     assert names == ["a (rate=1)", "a (rate=2)", "b"]
     assert table.notes[-1] == "X (x): left out: 2 (a (rate=1)), 2 (a (rate=2))."
     assert "(a (rate=1), x)" in table.notes[-2]
+
+
+@pytest.mark.parametrize(
+    ("row", "name"), [("A 7B + FT", "A 7B + FT"), ("FT", "A 7B: FT"), ("", "A 7B: a")]
+)
+def test_a_note_names_the_group_of_a_row_unless_the_row_does(row: str, name: str) -> None:
+    noted = record("a", "x", counts=replace(_COUNTS, notes={"left out": 2}))
+    layout = Layout(
+        id="table",
+        title="Table",
+        columns=(LayoutColumn("x"),),
+        rows=(LayoutRows((Match("a"),), "A 7B", row),),
+    )
+    table = build_table([noted, record("b", "x", counts=_COUNTS)], layout=layout)
+    assert f"X (x): left out: 2 ({name})." in table.notes
 
 
 def test_the_interval_is_explained_only_where_there_is_one() -> None:
