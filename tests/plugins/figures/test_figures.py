@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -283,3 +284,26 @@ def test_a_flag_that_a_figure_does_not_read_is_refused(
     assert not out.exists()
     arguments: dict[str, Any] = {"tasks": "raf_db"} if kind == "forest" else {}
     assert harness.plot(kind, out, folder, **arguments) == out
+
+
+def test_no_two_of_many_rows_look_alike() -> None:
+    looks = [draw.look(index) for index in range(49)]
+    assert len(set(looks)) == 49
+    assert all(len(set(looks[start : start + 7])) == 7 for start in range(0, 49, 7))
+
+
+def test_the_planes_of_the_page_on_skew_show_every_row_of_the_committed_numbers() -> None:
+    root = Path(__file__).parents[3]
+    made = runpy.run_path(str(root / "benchmarks" / "skew_plane.py"))
+    numbers = json.loads(made["NUMBERS"].read_bytes())
+    page = (root / "docs" / "explanation" / "skew.md").read_text(encoding="utf-8")
+    for name, bias in made["BIASES"].items():
+        shown = made["plane"](numbers, bias)
+        drawn = (root / "docs" / "explanation" / f"{name}.svg").read_text(encoding="utf-8")
+        assert f"({name}.svg)" in page
+        assert len(shown.dots) == 8
+        assert all(f">{dot.label}<" in drawn for dot in shown.dots)
+        best = max(shown.dots, key=lambda dot: dot.x.value)
+        assert (best.x.value, best.y.value) == shown.front[-1]
+    after_asd = next(dot for dot in shown.dots if dot.label == "SocialFusion demo + ASD")
+    assert (after_asd.x.value, after_asd.y.value) not in shown.front

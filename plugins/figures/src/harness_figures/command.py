@@ -35,18 +35,19 @@ from harness.plugins import Plugins
 @commands.some_tasks("Draw only these tasks and groups, in order.")
 @click.option("--metric", metavar="ID", help="Draw this metric instead of each task's own.")
 @click.option("--model", metavar="ROW", help="Draw this model (skew), when several are there.")
-@click.option("--x", metavar="TASK[:METRIC]", help="Draw this task on the x axis (scatter).")
-@click.option("--y", metavar="TASK[:METRIC]", help="Draw this task on the y axis (scatter).")
+@click.option("--x", metavar="TASK[:METRIC]", help="Draw this task on the x axis (scatter, plane).")
+@click.option("--y", metavar="TASK[:METRIC]", help="Draw this task on the y axis (scatter, plane).")
 @commands.duplicates("place")
 def plot(kind: str, places: tuple[str, ...], out: Path, **options: Any) -> None:
     """Draw a figure with matplotlib.
 
     FIGURE is one of `harness list figures`. Evaluations give forest (every number with its
-    interval), skew (heat map by concept and attribute), scatter (models on two tasks) and radar
-    (every task's numbers from its worst to its best row). A training's folder gives epochs (the
-    skew that `harness train` measured) and loss. The folder of an analysis gives degradation (what
-    each tower lost), layers (probes by layer), conflict (cosines between tasks) and transfer
-    (arrows from single to joint training). The same input gives the same bytes.
+    interval), skew (heat map by concept and attribute), scatter (models on two tasks), plane (the
+    same with the models that none beats in both) and radar (every task's numbers from its worst to
+    its best row). A training's folder gives epochs (the skew that `harness train` measured) and
+    loss. The folder of an analysis gives degradation (what each tower lost), layers (probes by
+    layer), conflict (cosines between tasks) and transfer (arrows from single to joint training).
+    The same input gives the same bytes.
     """
     earlier = commands.replaced(out)
     harness.plot(kind, out, places, on_skipped=commands.Skips(), **options)

@@ -22,6 +22,12 @@ FEW = 20
 """Places along an axis that are all marked and named."""
 
 
+def look(index: int) -> tuple[str, str]:
+    """Return the colour and the sign of a row; of 49 rows no two look alike."""
+    turns = index // len(HUES)
+    return HUES[index % len(HUES)], SIGNS[(index + turns) % len(SIGNS)]
+
+
 def _named(text: str) -> str:
     line = flat(text)
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
@@ -85,7 +91,7 @@ def scatter(plot: Scatter) -> Figure:
     for index, dot in enumerate(plot.dots):
         if dot.x.value is None or dot.y.value is None:
             continue
-        colour, sign = HUES[index % len(HUES)], SIGNS[index % len(SIGNS)]
+        colour, sign = look(index)
         axes.errorbar(
             dot.x.value,
             dot.y.value,
@@ -144,7 +150,7 @@ def radar(plot: Spokes) -> Figure:
     angles = [2 * math.pi * index / len(plot.spokes) for index in range(len(plot.spokes))]
     for index, (name, values) in enumerate(plot.outlines.items()):
         radii = [math.nan if value is None else value for value in (*values, values[0])]
-        hue, sign = HUES[index % len(HUES)], SIGNS[index % len(SIGNS)]
+        hue, sign = look(index)
         axes.plot([*angles, angles[0]], radii, f"{sign}-", color=hue, label=_named(name))
     axes.set_xticks(angles, [_named(spoke) for spoke in plot.spokes], fontsize="small")
     axes.tick_params(axis="x", pad=24)

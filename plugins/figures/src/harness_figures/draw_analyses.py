@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 
 from harness_figures.analyses import Arrows, Curves
-from harness_figures.draw import HUES, LINE, NOTHING, SIGNS, forest
+from harness_figures.draw import HUES, LINE, NOTHING, forest, look
 from harness_figures.shapes import Grid
 
 BETTER, WORSE, OPEN = HUES[0], HUES[1], "#8c959f"
@@ -29,7 +29,7 @@ def curves(parts: Sequence[Curves]) -> Figure:
     lines: dict[str, Any] = {}
     for axes, part in zip(fields.flat, parts, strict=False):
         for index, (name, points) in enumerate(part.curves.items()):
-            hue, sign = HUES[index % len(HUES)], SIGNS[index % len(SIGNS)]
+            hue, sign = look(index)
             layers = [int(point.label) for point in points]
             values = [math.nan if point.value is None else point.value for point in points]
             if all(point.low is not None and point.high is not None for point in points):
