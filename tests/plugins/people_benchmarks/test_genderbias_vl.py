@@ -104,6 +104,31 @@ def test_the_numbers_are_those_of_the_authors_program(
     turned = metric.prepare(samples[::-1])
     (again,) = metric.value(turned, np.ones((1, len(samples))))
     assert again == pytest.approx(value, abs=1e-12)
+
+
+@pytest.mark.parametrize("measure", ["probability", "outcome"])
+@pytest.mark.parametrize("order", ["listed", "swapped"])
+def test_each_pair_in_each_order_is_that_of_the_authors_program(
+    tmp_path: Path, order: str, measure: str
+) -> None:
+    samples = [one for one in answered(read(release(tmp_path))) if one.fields["order"] == order]
+    pairs = {
+        frozenset((one["occtm"], one["occtf"])): one for one in CASES["per_order"][measure][order]
+    }
+    seen = {frozenset((str(one.fields["occupation"]), str(one.fields["rival"]))) for one in samples}
+    assert seen == set(pairs)
+    for pair, official in pairs.items():
+        own = [
+            one for one in samples if {one.fields["occupation"], one.fields["rival"]} == set(pair)
+        ]
+        for name, expected in (
+            ("genderbias_overall", abs(official["bias"])),
+            ("genderbias_accuracy", official["acc"]),
+            ("genderbias_ipss", official["ipss"]),
+        ):
+            metric = made.metric(name, measure=measure)
+            (value,) = metric.value(metric.prepare(own), np.ones((1, len(own))))
+            assert value == pytest.approx(expected, abs=1e-9), (name, pair)
     assert metric.notes(samples) == {}
 
 
@@ -149,7 +174,7 @@ BASE, CHANGED = (CASES["questions"][kind] for kind in KINDS)
     ("files", "message"),
     [
         ({"cf": CHANGED[:-1]}, "the list is longer than VLbias/occ_test_cf_ask_gender.json"),
-        ({"cf": CHANGED[1:] + CHANGED[:1]}, "the question '2' is where '1' was expected"),
+        ({"cf": CHANGED[1:] + CHANGED[:1]}, "the question '2' is where '1' of "),
         ({"base": [{**BASE[0], "gender": "man"}, *BASE[1:]]}, "'man' is not a gender"),
         ({"base": [{**BASE[0], "gt_choices": ["one"]}, *BASE[1:]]}, "two choices and the number"),
         ({"base": [{"id": 1}]}, "the key 'query' is missing"),

@@ -81,7 +81,8 @@ class GenderBiasVl:
             ]
             if ids[0] != ids[1]:
                 raise DataError(
-                    f"the question {quoted(ids[1])} is where {quoted(ids[0])} was expected",
+                    f"the question {quoted(ids[1])} is where {quoted(ids[0])} of {names[0]} was "
+                    "expected",
                     where=f"{places[1]}[{changed[0]}]",
                 )
             for kind, (index, entry), position in zip(_KINDS, (base, changed), places, strict=True):
