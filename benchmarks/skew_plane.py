@@ -42,8 +42,8 @@ def plane(numbers: dict[str, Any], bias: Column) -> Scatter:
             continue
         x, y = (Point(row["row"], *cell[:3]) for cell in cells)
         dots.append(Dot(row["row"], x, y))
-    names = (f"{column.title}: {column.heading}" for column in (ABILITY, bias))
-    return with_front(Scatter("", *names, tuple(dots)), ABILITY, bias)
+    across, up = (f"{column.title}: {column.heading}" for column in (ABILITY, bias))
+    return with_front(Scatter("", across, up, tuple(dots)), ABILITY, bias)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from harness_benchmarks.readers.passed_over import AGAIN
 from harness_people_benchmarks.readers.fer_plus import majority
 from harness_people_benchmarks.readers.vl_checklist import PARTS, SAME
 
+import harness
 from harness.errors import DataError, UserError
 from harness.metrics import ScoredSample
 from harness.samples import Sample
@@ -37,6 +38,16 @@ def fer(root: Path, *rows: str, header: str = HEADER) -> Path:
 
 def faces(root: Path, split: str = "test") -> list[Sample]:
     return list(made.reader("fer_plus").samples(data_root(root), split))
+
+
+def test_faces_whose_votes_are_not_those_of_ten_people_are_counted(tmp_path: Path) -> None:
+    root = fer(
+        tmp_path, "PrivateTest,a.png,6,4,0,0,0,0,0,0,0,0", "PrivateTest,b.png,60,4,0,0,0,0,0,0,0,0",
+        "PrivateTest,c.png,6,1,0,0,0,0,0,0,0,0", "PrivateTest,d.png,6,1,0,0,0,0,0,0,2,1",
+    )  # fmt: skip
+    counted = "faces whose votes do not sum to the release's 10"
+    assert [face.notes for face in faces(root)] == [{}, {counted: 1}, {counted: 1}, {}]
+    assert not any(face.notes for face in harness.load_task("fer_plus", profile="demo").samples())
 
 
 def test_faces_without_a_majority_are_left_out_and_listed(tmp_path: Path) -> None:

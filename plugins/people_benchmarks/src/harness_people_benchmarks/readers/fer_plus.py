@@ -24,6 +24,8 @@ SPLITS = {
     "test": ("PrivateTest", "FER2013Test"),
 }
 FILE = "fer2013new.csv"
+ANNOTATORS = 10
+_OTHER_SUM = f"faces whose votes do not sum to the release's {ANNOTATORS}"
 _HEADER = ["Usage", "Image name", *EMOTIONS, *_NONE]
 
 
@@ -68,6 +70,7 @@ class FerPlus:
                     target=EMOTIONS[label],
                     cluster=f"{split}/{ident}",
                     fields={"votes": list(votes[: len(EMOTIONS)])},
+                    notes={} if sum(votes) == ANNOTATORS else {_OTHER_SUM: 1},
                 )
 
     def left_out(self, root: DataRoot, split: str) -> list[str]:
