@@ -84,5 +84,5 @@ def test_articles_stand_for_articles() -> None:
 
 
 def test_too_many_tokens_are_refused_with_their_count() -> None:
-    with pytest.raises(UserError, match="12 tokens long, and the text encoder reads 10"):
+    with pytest.raises(UserError, match="is 12 tokens long, and the text encoder reads 10"):
         aligned("a b c d e f g h i {race}", "Black", "White")

@@ -237,8 +237,10 @@ def test_78_tokens_are_refused_before_weights_are_loaded(
 ) -> None:
     monkeypatch.setattr(studio, "Studio", None)
     long = {"chef": {"prompts": ["{a race} {gender} " + "x" * 65]}}
-    with pytest.raises(UserError, match="tokens long, and the text encoder reads 77"):
+    with pytest.raises(UserError, match="tokens long, and the text encoder reads 77") as refusal:
         make(spec_with(tmp_path, **quick(tiny, concepts=long)), tmp_path / "out", say=print)
+    assert refusal.value.where == "template 1 of concept 'chef'"
+    assert len(refusal.value.message) < 160  # however long the prompt is
 
 
 class Names:

@@ -74,8 +74,8 @@ def tokens_of(prompt: Prompt, tokenizer: Any) -> Tokens:
     length = int(tokenizer.model_max_length)
     if len(offsets) > length:
         raise UserError(
-            f"the prompt is {len(offsets)} tokens long, and the text encoder reads {length}",
-            where=short(prompt.text, 200),
+            f"the prompt {short(prompt.text, 60)!r} is {len(offsets)} tokens long, and the text "
+            f"encoder reads {length}",
             fix="shorten the template or the words of the values",
         )
     return Tokens(offsets, length, prompt)

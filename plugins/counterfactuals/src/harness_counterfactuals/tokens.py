@@ -40,5 +40,10 @@ def check_tokens(spec: Spec, tokenizers: list[Any]) -> int:
         for number in range(min(spec.sets, len(concept.prompts))):
             for base in planned_set(spec, concept, number).bases:
                 for at in range(len(base.images)):
-                    longest = max(longest, len(base_tokens(base, at, tokenizers).offsets))
+                    try:
+                        tokens = base_tokens(base, at, tokenizers)
+                    except UserError as error:
+                        error.where = f"template {number + 1} of concept {concept.name!r}"
+                        raise
+                    longest = max(longest, len(tokens.offsets))
     return longest
