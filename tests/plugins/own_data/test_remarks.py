@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.cli.main import invoke, main
 from harness.config.tasks import forget_included
@@ -27,3 +28,28 @@ def test_a_second_column_of_answers_and_groups_written_short_are_said(
     assert invoke(main, [*command, "--target", "label", "--question", question, "--force"]) == 0
     assert "right answer too" not in capsys.readouterr().out
     forget_included()
+
+
+def test_an_id_with_a_space_at_its_end_may_be_another_row_s(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"f{number},{'ab'[number % 2]}" for number in range(6)]
+    table = tmp_path / "ids.csv"
+    table.write_text("\n".join(["id,label", *rows]) + "\n", encoding="utf-8")
+    assert invoke(main, ["new", "task", str(tmp_path), "--yes", "--id", "ids"]) == 0
+    spec = tmp_path / "ids.yaml"
+    assert yaml.safe_load(spec.read_text("utf-8"))["data"]["options"]["id"] == "id"
+    table.write_text(table.read_text("utf-8") + "f1 ,a\n", encoding="utf-8")
+    command = ["run", "--model", "random", "--tasks", str(spec), "--results", str(tmp_path / "r")]
+    assert invoke(main, command) == 2
+    said = capsys.readouterr().err
+    assert "ids.csv:8: the id 'f1 ' begins or ends with a space" in said
+    forget_included()
+
+
+def test_utf_16_without_a_mark_is_answered_with_what_a_new_task_can_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wide.csv").write_bytes("id,label\n1,a\n2,b\n".encode("utf-16-le"))
+    assert invoke(main, ["new", "task", str(tmp_path), "--yes"]) == 2
+    assert "save it as UTF-8, or in a spec: encoding: utf-16-le" in capsys.readouterr().err

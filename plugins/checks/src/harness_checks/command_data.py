@@ -110,7 +110,8 @@ def check(*, name: str, images: str, as_json: bool, **flags: Any) -> int:
     """Check files, counts, ids, labels and images; the exit code is 1 when something is broken."""
     name = _id(name)
     if images != "all" and not images.isdigit():
-        raise UserError(f"--images {images!r} is neither all nor a whole number")
+        raise UserError(f"--images {images!r} is neither all nor a whole number",
+                        fix="--images all, or --images 100")  # fmt: skip
     with _Bar() as bar:
         report = harness.data_check(
             name,

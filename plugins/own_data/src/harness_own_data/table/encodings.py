@@ -104,7 +104,7 @@ def _without_mark(head: bytes) -> str:
     for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         half = head[first::2]
         if half.count(0) > 0.8 * len(half) and head.count(0) < 0.6 * len(head):
-            return f"encoding: {encoding}"
+            return f"save it as UTF-8, or in a spec: encoding: {encoding}"
     return "name a table of text, such as a CSV"
 
 

@@ -109,6 +109,14 @@ class SampleMaker:
     def _place_of(self, column: str | None) -> int | None:
         return None if column is None else self._at[column]
 
+    def _id(self, name: str, row: Row) -> str:
+        """Return an id that is one; with a space at an end it may be another row's once more."""
+        if not name:
+            raise self._wrong(row, f"the id (column {self._map.id!r}) is empty")
+        if name[0].isspace() or name[-1].isspace():
+            raise self._wrong(row, f"the id {quoted(name)} begins or ends with a space")
+        return name
+
     def sample(self, row: Row) -> Sample:
         """Return a row as a sample.
 
@@ -137,9 +145,7 @@ class SampleMaker:
                 notes[f"no value of {group}"] = 1
         name = f"{self.table.name}#{row.line}"
         if self._id_at is not None:
-            name = text(cells[self._id_at], self._id_at, row)
-            if not name:
-                raise self._wrong(row, f"the id (column {self._map.id!r}) is empty")
+            name = self._id(text(cells[self._id_at], self._id_at, row), row)
         fields = {}
         for field, at in self._fields:
             value = cells[at]
