@@ -56,9 +56,9 @@ def test_a_plan_says_what_is_missing_and_how_long_it_takes(world: World) -> None
     ("flag", "fix", "line"),
     [
         ("--batch-size", "another --batch-size or --micro-batch",
-         "training.batch_size: wrong\\s+fix: another batch_size or micro_batch"),
+         "training.batch_size: wrong; fix: another batch_size or micro_batch"),
         ("--lora-rank", "leave it out, or --train-parts lora",
-         "training.lora.rank: wrong\\s+fix: .*say lora: {} in the training of the model 'Model'"),
+         "training.lora.rank: wrong; fix: .*say lora: {} in the training of the model 'Model'"),
     ],
 )  # fmt: skip
 def test_what_a_training_refuses_is_named_by_the_studys_keys(

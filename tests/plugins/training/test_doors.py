@@ -188,7 +188,7 @@ def test_a_study_that_shards_in_one_process_is_told_its_key(faces: Path) -> None
     Path("harness.toml").write_text(f"[data]\nraf_db = {str(faces)!r}\n")
     planner, trial = by_study("llava", {"shard": True})
     assert planner.plan_or_problem(trial).problem.endswith(
-        "training.shard: sharding needs several processes, and this is one fix: processes: N"
+        "training.shard: sharding needs several processes, and this is one; fix: processes: N"
     )
 
 
