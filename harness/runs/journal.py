@@ -287,8 +287,8 @@ def decode(line: bytes, where: str = "the journal") -> tuple[int, list[dict[str,
         block, records = json.loads(body)
     except (ValueError, TypeError, RecursionError):
         raise _refused(where) from None
-    if type(block) is not int or block < _VERDICT or not isinstance(records, list):
-        raise _refused(where)
+    if type(block) is not int or block < _VERDICT or not body.startswith(b"[%d,[" % block):
+        raise _refused(where)  # other spaces would be copied into the sealed file
     key, kind = _KEYS.get(block, "id"), dict if block == _VERDICT else str
     if block == _VERDICT and len(records) != 1:
         raise _refused(where)

@@ -323,6 +323,20 @@ def test_a_manifest_that_is_none(here: Path, capsys: Capture, content: bytes) ->
     assert (code, is_one_message(err)) == (2, True), err
 
 
+def test_a_line_with_other_spaces_is_refused_before_it_is_copied(
+    here: Path, capsys: Capture
+) -> None:
+    del here
+    assert ended(capsys, *RUN)[0] == 0
+    samples = (evaluation() / "samples.jsonl").read_text("utf-8").splitlines()
+    journal = begun(capsys) / "journal" / "0000.jsonl"
+    body = json.dumps([0, [json.loads(line) for line in samples[:64]]]).encode()
+    journal.write_bytes(b"%08x " % zlib.crc32(body) + body + b"\n")
+    code, _, err = ended(capsys, *RUN)
+    assert (code, is_one_message(err)) == (2, True), err
+    assert "0000.jsonl:1: this line was not written by a run of this evaluation" in err
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -349,7 +363,7 @@ def test_a_whole_line_of_the_wrong_shape_is_refused(
 ) -> None:
     del here
     folder = begun(capsys)
-    body = json.dumps(value).encode()
+    body = json.dumps(value, separators=(",", ":")).encode()
     line = b"%08x " % zlib.crc32(body) + body + b"\n"
     (folder / "journal" / "0000.jsonl").write_bytes(line)
     code, _, err = ended(capsys, *RUN)
