@@ -96,7 +96,7 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
 
         click.echo(clean(function("run_file_of")(directory)), nl=False)
         return
-    entry = next(metric for metric in _entries(folder) if metric.directory.resolve() == directory)
+    entry = next(entry for entry in _entries(folder) if entry.directory.resolve() == directory)
     about, clocks = about_of(directory) or {}, directory / "timings.json"
     timings = read_object(clocks) if clocks.is_file() else {}
     if as_json:
@@ -229,7 +229,7 @@ def _short(code: Any) -> str:
 def _listed(facts: Any) -> str:
     items = facts.items() if isinstance(facts, dict) else ()
     pairs = ((key, f"({_listed(fact)})" if isinstance(fact, dict) else fact) for key, fact in items)
-    return ", ".join(f"{key} {fact}" for key, fact in pairs)
+    return ", ".join(f"{key} {fact}" for key, fact in pairs if fact != "()")
 
 
 def _samples(entry: Entry) -> str:

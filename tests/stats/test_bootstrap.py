@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from harness.stats.collect import Statistics
 from harness.stats.intervals import wilson
 from harness.stats.types import Floats
 
-Matrix = csr_array[Any, tuple[int, int]]
+Matrix: TypeAlias = "csr_array[Any, tuple[int, int]]"
 
 
 class Ratio:

@@ -132,7 +132,7 @@ def test_the_same_command_again_makes_nothing_and_another_is_refused(
     monkeypatch.setattr(studio, "Studio", None)
     assert run(spec_file(tmp_path, **quick(tiny)), "--out", made).exit_code == 0
     assert contents(made) == before
-    with pytest.raises(UserError, match="made with other settings: sets, seed differ"):
+    with pytest.raises(UserError, match="made with other settings of sets, seed"):
         make(spec_with(tmp_path, **quick(tiny, sets=3, seed=1)), made, say=print)
     with pytest.raises(UserError, match="images were made by"):
         make(spec_with(tmp_path, **quick(tmp_path)), made, say=print)
@@ -140,7 +140,7 @@ def test_the_same_command_again_makes_nothing_and_another_is_refused(
         vae = json.loads(SetFolder.open(made).rows()[0].models)["vae"]
         hashes = {"unet": "0" * 64, "vae": vae}
         patch.setattr(Checkpoint, "hashes", lambda _: hashes)
-        with pytest.raises(UserError, match="made with other settings: unet differ"):
+        with pytest.raises(UserError, match="made with other settings of unet"):
             make(spec_with(tmp_path, **quick(tiny)), made, say=print)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()

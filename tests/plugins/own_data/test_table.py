@@ -342,7 +342,7 @@ def test_a_split_that_is_not_there(folder: Path) -> None:
 
 
 def test_an_extension_type_of_parquet(folder: Path) -> None:
-    pa = pytest.importorskip("pyarrow")
+    pa = pytest.importorskip("pyarrow", minversion="18")  # which has pa.uuid
     import pyarrow.parquet as pq
 
     column = pa.array([b"0123456789abcdef"], pa.uuid())

@@ -64,6 +64,7 @@ def test_a_log_has_steps_over_all_epochs_and_the_numbers_of_epochs() -> None:
         "train/epoch/steps": 5,
         "train/epoch/loss": 0.4,
         "train/epoch/skew/can_t say": 0.25,
+        "train/grad_norm/not_finite": 1,
     }
     about = {"model": "llava", "tasks": "scounter", "recipe": "asd", "rate": "0.1"}
     assert log.known == {**about, "parts": "None", "training": "asd"}

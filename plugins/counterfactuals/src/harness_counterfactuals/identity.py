@@ -20,7 +20,7 @@ def refuse_other(ours: dict[str, Json], theirs: dict[str, Json], folder: Path) -
     """
     if parts := [name for name in ours | theirs if ours.get(name) != theirs.get(name)]:
         raise UserError(
-            f"the folder holds images made with other settings: {', '.join(parts)} differ",
+            f"the folder holds images made with other settings of {', '.join(parts)}",
             where=folder,
             fix="--out ANOTHER_FOLDER; or remove this one, and its images are made again",
         )
