@@ -42,6 +42,13 @@ def test_a_list_that_the_release_does_not_have_is_counted(name: str, tmp_path: P
     assert ("such as 'further.json'" in text, times) == (True, 1)
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_the_drawn_release_has_no_list_that_no_split_reads(name: str) -> None:
+    spec = installed_catalog().task(name)
+    drawn = Task(spec, load_settings(profile="demo"))
+    assert not [text for text in drawn.left_out(spec.data.split) if "lists beside" in text]
+
+
 def test_lists_of_other_splits_and_options_are_known(tmp_path: Path) -> None:
     spec = installed_catalog().task("face_human_bench")
     drawn = Task(spec, load_settings(profile="demo"))

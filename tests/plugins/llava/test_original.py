@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -254,7 +255,8 @@ def test_an_adapter_on_the_language_model_changes_logits_and_identity(
     model = Llava({"path": str(TINY)}).load_model(RUNTIME)
     plain, features = logits(model, turns), model.encode(turns[0].images)[0]
     config = peft.LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
-    with pytest.warns(FutureWarning, match="is_gradient_checkpointing"):
+    with warnings.catch_warnings():  # peft asks newer transformers by a name that they retired
+        warnings.simplefilter("ignore", FutureWarning)
         adapted = peft.get_peft_model(model.language_model, config)
     adapted.save_pretrained(str(tmp_path / "adapter"))
     options = {"path": str(TINY), "adapter": str(tmp_path / "adapter")}
