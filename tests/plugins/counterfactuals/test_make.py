@@ -199,6 +199,31 @@ def test_a_full_disk_is_said_and_the_same_command_continues(
     assert (out / "images.jsonl").read_bytes() == (made / "images.jsonl").read_bytes()
 
 
+def test_a_small_model_is_not_spread_over_all_cores(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("harness.models.threads.cores", lambda: 4)
+    used = set[int]()
+    make_set = studio.Studio.make
+
+    def counted(self: studio.Studio, planned: Any) -> list[Row]:
+        used.add(torch.get_num_threads())
+        return make_set(self, planned)
+
+    monkeypatch.setattr(studio.Studio, "make", counted)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        make(spec_with(tmp_path, **quick(tiny)), tmp_path / "out", say=lambda _: None)
+        assert (used, torch.get_num_threads()) == ({1}, 3)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_an_image_that_was_changed_is_refused(made: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(made, copy)

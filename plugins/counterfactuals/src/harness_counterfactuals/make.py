@@ -11,12 +11,14 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
 from harness.jsonfiles import as_object, read_json
+from harness.models import threads
 from harness.progress import EachMinute
 from harness.resources import home_path
 from harness.runs.journal import Journal, remove_journal
@@ -159,6 +161,7 @@ def make(  # noqa: PLR0913  a keyword for each flag
         with writing(out, "--out"):
             _clear(out)
         return folder
+    threads.wait_passively()  # workers inherit it; what is imported next loads PyTorch
     from harness_counterfactuals.studio import find_materials
 
     materials = find_materials(spec, device)
@@ -218,14 +221,14 @@ def _make_here(  # noqa: PLR0913, PLR0917  one keyword for each of a run's parts
         say(text)
 
     say(f"loading {materials.spec.generator.model} on {materials.device} in {materials.dtype}")
-    studio = Studio(materials, out, batch or _rows(materials.spec), note)
     sets = list(planned_sets(materials.spec))
     count = EachMinute(say, materials.spec.id, len(sets), "sets", done=len(sets) - len(missing))
-    for block in missing:
-        began = time.monotonic()
-        rows = studio.make(sets[block])
-        journal.append(block, entries(rows, time.monotonic() - began))
-        count.advance()
+    with closing(Studio(materials, out, batch or _rows(materials.spec), note)) as studio:
+        for block in missing:
+            began = time.monotonic()
+            rows = studio.make(sets[block])
+            journal.append(block, entries(rows, time.monotonic() - began))
+            count.advance()
 
 
 def entries(rows: Iterable[Row], seconds: float) -> list[SampleRecord]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from harness.descriptors import Json
 from harness.jsonfiles import as_object, read_json
+from harness.models import threads
 from harness.models.devices import resolve_device, resolve_dtype
 from harness.runs.seal import not_written, write_whole
 
@@ -127,7 +128,8 @@ class Studio:
         refiner = None
         if materials.refiner is not None:
             refiner = load_pipeline(materials.refiner, dtype, device)
-        sampler = Sampler(load_pipeline(materials.checkpoint, dtype, device), spec, refiner)
+        pipeline = load_pipeline(materials.checkpoint, dtype, device)
+        sampler = Sampler(pipeline, spec, refiner)
         self._editor = make_editor(spec, sampler, materials.tokenizers, device, dtype, batch, say)
         hashes = dict(materials.hashes)
         if isinstance(self._editor, InstructPix2Pix):
@@ -135,6 +137,14 @@ class Studio:
             hashes |= {f"editor.{part}": digest for part, digest in current_hashes.items()}
         self._models = json.dumps(hashes, sort_keys=True)
         self._schedule = json.dumps(spec.editor.to_json(), sort_keys=True)
+        # Neither the load nor the number of workers decides: kernels may round by their threads.
+        parameters = sum(weights.numel() for weights in pipeline.unet.parameters())
+        self._put_back = threads.settle(threads.AUTO, parameters, device=device.type, fixed=True)
+
+    def close(self) -> None:
+        """Give PyTorch the threads that it had."""
+        if self._put_back is not None:
+            self._put_back()
 
     def make(self, planned: PlannedSet) -> list[Row]:
         """Make a set: write its images and return their rows, in the order of the plan.
