@@ -72,9 +72,10 @@ check: $(DEV)
 # Bytecode is kept even where the environment says otherwise: the tests start several hundred
 # processes, each of which would compile the whole project.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
+QUICK := $(PYTEST) -m "not slow" -n 2 --dist loadfile
 
 test: check
-	$(PYTEST) -m "not slow" -n 2 --dist loadfile
+	$(QUICK)
 
 # Ray, submitit, trackers, notebooks and mlcroissant, which the quick tests do not need.
 $(SCALE): $(DEV)
@@ -93,7 +94,7 @@ test-lowest:
 	$(LOWEST)/bin/python -m pip install uv
 	$(LOWEST)/bin/uv pip install --python $(LOWEST)/bin/python --resolution lowest-direct \
 	  -e ".[torch,dev]" $(patsubst %/pyproject.toml,-e ./%,$(PLUGINS))
-	env -u PYTHONDONTWRITEBYTECODE $(LOWEST)/bin/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(subst $(BIN),$(LOWEST)/bin,$(QUICK))
 
 clean:
 	rm -rf $(VENV) $(LOWEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -35,10 +35,8 @@ from harness.specs import (
 from harness.stats.collect import Clusters
 
 WANTED_SECONDS, WANTED_RANKED_SECONDS, WANTED_BYTES = 20, 30, 2e9
-BATCH, AT_ONCE = (
-    500,
-    20,
-)  # samples that a run reads at a time; such batches per reading of the clock
+BATCH = 500  # samples that a run reads at a time
+AT_ONCE = 20  # batches between two readings of the clock
 RACES = ("White", "Black", "Indian", "Asian", "Middle Eastern", "Latino")
 GENDERS = ("male", "female")
 BODIES = ("skinny", "young", "obese", "tattooed", "old")

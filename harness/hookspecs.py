@@ -337,7 +337,7 @@ def harness_commands() -> Sequence[CommandDescriptor]:  # type: ignore[empty-bod
 
 @hookspec
 def harness_run_started(event: RunStarted) -> None:
-    """Hear that a run starts: its plan is made, no weight is loaded yet.
+    """Called when a run starts: its plan is made, no weight is loaded yet.
 
     .. versionadded:: 0.1
     """
@@ -345,7 +345,7 @@ def harness_run_started(event: RunStarted) -> None:
 
 @hookspec
 def harness_block_answered(event: BlockAnswered) -> None:
-    """Hear that a block of samples was answered and journaled.
+    """Called when a block of samples was answered and journaled.
 
     .. versionadded:: 0.1
     """
@@ -353,7 +353,7 @@ def harness_block_answered(event: BlockAnswered) -> None:
 
 @hookspec
 def harness_task_finished(event: TaskFinished) -> None:
-    """Hear that one evaluation was sealed.
+    """Called when an evaluation was sealed.
 
     .. versionadded:: 0.1
     """
@@ -361,7 +361,7 @@ def harness_task_finished(event: TaskFinished) -> None:
 
 @hookspec
 def harness_run_finished(event: RunFinished) -> None:
-    """Hear that a run ended, with every evaluation it holds.
+    """Called when a run ended, with every evaluation it holds.
 
     .. versionadded:: 0.1
     """

@@ -208,7 +208,7 @@ class Plan:
         settings: Settings that all of them share.
         workers: Starts the workers that answer; this process does when ``None``.
         others: Plans of further models on the same tasks.
-        trackers: Hear of the run, by id.
+        trackers: Receive the events of the run, by id.
     """
 
     model: ConfiguredModel

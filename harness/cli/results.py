@@ -112,13 +112,13 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
             group = f"{part.slice} = {part.value} ({part.n} samples, labelled by {part.source})"
             measured += [(f"{metric.column}, {group}", metric) for metric in part.metrics]
         for title, metric in measured:
-            ends = metric.interval and [metric.interval.low, metric.interval.high]
-            bounds = ", ".join(f"{end * metric.scale:.4g}" for end in ends or ())
-            number = f"undefined: {metric.undefined}"
+            facts[title] = f"undefined: {metric.undefined}"
             if metric.value is not None:
-                number = f"{metric.value * metric.scale:g}"
-            warning = f" ({metric.interval.warning})" if metric.interval is not None else ""
-            facts[title] = f"{number} [{bounds}]{warning.replace(' ()', '')}" if bounds else number
+                facts[title] = f"{metric.value * metric.scale:g}"
+            if (interval := metric.interval) is not None:
+                low, high = interval.low * metric.scale, interval.high * metric.scale
+                facts[title] += f" [{low:.4g}, {high:.4g}]"
+                facts[title] += f" ({interval.warning})" if interval.warning else ""
     for key, value in facts.items():
         if value not in {None, ""}:
             click.echo(clean(f"{key:14} {value}"))

@@ -12,16 +12,10 @@ from harness.errors import UserError, unknown
 from harness.runs.record import EvaluationRecord
 from harness.runs.superseded import current, superseded_note
 from harness.tables.caption import caption_of
-from harness.tables.columns import (
-    columns_of,
-    declared_columns,
-    left_out_note,
-    reported_panels,
-    with_readings,
-)
+from harness.tables.columns import columns_of, declared_columns, reported_panels, with_readings
 from harness.tables.duplicates import Rule, SeedInterval, seed_notes, settled
 from harness.tables.layout import Layout
-from harness.tables.notes import compared_note, notes_of, shown_notes
+from harness.tables.notes import compared_note, left_out_note, notes_of, shown_notes
 from harness.tables.ranks import Tied, compared, ranked
 from harness.tables.rows import (
     ONE_SIDED,

@@ -32,15 +32,6 @@ def columns_of(records: Sequence[EvaluationRecord], metric: str | None) -> tuple
     return columns
 
 
-def left_out_note(
-    records: Sequence[EvaluationRecord], columns: Sequence[Column], metric: str | None
-) -> tuple[str, ...]:
-    """Return what to say of tasks without a column."""
-    shown = {column.task for column in columns}
-    left = {f"{one.task_title} ({one.task})": 0 for one in records if one.task not in shown}
-    return (f"Left out, for want of a metric {metric!r}: {', '.join(left)}.",) if left else ()
-
-
 def with_readings(
     records: Sequence[EvaluationRecord], columns: Sequence[Column], metric_names: Sequence[str]
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:

@@ -196,6 +196,15 @@ def _is_beside(cell: Cell) -> bool:
     return value < low or high < value
 
 
+def left_out_note(
+    records: Sequence[EvaluationRecord], columns: Sequence[Column], metric: str | None
+) -> tuple[str, ...]:
+    """Return what to say of tasks without a column."""
+    shown = {column.task for column in columns}
+    left = {f"{one.task_title} ({one.task})": 0 for one in records if one.task not in shown}
+    return (f"Left out, for want of a metric {metric!r}: {', '.join(left)}.",) if left else ()
+
+
 def compared_note(sections: Sequence[Section], looks: TableStyle, baseline: str) -> tuple[str, ...]:
     """Say what differences are to; nothing where there is none.
 

@@ -146,12 +146,12 @@ def test_a_bad_image_is_recorded_never_fatal(
 def test_errors_are_asked_again_and_nothing_else(faces: Faces, tmp_path: Path) -> None:
     root = faces(150)
     assert look(tmp_path / "whole").returncode == 0
-    picture = root / "basic" / "Image" / "aligned" / "test_0070_aligned.jpg"
-    content = picture.read_bytes()
-    picture.unlink()
+    image = root / "basic" / "Image" / "aligned" / "test_0070_aligned.jpg"
+    content = image.read_bytes()
+    image.unlink()
     results = tmp_path / "r"
     assert look(results).returncode == 0
-    picture.write_bytes(content)
+    image.write_bytes(content)
     plain = look(results, LOOKER_DIES_AT="0")  # it would die if it were asked anything
     assert plain.returncode == 0
     assert "retries 1 error" in look(results, "--retry-errors", "--dry-run").stdout
@@ -165,9 +165,9 @@ def test_errors_are_asked_again_and_nothing_else(faces: Faces, tmp_path: Path) -
 
 def test_notes_of_a_model_survive_whatever_interrupts(faces: Faces, tmp_path: Path) -> None:
     root = faces(150)
-    picture = root / "basic" / "Image" / "aligned" / "test_0070_aligned.jpg"
-    remaining = picture.read_bytes()
-    picture.unlink()
+    image = root / "basic" / "Image" / "aligned" / "test_0070_aligned.jpg"
+    remaining = image.read_bytes()
+    image.unlink()
     results = tmp_path / "r"
     assert look(results, LOOKER_SAYS="sharing is off", LOOKER_DIES_AT="1").returncode == -9
     torn = look(results, LOOKER_SAYS="another", LOOKER_DIES_AT="1")
@@ -181,7 +181,7 @@ def test_notes_of_a_model_survive_whatever_interrupts(faces: Faces, tmp_path: Pa
         return list(content["notes"])
 
     assert notes() == ["sharing is off", "another"]
-    picture.write_bytes(remaining)
+    image.write_bytes(remaining)
     assert look(results, "--retry-errors", LOOKER_SAYS="another").returncode == 0
     assert notes() == ["sharing is off", "another"]
 

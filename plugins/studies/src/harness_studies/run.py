@@ -34,11 +34,11 @@ class StudyReporter(Reporter, TrainingReporter, Protocol):
     """Watches a study, its trainings and its evaluations."""
 
     def trial(self, number: int, total: int, plan: TrialPlan) -> None:
-        """Hear that a trial begins, the first being 1."""
+        """Receive the start of a trial, the first being 1."""
         ...
 
     def ended(self, plan: TrialPlan, problem: str) -> None:
-        """Hear that it ended, or why it failed."""
+        """Receive its end, or why it failed."""
         ...
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import harness
 from harness.events import BlockAnswered, RunFinished, RunStarted, TaskFinished
 from harness.plugins import hookimpl
-from harness.runs.record import EvaluationRecord
+from harness.runs.record import EvaluationRecord, MetricValue
 
 if TYPE_CHECKING:
     from harness_training.events import TrainingFinished, TrainingLogged, TrainingStarted
@@ -142,18 +142,16 @@ def numbers_of(record: EvaluationRecord) -> dict[str, float]:
     """Return values and interval ends by ``TASK/METRIC``, unscaled, and how many are undefined."""
     task = _task(record)
     values: dict[str, float] = {}
-    undefined = 0
     for metric in record.metrics:
-        name = f"{task}/{metric.id}"
-        if metric.value is None or not math.isfinite(metric.value):
-            undefined += 1
+        if metric.value is None or _is_undefined(metric):
             continue
+        name = f"{task}/{metric.id}"
         values[name] = metric.value
         if metric.interval is not None:
             values |= {f"{name}/low": metric.interval.low, f"{name}/high": metric.interval.high}
     values[f"{task}/samples"] = record.counts.samples
     values[f"{task}/errors"] = record.counts.errors
-    values[f"{task}/undefined"] = undefined
+    values[f"{task}/undefined"] = sum(map(_is_undefined, record.metrics))
     return {name: float(value) for name, value in values.items() if math.isfinite(value)}
 
 
@@ -162,9 +160,13 @@ def facts_of(record: EvaluationRecord) -> dict[str, str]:
     task = _task(record)
     facts = {"evaluation": record.directory.name, "marks": ", ".join(record.marks)}
     for metric in record.metrics:
-        if metric.value is None or not math.isfinite(metric.value):
+        if _is_undefined(metric):
             facts[metric.id] = f"undefined: {metric.undefined or metric.value}"
     return {f"{task}/{name}": text for name, text in facts.items() if text}
+
+
+def _is_undefined(metric: MetricValue) -> bool:
+    return metric.value is None or not math.isfinite(metric.value)
 
 
 def _task(record: EvaluationRecord) -> str:

@@ -73,7 +73,7 @@ class PlannedTraining(TrainingPlan):
     """A training plan that can be run.
 
     Attributes:
-        trackers: Hear of the training, by id.
+        trackers: Receive the events of the training, by id.
         request: What was asked for, as plain data, for processes that train together.
     """
 

@@ -46,15 +46,15 @@ class HearsTrainings(Protocol):
     """A tracker that also receives events of trainings, by hooks marked ``hookimpl``."""
 
     def harness_training_started(self, event: TrainingStarted) -> None:
-        """Hear that a training starts; no weight is loaded yet."""
+        """Called when a training starts; no weight is loaded yet."""
         ...
 
     def harness_training_logged(self, event: TrainingLogged) -> None:
-        """Hear numbers of a step or an epoch."""
+        """Called with the numbers of a step or an epoch."""
         ...
 
     def harness_training_finished(self, event: TrainingFinished) -> None:
-        """Hear that the weights are in place."""
+        """Called when the weights are in place."""
         ...
 
 
@@ -75,14 +75,14 @@ class Telling:
             self.say(problem)
 
     def step(self, figures: Mapping[str, float]) -> None:
-        """Hear a step; the trainer's log has numbers of some of them."""
+        """Receive a step; the trainer's log has numbers of some of them."""
         self._reporter.step(figures)
         values = {name: float(value) for name, value in figures.items() if name not in _COUNTS}
         if values and "step" in figures:
             self._log(int(figures["step"]), values)
 
     def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
-        """Hear what an epoch will see, or its numbers when it has ended."""
+        """Receive what an epoch will see, or its numbers when it has ended."""
         self._reporter.epoch(number, figures)
         if isinstance(steps := figures.get("steps"), int):
             self._log(steps, {**dict(_numbers("epoch", figures)), "epoch/number": number + 1})

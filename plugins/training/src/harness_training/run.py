@@ -52,7 +52,7 @@ class TrainingReporter(Protocol):
     """Receives the progress of a training."""
 
     def step(self, figures: Mapping[str, float]) -> None:
-        """Hear a log line of the trainer: step, loss, rate."""
+        """Receive a log line of the trainer: step, loss, rate."""
         ...
 
     def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
@@ -60,7 +60,7 @@ class TrainingReporter(Protocol):
         ...
 
     def say(self, note: str) -> None:
-        """Hear something the user should know."""
+        """Receive something the user should know."""
         ...
 
 

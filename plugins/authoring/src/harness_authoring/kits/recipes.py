@@ -271,7 +271,7 @@ def token_weights(subject: Subject) -> None:
 
 
 def finished(subject: Subject) -> None:
-    """Hear that an epoch ended."""
+    """Receive the end of an epoch."""
     figures: Mapping[str, Json] = {"epoch": 0, "samples": 3, "loss": 0.5, "steps": 1}
     _recipe(subject).finished(0, figures)
 

@@ -187,12 +187,10 @@ class SkewCounts:
         import numpy as np
 
         kinds = self.kinds_of(samples)
-        names = (
-            None
-            if kinds is None
-            else self._numbers([sample.fields.get(self._field) for sample in samples])
-        )
-        if kinds is None or names is None:
+        if kinds is None:
+            return None
+        names = self._numbers([sample.fields.get(self._field) for sample in samples])
+        if names is None:
             return None
         keys = (names * KINDS + kinds).tolist()
         codes = np.fromiter(map(self._codes.get, keys, repeat(-1)), np.int64, len(keys))
